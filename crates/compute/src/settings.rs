@@ -1,0 +1,35 @@
+//! What travels beside an HCS document because HCS has no field for it.
+
+use serde::{Deserialize, Serialize};
+
+pub use porthole_protocol::supervisor::{PublishedPort, SiloDns, SiloUser};
+
+/// Settings of a compute system beside its HCS document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SystemSettings {
+    /// The Wine build of the image's base, for example `10.0`; must match the kernel package.
+    pub wine_build: String,
+    /// The user of the silo's processes.
+    pub user: SiloUser,
+    /// Path of the network namespace to join; none for loopback only.
+    pub network_namespace: Option<String>,
+    /// Resolver configuration.
+    pub dns: SiloDns,
+    /// Published ports to hold and relay.
+    pub published_ports: Vec<PublishedPort>,
+    /// Tasks at most.
+    pub pids: Option<u64>,
+}
+
+/// Settings of a process beside its HCS `ProcessParameters`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSettings {
+    /// Path of the json-file log that the supervisor writes, if any.
+    pub log: Option<String>,
+    /// Output waits for the first client, so that it misses nothing.
+    pub wait_for_attach: bool,
+    /// The first client that leaves closes the input.
+    pub stdin_once: bool,
+    /// The system ends with this process.
+    pub main: bool,
+}

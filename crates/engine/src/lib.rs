@@ -1,0 +1,1 @@
+//! What Docker means: containers, execs, images, events

@@ -1,0 +1,3 @@
+//! The Windows image layer format: a tar archive with PAX records
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Registry hives: regf files, Wine's registry text, and the union of layers
+
+#![forbid(unsafe_code)]

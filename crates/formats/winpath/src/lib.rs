@@ -1,0 +1,3 @@
+//! Windows paths, command lines and environments as Windows parses them
+
+#![forbid(unsafe_code)]

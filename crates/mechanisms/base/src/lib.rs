@@ -1,0 +1,1 @@
+//! Builds kernel packages and base OS images from Debian's Wine packages

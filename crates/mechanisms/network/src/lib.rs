@@ -1,0 +1,1 @@
+//! Network namespaces, bridges, endpoints, address management and the firewall

@@ -1,0 +1,1 @@
+//! Linux namespaces, mounts, ID maps, cgroups and seccomp for one silo

@@ -1,0 +1,1 @@
+//! Images, layers, sandboxes and records: content-addressed blobs and a transactional store

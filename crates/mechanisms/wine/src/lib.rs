@@ -1,0 +1,1 @@
+//! Kernel packages and the registry a silo's wineserver reads

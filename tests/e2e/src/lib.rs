@@ -1,0 +1,1 @@
+//! End-to-end tests: the docker CLI, real Windows programs, probes inside
