@@ -5,6 +5,8 @@
 //! another, each answered by one [`Response`] in order. A connection may instead become one of two
 //! streams: [`Request::Watch`] turns it into a stream of [`Event`]s, beginning with those that say
 //! what already happened, and [`Request::OpenStdio`] into a stream of [`StdioFrame`]s both ways.
+//! These two are answered by [`Response::Done`] (or [`Response::Failed`]) first; the stream follows
+//! on the same connection, and the supervisor closes it after its last item.
 //!
 //! When the silo has ended the supervisor writes [`ExitRecord`] to [`EXIT_RECORD`] (write to a
 //! temporary, sync, rename), reports, removes its socket and exits. So a compute service that
