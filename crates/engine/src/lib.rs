@@ -1,1 +1,21 @@
-//! What Docker means: containers, execs, images, events
+//! What Docker means: containers, execs, images, events.
+//!
+//! The engine names no HTTP, no Wine and no cgroups: it programs against the Compute Service's
+//! traits, the store, and the trait [`network::Network`]. Its types are its own; the API converts.
+//!
+//! Reading order: [`engine`] (the door), [`container`] (records, the state machine, the task that
+//! owns it), [`exec`], [`image`], [`event`].
+
+pub mod attachment;
+pub mod container;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod exec;
+pub mod facts;
+pub mod filter;
+pub mod image;
+pub mod network;
+
+pub use engine::{Engine, Parts};
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,181 @@
+//! What a container is to be: the request of `create`, and what of it is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A request to create a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CreateContainer {
+    /// The name, with or without a leading slash; none lets the engine choose one.
+    pub name: Option<String>,
+    /// What runs.
+    pub config: ContainerConfig,
+    /// How the host treats it.
+    pub host: HostConfig,
+}
+
+/// What runs in a container. After creation, the image's settings are merged in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerConfig {
+    /// The image as the client named it.
+    pub image: String,
+    /// The host name; empty in a request means the first 12 digits of the ID.
+    pub hostname: String,
+    /// The domain name.
+    pub domainname: String,
+    /// The account; empty means the image's, else `ContainerAdministrator`.
+    pub user: String,
+    /// Whether the creating client attaches to the input.
+    pub attach_stdin: bool,
+    /// Whether the creating client attaches to the output.
+    pub attach_stdout: bool,
+    /// Whether the creating client attaches to the errors.
+    pub attach_stderr: bool,
+    /// Whether the main process gets a console.
+    pub tty: bool,
+    /// Whether the input is open.
+    pub open_stdin: bool,
+    /// Whether the input closes when the first attached client leaves.
+    pub stdin_once: bool,
+    /// Variables, `NAME=value`; names compare without case.
+    pub env: Vec<String>,
+    /// The command, or the arguments of the entry point.
+    pub cmd: Option<Vec<String>>,
+    /// The entry point. `Some` with no element (or one empty element) resets the image's.
+    pub entrypoint: Option<Vec<String>>,
+    /// Whether `entrypoint` and `cmd` are already a Windows command line, to be joined with spaces.
+    pub args_escaped: bool,
+    /// The working directory; empty means the image's, else `C:\`.
+    pub working_dir: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Ports that the program listens on.
+    pub exposed_ports: BTreeSet<Port>,
+    /// The signal of `stop`.
+    pub stop_signal: Option<String>,
+    /// Seconds that `stop` waits; negative waits for ever, none is 30.
+    pub stop_timeout: Option<i64>,
+}
+
+/// How the host treats a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostConfig {
+    /// Host directories that appear inside, `source:C:\path[:ro|rw]`.
+    pub binds: Vec<String>,
+    /// The network: empty, `default`, `nat` or `none`.
+    pub network_mode: String,
+    /// Host ports that lead to ports of the container.
+    pub port_bindings: BTreeMap<Port, Vec<PortBinding>>,
+    /// Whether every exposed TCP port gets a host port.
+    pub publish_all_ports: bool,
+    /// Whether the container is removed when it ends.
+    pub auto_remove: bool,
+    /// `""`, `default`, `process` or `hyperv`; after creation always resolved.
+    pub isolation: String,
+    /// Height and width of the console at the start; zeros mean the default.
+    pub console_size: [u16; 2],
+}
+
+/// A port with its protocol, written `80/tcp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Port {
+    /// The number.
+    pub number: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// A transport protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// `tcp` or `udp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.protocol.name())
+    }
+}
+
+impl FromStr for Port {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refused = || Error::invalid(format!("invalid port specification: \"{text}\""));
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let protocol = match protocol.to_ascii_lowercase().as_str() {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => return Err(refused()),
+        };
+        let number = number
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(refused)?;
+        Ok(Self { number, protocol })
+    }
+}
+
+impl TryFrom<String> for Port {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Port> for String {
+    fn from(port: Port) -> Self {
+        port.to_string()
+    }
+}
+
+/// A host address and port to publish on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortBinding {
+    /// The host's address; empty means all.
+    pub host_ip: String,
+    /// The host's port; empty or `0` lets the engine choose one.
+    pub host_port: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_written_with_its_protocol() {
+        assert_eq!("80".parse::<Port>().unwrap().to_string(), "80/tcp");
+        assert_eq!("53/UDP".parse::<Port>().unwrap().to_string(), "53/udp");
+        for wrong in ["", "0", "65536", "80/sctp", "a/tcp"] {
+            let error = wrong.parse::<Port>().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("invalid port specification: \"{wrong}\"")
+            );
+        }
+    }
+}

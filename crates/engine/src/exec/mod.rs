@@ -1,0 +1,3 @@
+//! Execs: further processes in a running container.
+
+pub mod record;

@@ -1,0 +1,51 @@
+//! What `info` and `version` tell about the engine.
+
+/// Facts of the host and the installation, given by the program that opens the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// An ID that stays the same over restarts.
+    pub engine_id: String,
+    /// The host's name.
+    pub host_name: String,
+    /// Processors.
+    pub processors: u32,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// The Windows build that the base images have, for example `20348`.
+    pub windows_build: u32,
+    /// The kernel package's Wine build; none while no kernel package is installed.
+    pub wine_build: Option<String>,
+    /// The data root.
+    pub data_root: String,
+}
+
+/// What `info` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The facts given when the engine was opened.
+    pub facts: Facts,
+    /// Containers.
+    pub containers: usize,
+    /// Those that run.
+    pub running: usize,
+    /// Those that are paused.
+    pub paused: usize,
+    /// The others.
+    pub stopped: usize,
+    /// Images.
+    pub images: usize,
+    /// In Windows' manner, for example `10.0 20348 (wine-10.0)`.
+    pub kernel_version: String,
+    /// For example `Microsoft Windows Server Version 21H2 (OS Build 20348)`.
+    pub operating_system: String,
+    /// For example `10.0.20348`.
+    pub os_version: String,
+    /// `process`.
+    pub default_isolation: String,
+    /// The log driver, `json-file`.
+    pub log_driver: String,
+    /// The storage driver, `overlay`.
+    pub storage_driver: String,
+    /// Networks' names.
+    pub networks: Vec<String>,
+}

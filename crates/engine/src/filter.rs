@@ -1,0 +1,126 @@
+//! Docker's filters: names with the values that each accepts.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+/// Filters by name. Values of one filter are alternatives (`label` values all have to match);
+/// different filters all have to match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters(pub BTreeMap<String, Vec<String>>);
+
+impl Filters {
+    /// No filter.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The values of a filter; empty when it is not there.
+    #[must_use]
+    pub fn values(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the filter is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Refuses filters that `accepted` does not name.
+    pub(crate) fn check(&self, accepted: &[&str]) -> Result<()> {
+        match self
+            .0
+            .keys()
+            .find(|name| !accepted.contains(&name.as_str()))
+        {
+            Some(name) => Err(Error::invalid(format!("invalid filter '{name}'"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether any value of the filter equals `candidate`; true when the filter is not there.
+    pub(crate) fn allows(&self, name: &str, candidate: &str) -> bool {
+        !self.has(name) || self.values(name).iter().any(|value| value == candidate)
+    }
+
+    /// The one boolean value of a filter, Docker's spellings accepted.
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>> {
+        match self.values(name) {
+            [] => Ok(None),
+            [value] => match value.as_str() {
+                "1" | "true" | "True" => Ok(Some(true)),
+                "0" | "false" | "False" => Ok(Some(false)),
+                other => Err(Error::invalid(format!("invalid filter '{name}={other}'"))),
+            },
+            _ => Err(Error::invalid(format!(
+                "invalid filter '{name}': more than one value"
+            ))),
+        }
+    }
+
+    /// Whether `labels` has every wanted label: `key` or `key=value`.
+    pub(crate) fn matches_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.values("label")
+            .iter()
+            .all(|wanted| match wanted.split_once('=') {
+                Some((key, value)) => labels.get(key).is_some_and(|actual| actual == value),
+                None => labels.contains_key(wanted),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filters(pairs: &[(&str, &[&str])]) -> Filters {
+        Filters(
+            pairs
+                .iter()
+                .map(|(name, values)| {
+                    (
+                        (*name).to_owned(),
+                        values.iter().map(|value| (*value).to_owned()).collect(),
+                    )
+                })
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn an_unknown_filter_is_refused_by_name() {
+        let error = filters(&[("colour", &["red"])])
+            .check(&["label"])
+            .unwrap_err();
+        assert_eq!(error.to_string(), "invalid filter 'colour'");
+    }
+
+    #[test]
+    fn all_labels_must_match() {
+        let labels = BTreeMap::from([
+            ("a".to_owned(), "1".to_owned()),
+            ("b".to_owned(), String::new()),
+        ]);
+        assert!(filters(&[("label", &["a=1", "b"])]).matches_labels(&labels));
+        assert!(!filters(&[("label", &["a=2"])]).matches_labels(&labels));
+        assert!(!filters(&[("label", &["a=1", "c"])]).matches_labels(&labels));
+    }
+
+    #[test]
+    fn booleans_accept_dockers_spellings() {
+        assert_eq!(
+            filters(&[("dangling", &["1"])])
+                .boolean("dangling")
+                .unwrap(),
+            Some(true)
+        );
+        assert_eq!(filters(&[]).boolean("dangling").unwrap(), None);
+        assert!(
+            filters(&[("dangling", &["maybe"])])
+                .boolean("dangling")
+                .is_err()
+        );
+    }
+}

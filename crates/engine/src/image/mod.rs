@@ -1,0 +1,102 @@
+//! Local images: list, inspect, history, remove.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::container::config::ContainerConfig;
+use crate::filter::Filters;
+
+/// Which images are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListImages {
+    /// Also images that are only parts of others; there are none, so this changes nothing.
+    pub all: bool,
+    /// Filters.
+    pub filters: Filters,
+}
+
+/// An image in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSummary {
+    /// `sha256:…`.
+    pub id: String,
+    /// Its names, `repository:tag`.
+    pub repo_tags: Vec<String>,
+    /// Its names by digest, `repository@sha256:…`.
+    pub repo_digests: Vec<String>,
+    /// When it was made.
+    pub created: OffsetDateTime,
+    /// Bytes of its layers, unpacked.
+    pub size: u64,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Containers made from it.
+    pub containers: u64,
+}
+
+/// Everything about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDetails {
+    /// `sha256:…`.
+    pub id: String,
+    /// Its names, `repository:tag`.
+    pub repo_tags: Vec<String>,
+    /// Its names by digest.
+    pub repo_digests: Vec<String>,
+    /// When it was made.
+    pub created: OffsetDateTime,
+    /// Who made it, in words.
+    pub author: String,
+    /// A comment.
+    pub comment: String,
+    /// The processor architecture, `amd64`.
+    pub architecture: String,
+    /// The operating system, `windows`.
+    pub os: String,
+    /// The Windows version, for example `10.0.20348.1`.
+    pub os_version: String,
+    /// Bytes of its layers, unpacked.
+    pub size: u64,
+    /// What a container of it runs.
+    pub config: ContainerConfig,
+    /// Digests of its layers' uncompressed tars, the base first.
+    pub diff_ids: Vec<String>,
+    /// Directory of the topmost layer.
+    pub directory: String,
+}
+
+/// One step in an image's history, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The image's ID for the newest step, `<missing>` for the others.
+    pub id: String,
+    /// When.
+    pub created: OffsetDateTime,
+    /// The command that made it.
+    pub created_by: String,
+    /// Names of the image, for the newest step.
+    pub tags: Vec<String>,
+    /// Bytes of its layer.
+    pub size: u64,
+    /// A comment.
+    pub comment: String,
+}
+
+/// How to remove an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemoveImage {
+    /// Also when stopped containers use it or it has several names.
+    pub force: bool,
+    /// Keep untagged parents; there are none, so this changes nothing.
+    pub no_prune: bool,
+}
+
+/// What a removal did, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemovedImage {
+    /// A name was taken away.
+    Untagged(String),
+    /// An image or a layer was deleted.
+    Deleted(String),
+}

@@ -1,0 +1,49 @@
+//! What the engine needs of a network: a place for each container. Implemented over the network
+//! mechanism, and in memory for tests.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::container::config::Port;
+use crate::container::record::Endpoint;
+use crate::error::Result;
+
+/// Makes and takes back endpoints.
+#[async_trait]
+pub trait Network: Send + Sync {
+    /// Makes the endpoint of a container, with a network namespace to join. Nothing is left behind
+    /// when it fails.
+    ///
+    /// # Errors
+    /// `System` with Docker's text when a port is taken; `NotFound` for an unknown network.
+    async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint>;
+
+    /// Takes everything back that [`Self::connect`] made for this container. Idempotent.
+    ///
+    /// # Errors
+    /// `System`.
+    async fn disconnect(&self, container: &str) -> Result<()>;
+}
+
+/// An endpoint to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectRequest {
+    /// The container's ID.
+    pub container: String,
+    /// The network's name: `nat` or `none`.
+    pub network: String,
+    /// Ports to publish.
+    pub ports: Vec<PublishPort>,
+}
+
+/// A port to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishPort {
+    /// The container's port.
+    pub container: Port,
+    /// The host's address; none for all.
+    pub host_ip: Option<IpAddr>,
+    /// The host's port; none lets the network choose.
+    pub host_port: Option<u16>,
+}
