@@ -1,1 +1,6 @@
-//! End-to-end tests: the docker CLI, real Windows programs, probes inside
+//! What end-to-end tests and `cargo xtask` share: a server of this build, the docker client that
+//! is there, and the state of the host.
+
+pub mod docker;
+pub mod host;
+pub mod server;

@@ -1,0 +1,127 @@
+//! The docker client that is installed, pointed at one server.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// A docker client.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    host: String,
+}
+
+/// What a client's run gave.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The client's exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Docker {
+    /// A client that talks to `host`.
+    #[must_use]
+    pub fn new(host: String) -> Self {
+        Self { host }
+    }
+
+    /// The host that it talks to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// A command of the client, to be run by the caller.
+    #[must_use]
+    pub fn command<I, S>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new("docker");
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .args(["--host", &self.host])
+            .args(arguments);
+        command
+    }
+
+    /// Runs the client to its end.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn run<I, S>(&self, arguments: I) -> Result<Outcome>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let output = self
+            .command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run the docker client")?;
+        Ok(Outcome::from(output))
+    }
+
+    /// Runs the client, which must succeed, and returns its output without the last line break.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn ok<I, S>(&self, arguments: I) -> Result<String>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let outcome = self.run(arguments)?;
+        ensure!(
+            outcome.code == 0,
+            "docker exited with {}: {}",
+            outcome.code,
+            outcome.stderr
+        );
+        Ok(outcome.stdout.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// `docker inspect` of one object.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn inspect(&self, name: &str) -> Result<Value> {
+        let text = self.ok(["inspect", name])?;
+        let mut list: Vec<Value> = serde_json::from_str(&text)?;
+        list.pop().context("inspect printed an empty list")
+    }
+
+    /// Whether a daemon answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.run(["version"]).is_ok_and(|outcome| outcome.code == 0)
+    }
+
+    /// Removes every container.
+    ///
+    /// # Errors
+    /// When the client cannot be run, or a container resists.
+    pub fn remove_all(&self) -> Result<()> {
+        let ids = self.ok(["ps", "-aq"])?;
+        if !ids.is_empty() {
+            self.ok(["rm", "-f"].into_iter().chain(ids.split_whitespace()))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}

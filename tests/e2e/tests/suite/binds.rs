@@ -1,0 +1,125 @@
+//! Host directories on C:.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
+
+use anyhow::{Result, ensure};
+
+use crate::{Fixture, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "binds_what_is_written_belongs_to_the_directorys_owner",
+        owner,
+    ),
+    ("binds_read_only_refuses_writes", read_only),
+    ("binds_accept_forward_slashes_and_nested_targets", targets),
+    ("binds_show_changes_both_ways", both_ways),
+];
+
+fn owner(fixture: &Fixture) -> Result<()> {
+    for (image, uid) in [
+        ("porthole/nanoserver", 4321),
+        ("porthole/servercore", 4321),
+        ("porthole/nanoserver", 0),
+    ] {
+        let directory = tempfile::tempdir()?;
+        chown(directory.path(), Some(uid), Some(uid))?;
+        let bind = format!(r"{}:C:/o", directory.path().display());
+        let output = fixture.docker.run([
+            "run",
+            "--rm",
+            "-v",
+            &bind,
+            image,
+            "cmd",
+            "/c",
+            r"echo x>C:\o\f",
+        ])?;
+        ensure!(output.code == 0, "{image}: {}", output.stderr);
+        let file = fs::metadata(directory.path().join("f"))?;
+        ensure!(
+            (file.uid(), file.gid()) == (uid, uid),
+            "{image}: f belongs to {}:{}",
+            file.uid(),
+            file.gid()
+        );
+    }
+    Ok(())
+}
+
+fn read_only(fixture: &Fixture) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    fs::write(directory.path().join("seen.txt"), "seen")?;
+    let bind = format!(r"{}:C:\o:ro", directory.path().display());
+    let script = r"type C:\o\seen.txt& echo x>C:\o\f";
+    let outcome = fixture.docker.run([
+        "run",
+        "--rm",
+        "-v",
+        &bind,
+        "porthole/servercore",
+        "cmd",
+        "/c",
+        script,
+    ])?;
+    ensure!(outcome.stdout.trim() == "seen", "{outcome:?}");
+    ensure!(
+        outcome.code != 0 && !directory.path().join("f").exists(),
+        "{outcome:?}"
+    );
+    Ok(())
+}
+
+fn targets(fixture: &Fixture) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    fs::write(directory.path().join("n.txt"), "nested")?;
+    let bind = format!("{}:C:/deep/er/Still", directory.path().display());
+    let script = r"type C:\DEEP\er\still\N.TXT";
+    let output = fixture.docker.ok([
+        "run",
+        "--rm",
+        "-v",
+        &bind,
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        script,
+    ])?;
+    ensure!(output == "nested", "{output:?}");
+    Ok(())
+}
+
+fn both_ways(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let directory = tempfile::tempdir()?;
+    let name = "e2e-binds-both-ways";
+    let bind = format!(r"{}:C:\o", directory.path().display());
+    docker.ok([
+        "run",
+        "-d",
+        "--name",
+        name,
+        "-v",
+        &bind,
+        "porthole/servercore",
+        "ping",
+        "-n",
+        "600",
+        "127.0.0.1",
+    ])?;
+    fs::write(directory.path().join("late.txt"), "late")?;
+    let output = docker.ok([
+        "exec",
+        name,
+        "cmd",
+        "/c",
+        r"type C:\o\late.txt& del C:\o\late.txt",
+    ])?;
+    docker.ok(["rm", "-f", name])?;
+    ensure!(
+        output == "late" && !directory.path().join("late.txt").exists(),
+        "{output:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Create, start, wait, list, rename-free life of a container, as `ps`, `inspect` and `events` show it.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::{Fixture, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("lifecycle_created_running_exited_removed", states),
+    ("lifecycle_events_tell_each_step", events),
+    ("lifecycle_top_lists_windows_processes", top),
+    ("lifecycle_restart_runs_the_program_again", restart),
+    ("lifecycle_auto_remove_leaves_nothing", auto_remove),
+    ("lifecycle_filters_and_labels", filters),
+];
+
+const LONG: &[&str] = &["porthole/nanoserver", "ping", "-n", "600", "127.0.0.1"];
+
+fn states(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-states";
+    docker.ok(["create", "--name", name].iter().chain(LONG))?;
+    ensure!(status(fixture, name)? == "created");
+    docker.ok(["start", name])?;
+    ensure!(status(fixture, name)? == "running");
+    docker.ok(["kill", name])?;
+    docker.ok(["wait", name])?;
+    ensure!(status(fixture, name)? == "exited");
+    docker.ok(["rm", name])?;
+    let gone = docker.run(["inspect", name])?;
+    ensure!(
+        gone.code == 1 && gone.stderr.contains("No such object"),
+        "{}",
+        gone.stderr
+    );
+    Ok(())
+}
+
+fn status(fixture: &Fixture, name: &str) -> Result<String> {
+    fixture
+        .docker
+        .ok(["inspect", "-f", "{{.State.Status}}", name])
+}
+
+fn events(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-events";
+    docker.run([
+        "run",
+        "--name",
+        name,
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "exit 3",
+    ])?;
+    docker.ok(["rm", name])?;
+    let filter = format!("container={name}");
+    let text = docker.ok([
+        "events",
+        "--since",
+        "10m",
+        "--until",
+        "0s",
+        "--filter",
+        &filter,
+        "--format",
+        "{{json .}}",
+    ])?;
+    let events: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let actions: Vec<_> = events
+        .iter()
+        .filter_map(|event| event["Action"].as_str())
+        .collect();
+    for action in ["create", "attach", "start", "die", "destroy"] {
+        ensure!(actions.contains(&action), "no {action} among {actions:?}");
+    }
+    let died = events.iter().find(|event| event["Action"] == "die");
+    let code = died.map(|event| event["Actor"]["Attributes"]["exitCode"].clone());
+    ensure!(code == Some("3".into()), "die says {code:?}");
+    Ok(())
+}
+
+fn top(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-top";
+    docker.ok(["run", "-d", "--name", name].iter().chain(LONG))?;
+    let text = docker.ok(["top", name])?;
+    docker.ok(["rm", "-f", name])?;
+    let mut lines = text.lines();
+    let header = lines.next().unwrap_or_default();
+    ensure!(
+        header
+            .split_whitespace()
+            .eq(["Name", "PID", "CPU", "Private", "Working", "Set"]),
+        "{header}"
+    );
+    ensure!(
+        lines.any(|line| line.to_lowercase().starts_with("ping.exe")),
+        "no ping.exe in:\n{text}"
+    );
+    Ok(())
+}
+
+fn restart(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-restart";
+    docker.ok(["run", "-d", "--name", name].iter().chain(LONG))?;
+    let first = docker.ok(["inspect", "-f", "{{.State.StartedAt}}", name])?;
+    docker.ok(["restart", "-t", "1", name])?;
+    let second = docker.ok([
+        "inspect",
+        "-f",
+        "{{.State.StartedAt}} {{.State.Running}}",
+        name,
+    ])?;
+    docker.ok(["rm", "-f", name])?;
+    ensure!(
+        second.ends_with("true") && !second.starts_with(&first),
+        "{first} then {second}"
+    );
+    Ok(())
+}
+
+fn auto_remove(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-auto-remove";
+    docker.ok([
+        "run",
+        "--rm",
+        "--name",
+        name,
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "exit 0",
+    ])?;
+    ensure!(
+        docker.run(["inspect", name])?.code == 1,
+        "{name} is still there"
+    );
+    Ok(())
+}
+
+fn filters(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-filters";
+    docker.ok([
+        "create",
+        "--name",
+        name,
+        "--label",
+        "e2e=yes",
+        "porthole/nanoserver",
+    ])?;
+    let by_label = docker.ok([
+        "ps",
+        "-a",
+        "--filter",
+        "label=e2e=yes",
+        "--format",
+        "{{.Names}}",
+    ])?;
+    let by_status = docker.ok([
+        "ps",
+        "-a",
+        "--filter",
+        "label=e2e",
+        "--filter",
+        "status=running",
+        "-q",
+    ])?;
+    docker.ok(["rm", name])?;
+    ensure!(
+        by_label == name && by_status.is_empty(),
+        "{by_label:?} {by_status:?}"
+    );
+    Ok(())
+}

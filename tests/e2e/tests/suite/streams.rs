@@ -1,0 +1,98 @@
+//! Standard streams: apart, binary, with an end.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{Fixture, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("streams_stdout_and_stderr_stay_apart", apart),
+    ("streams_stdin_reaches_the_program_and_its_end_too", stdin),
+    ("streams_three_megabytes_pass_unchanged", binary),
+    ("streams_without_stdin_read_its_end_at_once", no_stdin),
+];
+
+fn apart(fixture: &Fixture) -> Result<()> {
+    let script = "echo out& echo err>&2";
+    let outcome =
+        fixture
+            .docker
+            .run(["run", "--rm", "porthole/nanoserver", "cmd", "/c", script])?;
+    ensure!(
+        outcome.stdout.trim() == "out",
+        "stdout {:?}",
+        outcome.stdout
+    );
+    ensure!(
+        outcome.stderr.trim() == "err",
+        "stderr {:?}",
+        outcome.stderr
+    );
+    Ok(())
+}
+
+fn stdin(fixture: &Fixture) -> Result<()> {
+    let sorted = through(
+        fixture,
+        &["porthole/servercore", "sort"],
+        b"pear\r\napple\r\n",
+    )?;
+    ensure!(
+        sorted == b"apple\r\npear\r\n",
+        "sort printed {:?}",
+        String::from_utf8_lossy(&sorted)
+    );
+    Ok(())
+}
+
+fn binary(fixture: &Fixture) -> Result<()> {
+    let sent: Vec<u8> = (0..3_000_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let bind = fixture.probes_bind();
+    let received = through(
+        fixture,
+        &["-v", &bind, "porthole/nanoserver", r"C:\probes\cat.exe"],
+        &sent,
+    )?;
+    ensure!(
+        received == sent,
+        "{} bytes came back changed",
+        received.len()
+    );
+    Ok(())
+}
+
+fn through(fixture: &Fixture, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
+    let mut child = fixture
+        .docker
+        .command(["run", "--rm", "-i"].iter().chain(arguments))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().context("no stdin")?;
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output()?;
+    writer
+        .join()
+        .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+    ensure!(output.status.success(), "docker {}", output.status);
+    Ok(output.stdout)
+}
+
+fn no_stdin(fixture: &Fixture) -> Result<()> {
+    let bind = fixture.probes_bind();
+    let output = fixture.docker.ok([
+        "run",
+        "--rm",
+        "-v",
+        &bind,
+        "porthole/nanoserver",
+        r"C:\probes\cat.exe",
+    ])?;
+    ensure!(output.is_empty(), "printed {output:?}");
+    Ok(())
+}
