@@ -1,0 +1,344 @@
+//! Image references: `[domain/]path[:tag][@digest]`, by the grammar of the distribution project.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::error::{Error, ErrorKind, Result};
+
+const DEFAULT_DOMAIN: &str = "docker.io";
+const DEFAULT_TAG: &str = "latest";
+const MAX_NAME: usize = 255;
+const MAX_TAG: usize = 128;
+
+/// A normalised image reference. Displays in the familiar form: no `docker.io/library/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    domain: String,
+    path: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+impl Reference {
+    /// The registry, for example `docker.io`.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The path in the registry, for example `library/golang` or `porthole/nanoserver`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The tag, if one was given.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The manifest's digest, if one was given.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The repository in its familiar form, for example `porthole/nanoserver`.
+    #[must_use]
+    pub fn repository(&self) -> String {
+        if self.domain != DEFAULT_DOMAIN {
+            return format!("{}/{}", self.domain, self.path);
+        }
+        let short = self
+            .path
+            .strip_prefix("library/")
+            .filter(|rest| !rest.contains('/'));
+        short.unwrap_or(&self.path).to_owned()
+    }
+
+    /// The same with the tag `latest` when it names neither tag nor digest.
+    #[must_use]
+    pub fn or_latest(mut self) -> Self {
+        if self.tag.is_none() && self.digest.is_none() {
+            self.tag = Some(DEFAULT_TAG.to_owned());
+        }
+        self
+    }
+
+    /// The same repository with another tag.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`].
+    pub fn with_tag(&self, tag: &str) -> Result<Self> {
+        if !is_tag(tag) {
+            return Err(invalid(tag, "invalid tag format"));
+        }
+        Ok(Self {
+            tag: Some(tag.to_owned()),
+            digest: None,
+            ..self.clone()
+        })
+    }
+
+    /// The full name of the repository, as the store keeps it.
+    pub(crate) fn full_repository(&self) -> String {
+        format!("{}/{}", self.domain, self.path)
+    }
+
+    /// A reference from the store's own columns.
+    pub(crate) fn from_parts(
+        repository: &str,
+        tag: Option<String>,
+        digest: Option<Digest>,
+    ) -> Self {
+        let (domain, path) = repository
+            .split_once('/')
+            .unwrap_or((DEFAULT_DOMAIN, repository));
+        Self {
+            domain: domain.to_owned(),
+            path: path.to_owned(),
+            tag,
+            digest,
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        // A colon after the last slash begins a tag; one before it belongs to the domain's port.
+        let name_end = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match rest[name_end..].find(':') {
+            Some(colon) => (
+                &rest[..name_end + colon],
+                Some(&rest[name_end + colon + 1..]),
+            ),
+            None => (rest, None),
+        };
+        if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+            return Err(invalid(text, &format!("invalid tag {tag:?}")));
+        }
+        let (domain, path) = split_domain(name);
+        if path.is_empty() {
+            return Err(invalid(text, "invalid reference format"));
+        }
+        if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(invalid(
+                text,
+                "invalid reference format: repository name must be lowercase",
+            ));
+        }
+        if domain.len() + 1 + path.len() > MAX_NAME
+            || !is_domain(&domain)
+            || !path.split('/').all(is_component)
+        {
+            return Err(invalid(text, "invalid reference format"));
+        }
+        Ok(Self {
+            domain,
+            path,
+            tag: tag.map(str::to_owned),
+            digest,
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repository())?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+fn invalid(text: &str, message: &str) -> Error {
+    let shown: String = text.chars().take(MAX_NAME).collect();
+    Error::new(ErrorKind::Invalid, "parse reference", shown, message)
+}
+
+fn split_domain(name: &str) -> (String, String) {
+    let looks_like_domain = |first: &str| {
+        first.contains(['.', ':'])
+            || first == "localhost"
+            || first.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    match name.split_once('/') {
+        Some(("index.docker.io", path)) => split_domain(path),
+        Some((first, path)) if looks_like_domain(first) => {
+            let library = first == DEFAULT_DOMAIN && !path.contains('/');
+            let path = if library {
+                format!("library/{path}")
+            } else {
+                path.to_owned()
+            };
+            (first.to_owned(), path)
+        }
+        Some(_) => (DEFAULT_DOMAIN.to_owned(), name.to_owned()),
+        None if name.is_empty() => (DEFAULT_DOMAIN.to_owned(), String::new()),
+        None => (DEFAULT_DOMAIN.to_owned(), format!("library/{name}")),
+    }
+}
+
+fn is_tag(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty()
+        && text.len() <= MAX_TAG
+        && text
+            .bytes()
+            .all(|byte| word(byte) || byte == b'.' || byte == b'-')
+        && text.bytes().next().is_some_and(word)
+}
+
+fn is_domain(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    host.split('.').all(label) && port.is_none_or(number)
+}
+
+/// Letters and digits, separated by one dot, one or two underscores, or any number of dashes.
+fn is_component(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let separator = |run: &str| {
+        run.is_empty()
+            || run == "."
+            || run == "_"
+            || run == "__"
+            || run.bytes().all(|byte| byte == b'-')
+    };
+    text.bytes().next().is_some_and(alphanumeric)
+        && text.bytes().last().is_some_and(alphanumeric)
+        && separators.into_iter().all(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Reference {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn normalises_and_shows_the_familiar_form() {
+        let digest = Digest::of(b"");
+        let table = [
+            ("golang", "docker.io", "library/golang", None, "golang"),
+            (
+                "golang:1.20",
+                "docker.io",
+                "library/golang",
+                Some("1.20"),
+                "golang:1.20",
+            ),
+            (
+                "porthole/nanoserver",
+                "docker.io",
+                "porthole/nanoserver",
+                None,
+                "porthole/nanoserver",
+            ),
+            (
+                "docker.io/golang",
+                "docker.io",
+                "library/golang",
+                None,
+                "golang",
+            ),
+            ("index.docker.io/a/b", "docker.io", "a/b", None, "a/b"),
+            (
+                "localhost/x:y",
+                "localhost",
+                "x",
+                Some("y"),
+                "localhost/x:y",
+            ),
+            (
+                "r.example:5000/a/b:c",
+                "r.example:5000",
+                "a/b",
+                Some("c"),
+                "r.example:5000/a/b:c",
+            ),
+        ];
+        for (text, domain, path, tag, shown) in table {
+            let reference = parse(text);
+            assert_eq!(
+                (reference.domain(), reference.path(), reference.tag()),
+                (domain, path, tag),
+                "{text}"
+            );
+            assert_eq!(reference.to_string(), shown);
+        }
+        assert_eq!(parse(&format!("a@{digest}")).digest(), Some(digest));
+        assert_eq!(parse("a").or_latest().to_string(), "a:latest");
+        assert_eq!(parse(&format!("a@{digest}")).or_latest().tag(), None);
+    }
+
+    #[test]
+    fn refuses_what_is_no_reference() {
+        for text in [
+            "",
+            ":",
+            "a:",
+            "a//b",
+            "a/",
+            "-a",
+            "a..b",
+            "a___b",
+            "a:-x",
+            "a@sha256:0",
+            "a b",
+            "../x",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+        let message = "Nano".parse::<Reference>().unwrap_err().to_string();
+        assert!(message.contains("must be lowercase"), "{message}");
+    }
+
+    #[test]
+    fn survives_the_database() {
+        for text in ["golang:1", "r.example:5000/a/b:c"] {
+            let reference = parse(text);
+            let again = Reference::from_parts(
+                &reference.full_repository(),
+                reference.tag().map(str::to_owned),
+                None,
+            );
+            assert_eq!(reference, again);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shown_form_reads_back(text in "[a-z0-9./:@_-]{0,40}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                proptest::prop_assert_eq!(parse(&reference.to_string()), reference);
+            }
+        }
+    }
+}
