@@ -1,0 +1,69 @@
+//! Delivery of console control events.
+//!
+//! A console would deliver Ctrl-C only to its own processes, and Wine's knows no other event: it
+//! turns Ctrl-Break into the end of a thread and refuses the rest. So the agent itself does what a
+//! console does in the end: it runs each process's handlers in a new thread of that process.
+
+use std::os::windows::io::{AsHandle, OwnedHandle};
+
+use porthole_protocol::ControlEvent;
+
+use crate::error::{Failure, Outcome};
+use crate::stdio;
+use crate::sys::event::wait_any;
+use crate::sys::process::Process;
+
+/// What a process reports that was ended by a control event: `STATUS_CONTROL_C_EXIT`.
+pub(crate) const CONTROL_EXIT: u32 = 0xc000_013a;
+
+/// `ERROR_NOT_FOUND`: no process is there to act on.
+pub(crate) const NOT_FOUND: u32 = 1168;
+
+/// Windows' number for an event.
+const fn number(event: ControlEvent) -> u32 {
+    match event {
+        ControlEvent::CtrlC => 0,
+        ControlEvent::CtrlBreak => 1,
+        ControlEvent::CtrlClose => 2,
+        ControlEvent::CtrlLogOff => 5,
+        ControlEvent::CtrlShutdown => 6,
+    }
+}
+
+/// Whether Windows ends a process whose handlers have returned.
+const fn is_final(event: ControlEvent) -> bool {
+    matches!(event, ControlEvent::CtrlClose | ControlEvent::CtrlShutdown)
+}
+
+/// Delivers `event` to the processes `pids`.
+///
+/// # Errors
+/// When none of them could be reached, because of the last of them.
+pub(crate) fn deliver(pids: &[u32], event: ControlEvent) -> Outcome<()> {
+    let mut failure = Some(Failure::new("GenerateConsoleCtrlEvent", NOT_FOUND));
+    for &pid in pids {
+        match deliver_to(pid, event) {
+            Ok(()) => failure = None,
+            Err(error) => failure = failure.map(|_| error),
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
+    let process = Process::open(pid)?;
+    let handlers = process.run_control_handlers(number(event))?;
+    if is_final(event) {
+        stdio::spawn(move || end_after_handlers(&process, &handlers))?;
+    }
+    Ok(())
+}
+
+/// Ends the process when its handlers have returned without ending it.
+fn end_after_handlers(process: &Process, handlers: &OwnedHandle) {
+    let either = [process.handle().as_handle(), handlers.as_handle()];
+    if matches!(wait_any(&either, None), Ok(Some(1))) {
+        // It may just have ended by itself, which is as good.
+        let _ = process.terminate(CONTROL_EXIT);
+    }
+}

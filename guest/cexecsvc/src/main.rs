@@ -1,0 +1,128 @@
+//! The guest agent of a Porthole silo.
+//!
+//! The silo's init starts it as the first Windows process, with a socket pair to the supervisor
+//! as standard input and output. It is the silo's session manager, in the place of Wine's
+//! `wineboot.exe`, and starts every other process. See `guest/README.md`.
+
+#![windows_subsystem = "windows"]
+
+mod attend;
+mod channel;
+mod control;
+mod environment;
+mod error;
+mod host;
+mod programs;
+mod session;
+mod stdio;
+mod sys;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use porthole_protocol::agent::{Command, Configuration, CreateProcess, Reply, Request};
+
+use crate::channel::{Receiver, Sender};
+use crate::control::CONTROL_EXIT;
+use crate::environment::{Environment, Owner};
+use crate::error::Outcome;
+use crate::programs::Programs;
+use crate::sys::{console, snapshot};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cexecsvc: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let (mut receiver, sender) = channel::open().map_err(|failure| failure.to_string())?;
+    console::ignore_control_events();
+    let _session = session::open().map_err(|failure| failure.to_string())?;
+    let agreed = receiver.greet(&sender).map_err(|error| error.to_string())?;
+    if !agreed {
+        return Err("the supervisor speaks another version of the protocol".to_owned());
+    }
+    let mut agent = Agent {
+        sender: Arc::new(sender),
+        programs: Programs::default(),
+        configuration: Configuration {
+            host_name: String::new(),
+            processors: 1,
+        },
+    };
+    agent.serve(&mut receiver);
+    // The supervisor is gone, so nobody wants the silo any more; its init ends with us.
+    agent.programs.terminate_all(CONTROL_EXIT);
+    Ok(())
+}
+
+struct Agent {
+    sender: Arc<Sender>,
+    programs: Programs,
+    configuration: Configuration,
+}
+
+impl Agent {
+    /// Carries requests out until the supervisor goes away or stops making sense.
+    fn serve(&mut self, receiver: &mut Receiver) {
+        loop {
+            match receiver.next() {
+                Ok(request) => self.handle(request),
+                Err(porthole_protocol::frame::FrameError::Closed) => return,
+                Err(error) => return eprintln!("cexecsvc: {error}"),
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request) {
+        let done = |outcome: Outcome<()>| outcome.map(|()| Reply::Done);
+        let result = match request.command {
+            Command::Configure(configuration) => done(self.configure(configuration)),
+            Command::CreateProcess(wanted) => return self.create(request.number, &wanted),
+            Command::Signal { process, event } => done(self.programs.signal(process, event)),
+            Command::SignalAll(event) => done(self.programs.signal_all(event)),
+            Command::Terminate { process, exit_code } => {
+                done(self.programs.terminate(process, exit_code))
+            }
+            Command::Resize { process, size } => done(self.programs.resize(process, size)),
+            Command::ListProcesses => snapshot::processes().map(Reply::Processes),
+        };
+        self.sender.reply(request.number, result);
+    }
+
+    fn configure(&mut self, configuration: Configuration) -> Outcome<()> {
+        session::configure(&configuration)?;
+        let processors = configuration.processors;
+        self.configuration = configuration;
+        // No program needs these keys in its first milliseconds.
+        stdio::spawn(move || {
+            if let Err(failure) = session::describe_hardware(processors) {
+                eprintln!("cexecsvc: {failure}");
+            }
+        })
+    }
+
+    fn create(&self, number: u32, wanted: &CreateProcess) {
+        let owner = Owner {
+            account: &wanted.user,
+            host_name: &self.configuration.host_name,
+            processors: self.configuration.processors,
+        };
+        let environment = Environment::of(owner, &wanted.environment);
+        match self.programs.create(wanted, &environment) {
+            Ok(created) => {
+                self.sender
+                    .reply(number, Ok(Reply::Created { pid: created.pid }));
+                if let Err(failure) = created.attendance.begin(Arc::clone(&self.sender)) {
+                    eprintln!("cexecsvc: {failure}");
+                }
+            }
+            Err(failure) => self.sender.reply(number, Err(failure)),
+        }
+    }
+}

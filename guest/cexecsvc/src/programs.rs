@@ -1,0 +1,246 @@
+//! The processes that the supervisor asked for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use porthole_protocol::agent::{CreateProcess, ProcessKey, Stdio};
+use porthole_protocol::{ConsoleSize, ControlEvent};
+
+use crate::attend::{Attendance, Screen};
+use crate::control::{self, NOT_FOUND};
+use crate::environment::Environment;
+use crate::error::{Failure, Outcome};
+use crate::host;
+use crate::stdio::{self, Prepared};
+use crate::sys::console::{self, Reference};
+use crate::sys::environment;
+use crate::sys::event::Event;
+use crate::sys::file::{self, Direction};
+use crate::sys::job::Job;
+use crate::sys::process::{self, Process, Start, Started};
+
+/// Where programs' windows go: a window station that nobody sees, like that of services on
+/// Windows. For a visible one Wine starts explorer.exe with the first window.
+pub(crate) const DESKTOP: &str = r"Service-0x0-3e7$\Default";
+
+/// One program with its descendants.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// The key that the supervisor knows it by.
+    pub(crate) key: ProcessKey,
+    /// Its first process.
+    pub(crate) process: Process,
+    /// Its processes.
+    pub(crate) job: Job,
+    /// Its console, until the first process has ended.
+    console: Mutex<Option<Reference>>,
+}
+
+/// All programs, those that have ended while a descendant still runs included.
+#[derive(Debug, Default)]
+pub(crate) struct Programs(Mutex<BTreeMap<ProcessKey, Arc<Program>>>);
+
+/// A started program: its process ID, and the work that has to be done for it until it ends.
+#[derive(Debug)]
+pub(crate) struct Created {
+    /// The Windows process ID.
+    pub(crate) pid: u32,
+    /// To begin once the supervisor knows the process.
+    pub(crate) attendance: Attendance,
+}
+
+/// The program's three standard handles before it starts, and what serves its console.
+struct Streams {
+    stdio: Option<[Prepared; 3]>,
+    screen: Screen,
+    console: Reference,
+}
+
+impl Programs {
+    /// Starts a program.
+    pub(crate) fn create(
+        &self,
+        request: &CreateProcess,
+        environment: &Environment,
+    ) -> Outcome<Created> {
+        let streams = Streams::prepare(&request.stdio)?;
+        let job = Job::new()?;
+        let started = start(request, environment, &streams, &job)?;
+        let program = Arc::new(Program {
+            key: request.process,
+            process: started.process,
+            job,
+            console: Mutex::new(Some(streams.console)),
+        });
+        let mut programs = self.lock();
+        programs.retain(|_, program| !program.is_over());
+        programs.insert(program.key, Arc::clone(&program));
+        drop(programs);
+
+        let exited = Arc::new(Event::new()?);
+        let mut outputs = Vec::new();
+        for stream in streams.stdio.into_iter().flatten() {
+            outputs.extend(stream.run(&exited)?);
+        }
+        let attendance = Attendance {
+            program,
+            exited,
+            outputs,
+            screen: streams.screen,
+        };
+        Ok(Created {
+            pid: started.pid,
+            attendance,
+        })
+    }
+
+    /// Delivers a control event to a program.
+    pub(crate) fn signal(&self, key: ProcessKey, event: ControlEvent) -> Outcome<()> {
+        control::deliver(&self.find(key)?.job.processes()?, event)
+    }
+
+    /// Delivers a control event to all programs.
+    pub(crate) fn signal_all(&self, event: ControlEvent) -> Outcome<()> {
+        let programs: Vec<_> = self.lock().values().cloned().collect();
+        for program in programs {
+            let pids = program.job.processes()?;
+            match control::deliver(&pids, event) {
+                // What has ended meanwhile need not be told.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a program.
+    pub(crate) fn terminate(&self, key: ProcessKey, exit_code: u32) -> Outcome<()> {
+        self.find(key)?.job.terminate(exit_code)
+    }
+
+    /// Ends all programs.
+    pub(crate) fn terminate_all(&self, exit_code: u32) {
+        for program in self.lock().values() {
+            // The silo ends now; what resists is killed with it.
+            let _ = program.job.terminate(exit_code);
+        }
+    }
+
+    /// Resizes a program's console.
+    pub(crate) fn resize(&self, key: ProcessKey, size: ConsoleSize) -> Outcome<()> {
+        // Holding the lock of the table also keeps two resizes apart.
+        let programs = self.lock();
+        let program = programs
+            .get(&key)
+            .ok_or(Failure::new("ResizePseudoConsole", NOT_FOUND))?;
+        let console = program.console();
+        match console.as_ref() {
+            Some(console) => console.resize(size),
+            None => Err(Failure::new("ResizePseudoConsole", NOT_FOUND)),
+        }
+    }
+
+    fn find(&self, key: ProcessKey) -> Outcome<Arc<Program>> {
+        self.lock()
+            .get(&key)
+            .cloned()
+            .ok_or(Failure::new("OpenProcess", NOT_FOUND))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProcessKey, Arc<Program>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Program {
+    /// The agent's hold on the console; empty once let go.
+    fn console(&self) -> MutexGuard<'_, Option<Reference>> {
+        self.console.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the console go, so that it ends with the last process attached to it.
+    pub(crate) fn release_console(&self) {
+        self.console().take();
+    }
+
+    /// Whether any of its processes runs.
+    pub(crate) fn has_processes(&self) -> bool {
+        self.job.processes().is_ok_and(|pids| !pids.is_empty())
+    }
+
+    fn is_over(&self) -> bool {
+        self.console().is_none() && !self.has_processes()
+    }
+}
+
+impl Streams {
+    fn prepare(wanted: &Stdio) -> Outcome<Self> {
+        let (server, reference) = console::create()?;
+        match wanted {
+            Stdio::Pipes {
+                stdin,
+                stdout,
+                stderr,
+            } => Ok(Self {
+                stdio: Some([
+                    stdio::prepare_input(stdin.as_deref())?,
+                    stdio::prepare_output(stdout.as_deref())?,
+                    stdio::prepare_output(stderr.as_deref())?,
+                ]),
+                screen: Screen::Unserved(server),
+                console: reference,
+            }),
+            Stdio::Console {
+                input,
+                output,
+                size,
+            } => {
+                let input = file::open_fifo(input, Direction::Read, true)?;
+                let output = file::open_fifo(output, Direction::Write, true)?;
+                let host = host::start_visible(&server, *size, &input, &output)?;
+                Ok(Self {
+                    stdio: None,
+                    screen: Screen::Visible(host),
+                    console: reference,
+                })
+            }
+        }
+    }
+}
+
+/// Starts the program's first process, looked up by *its* path and directory: Windows looks
+/// programs up by those of the caller.
+fn start(
+    request: &CreateProcess,
+    variables: &Environment,
+    streams: &Streams,
+    job: &Job,
+) -> Outcome<Started> {
+    environment::change_directory(&request.working_directory)
+        .map_err(|failure| Failure::new("CreateProcess", directory_code(failure)))?;
+    environment::set("PATH", variables.get("Path").unwrap_or_default());
+    let block = variables.block();
+    let stdio = streams.stdio.as_ref();
+    let started = process::start(&Start {
+        application: None,
+        command_line: &request.command_line,
+        environment: Some(&block),
+        directory: Some(&request.working_directory),
+        desktop: DESKTOP,
+        stdio: stdio.map(|[input, output, error]| [&input.theirs, &output.theirs, &error.theirs]),
+        inherited: &[],
+        job: Some(job),
+        console: Some(&streams.console),
+    });
+    // A directory that is somebody's current one cannot be removed.
+    let _ = environment::change_directory(r"C:\");
+    started
+}
+
+/// What `CreateProcess` says of a bad directory, whatever is wrong with it: `ERROR_DIRECTORY`.
+fn directory_code(failure: Failure) -> u32 {
+    const ERROR_DIRECTORY: u32 = 267;
+    match failure.code() {
+        2 | 3 | 123 => ERROR_DIRECTORY,
+        other => other,
+    }
+}

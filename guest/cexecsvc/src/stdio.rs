@@ -1,0 +1,150 @@
+//! The standard streams of a process and the threads that pump them.
+//!
+//! ```text
+//! supervisor ─FIFO─▶ feed thread ─named pipe─▶ program        (stdin)
+//! supervisor ◀─FIFO─ drain thread ◀─named pipe─ program       (stdout, stderr: one each)
+//! ```
+
+use std::os::windows::io::{AsHandle, OwnedHandle};
+use std::sync::Arc;
+use std::thread;
+
+use crate::error::{Failure, Outcome};
+use crate::sys::event::{self, Event};
+use crate::sys::file::{self, Direction};
+use crate::sys::pipe::{self, Mode, OverlappedRead};
+
+/// Bytes moved at once.
+const PIECE: usize = 64 * 1024;
+
+/// Stack of a pumping thread: it holds no buffers, but Wine needs room for signals on it.
+const STACK: usize = 64 * 1024;
+
+/// Starts a thread with a small stack.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Outcome<()> {
+    let started = thread::Builder::new().stack_size(STACK).spawn(work);
+    started.map(drop).map_err(|error| {
+        let code = error.raw_os_error().map_or(8, i32::cast_unsigned);
+        Failure::new("CreateThread", code)
+    })
+}
+
+/// One stream before the process exists: the program's end, and what will pump it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The handle that the program gets.
+    pub(crate) theirs: OwnedHandle,
+    pump: Option<Pump>,
+}
+
+#[derive(Debug)]
+enum Pump {
+    Feed {
+        fifo: OwnedHandle,
+        pipe: OwnedHandle,
+    },
+    Drain {
+        fifo: OwnedHandle,
+        read: OverlappedRead,
+    },
+}
+
+/// A stream towards the program; `NUL` without a FIFO.
+pub(crate) fn prepare_input(fifo: Option<&str>) -> Outcome<Prepared> {
+    let Some(path) = fifo else { return null() };
+    let fifo = file::open_fifo(path, Direction::Read, false)?;
+    let pipe = pipe::create(Mode::Synchronous)?;
+    Ok(Prepared {
+        theirs: pipe.theirs,
+        pump: Some(Pump::Feed {
+            fifo,
+            pipe: pipe.ours,
+        }),
+    })
+}
+
+/// A stream from the program; `NUL` without a FIFO.
+pub(crate) fn prepare_output(fifo: Option<&str>) -> Outcome<Prepared> {
+    let Some(path) = fifo else { return null() };
+    let fifo = file::open_fifo(path, Direction::Write, false)?;
+    let pipe = pipe::create(Mode::Overlapped)?;
+    let read = OverlappedRead::new(pipe.ours, PIECE)?;
+    Ok(Prepared {
+        theirs: pipe.theirs,
+        pump: Some(Pump::Drain { fifo, read }),
+    })
+}
+
+fn null() -> Outcome<Prepared> {
+    Ok(Prepared {
+        theirs: file::open_null()?,
+        pump: None,
+    })
+}
+
+impl Prepared {
+    /// Closes the agent's copy of the program's end and starts to pump. `exited` is signaled once
+    /// the process has ended; the event returned for an output stream is signaled once all that
+    /// the process has written is handed over.
+    pub(crate) fn run(self, exited: &Arc<Event>) -> Outcome<Option<Arc<Event>>> {
+        drop(self.theirs);
+        match self.pump {
+            None => Ok(None),
+            Some(Pump::Feed { fifo, pipe }) => {
+                spawn(move || feed(&fifo, &pipe))?;
+                Ok(None)
+            }
+            Some(Pump::Drain { fifo, mut read }) => {
+                let drained = Arc::new(Event::new()?);
+                let (exited, told) = (Arc::clone(exited), Arc::clone(&drained));
+                spawn(move || {
+                    // An error is the end of the stream on one of its sides: both are closed.
+                    let _ = drain(&mut read, &fifo, &exited, &told);
+                    drop((read, fifo));
+                    told.set();
+                })?;
+                Ok(Some(drained))
+            }
+        }
+    }
+}
+
+/// Copies the FIFO into the pipe until either end is closed; then closes both.
+fn feed(fifo: &OwnedHandle, pipe: &OwnedHandle) {
+    let mut piece = vec![0; PIECE];
+    while let Ok(count @ 1..) = file::read(fifo, &mut piece) {
+        if file::write_all(pipe, &piece[..count]).is_err() {
+            break;
+        }
+    }
+}
+
+/// Copies the pipe into the FIFO until either end is closed.
+///
+/// Once the process has ended and a read finds nothing, everything that it wrote has been copied:
+/// its writes happened before its end, and the kernel answers reads in order. What descendants
+/// that hold the stream still write is copied after that too.
+fn drain(
+    read: &mut OverlappedRead,
+    fifo: &OwnedHandle,
+    exited: &Event,
+    drained: &Event,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut told = false;
+    loop {
+        read.start().map_err(code)?;
+        if !told {
+            let first = [read.done().as_handle(), exited.handle().as_handle()];
+            if event::wait_any(&first, None).map_err(code)? == Some(1) {
+                drained.set();
+                told = true;
+            }
+        }
+        let bytes = read.finish().map_err(code)?;
+        file::write_all(fifo, bytes)?;
+    }
+}
+
+fn code(failure: Failure) -> std::io::Error {
+    std::io::Error::from_raw_os_error(failure.code().cast_signed())
+}

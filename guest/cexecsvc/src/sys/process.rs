@@ -1,0 +1,286 @@
+//! Starting processes and acting on them.
+#![allow(unsafe_code)] // Wraps process calls.
+
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::{mem, ptr};
+
+use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+use windows_sys::Win32::System::Threading::{
+    CREATE_UNICODE_ENVIRONMENT, CreateProcessW, CreateRemoteThread, DETACHED_PROCESS,
+    DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, GetExitCodeProcess,
+    InitializeProcThreadAttributeList, LPPROC_THREAD_ATTRIBUTE_LIST, OpenProcess,
+    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST,
+    PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, PROCESS_ALL_ACCESS, PROCESS_INFORMATION,
+    STARTF_USESTDHANDLES, STARTUPINFOEXW, TerminateProcess, UpdateProcThreadAttribute,
+};
+
+use super::console::Reference;
+use super::job::Job;
+use super::text::wide;
+use crate::error::{Failure, Outcome};
+
+/// Makes `handle` one that no child inherits.
+pub(super) fn forbid_inheritance(handle: RawHandle) {
+    // SAFETY: changes a flag of one handle; fails without effect on one that is not open.
+    unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
+}
+
+/// What a process gets beside its command line.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// The program, when it is not the first word of the command line.
+    pub(crate) application: Option<&'a str>,
+    /// The raw command line.
+    pub(crate) command_line: &'a str,
+    /// The environment block, or the agent's own environment.
+    pub(crate) environment: Option<&'a [u16]>,
+    /// The working directory.
+    pub(crate) directory: Option<&'a str>,
+    /// `window station\desktop`.
+    pub(crate) desktop: &'a str,
+    /// Standard input, output and error, inheritable.
+    pub(crate) stdio: Option<[&'a OwnedHandle; 3]>,
+    /// Further handles that are inherited.
+    pub(crate) inherited: &'a [&'a OwnedHandle],
+    /// The job that the process starts in.
+    pub(crate) job: Option<&'a Job>,
+    /// The console that it is attached to; without one it has none.
+    pub(crate) console: Option<&'a Reference>,
+}
+
+/// A started process.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// The process.
+    pub(crate) process: Process,
+    /// Its ID.
+    pub(crate) pid: u32,
+}
+
+/// A process handle with all rights.
+#[derive(Debug)]
+pub(crate) struct Process(OwnedHandle);
+
+/// The layout that `PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE` points to, on Windows and in Wine.
+#[repr(C)]
+struct PseudoConsole {
+    signal: HANDLE,
+    reference: HANDLE,
+    process: HANDLE,
+}
+
+/// Starts a process.
+pub(crate) fn start(how: &Start<'_>) -> Outcome<Started> {
+    let application = how.application.map(wide);
+    let mut command_line = wide(how.command_line);
+    let directory = how.directory.map(wide);
+    let mut desktop = wide(how.desktop);
+    let mut handles = inherited_handles(how);
+    let mut jobs: Vec<HANDLE> = how
+        .job
+        .iter()
+        .map(|job| job.handle().as_raw_handle())
+        .collect();
+    let pseudo = how.console.map(|console| PseudoConsole {
+        signal: ptr::null_mut(),
+        reference: console.as_raw_handle(),
+        process: ptr::null_mut(),
+    });
+
+    let mut attributes = Attributes::new(3)?;
+    attributes.set_handles(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &mut handles)?;
+    attributes.set_handles(PROC_THREAD_ATTRIBUTE_JOB_LIST, &mut jobs)?;
+    if let Some(pseudo) = &pseudo {
+        attributes.set(
+            PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE,
+            (&raw const *pseudo).cast(),
+            size_of::<HANDLE>(),
+        )?;
+    }
+
+    let mut info = STARTUPINFOEXW::default();
+    info.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).unwrap_or(0);
+    info.StartupInfo.lpDesktop = desktop.as_mut_ptr();
+    info.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
+    if let Some([input, output, error]) = how.stdio {
+        info.StartupInfo.hStdInput = input.as_raw_handle();
+        info.StartupInfo.hStdOutput = output.as_raw_handle();
+        info.StartupInfo.hStdError = error.as_raw_handle();
+    }
+    info.lpAttributeList = attributes.list();
+
+    let detached = if how.console.is_none() {
+        DETACHED_PROCESS
+    } else {
+        0
+    };
+    let mut created = PROCESS_INFORMATION::default();
+    // SAFETY: every string, block and list passed is alive and null-terminated; the command line
+    // is writable as the call demands.
+    let done = unsafe {
+        CreateProcessW(
+            application
+                .as_ref()
+                .map_or(ptr::null(), |path| path.as_ptr()),
+            command_line.as_mut_ptr(),
+            ptr::null(),
+            ptr::null(),
+            i32::from(!handles.is_empty()),
+            CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT | detached,
+            how.environment
+                .map_or(ptr::null(), |block| block.as_ptr().cast()),
+            directory.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
+            (&raw const info).cast(),
+            &raw mut created,
+        )
+    };
+    Failure::check_bool("CreateProcess", done)?;
+    // SAFETY: the call succeeded, so the handle is ours.
+    drop(unsafe { OwnedHandle::from_raw_handle(created.hThread) });
+    // SAFETY: as above.
+    let process = Process(unsafe { OwnedHandle::from_raw_handle(created.hProcess) });
+    Ok(Started {
+        process,
+        pid: created.dwProcessId,
+    })
+}
+
+/// Every handle to inherit, each once as the attribute demands.
+fn inherited_handles(how: &Start<'_>) -> Vec<HANDLE> {
+    let stdio = how.stdio.iter().flatten();
+    let mut handles: Vec<HANDLE> = stdio
+        .chain(how.inherited)
+        .map(|handle| handle.as_raw_handle())
+        .collect();
+    handles.sort_unstable();
+    handles.dedup();
+    handles
+}
+
+/// An attribute list for `CreateProcess`.
+struct Attributes(Vec<usize>);
+
+impl Attributes {
+    fn new(count: u32) -> Outcome<Self> {
+        let mut size = 0;
+        // SAFETY: asks for the size only.
+        unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), count, 0, &raw mut size) };
+        let mut list = vec![0_usize; size.div_ceil(size_of::<usize>())];
+        // SAFETY: the list has the size that was asked for.
+        let done = unsafe {
+            InitializeProcThreadAttributeList(list.as_mut_ptr().cast(), count, 0, &raw mut size)
+        };
+        Failure::check_bool("InitializeProcThreadAttributeList", done)?;
+        Ok(Self(list))
+    }
+
+    fn set(&mut self, attribute: u32, value: *const std::ffi::c_void, size: usize) -> Outcome<()> {
+        // SAFETY: callers keep `value` alive until the list has been used.
+        let done = unsafe {
+            UpdateProcThreadAttribute(
+                self.list(),
+                0,
+                attribute as usize,
+                value,
+                size,
+                ptr::null_mut(),
+                ptr::null(),
+            )
+        };
+        Failure::check_bool("UpdateProcThreadAttribute", done)
+    }
+
+    fn set_handles(&mut self, attribute: u32, handles: &mut [HANDLE]) -> Outcome<()> {
+        if handles.is_empty() {
+            return Ok(());
+        }
+        self.set(
+            attribute,
+            handles.as_ptr().cast(),
+            mem::size_of_val(handles),
+        )
+    }
+
+    fn list(&mut self) -> LPPROC_THREAD_ATTRIBUTE_LIST {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: the list was initialised and is not used again.
+        unsafe { DeleteProcThreadAttributeList(self.list()) };
+    }
+}
+
+impl Process {
+    /// Opens a running process.
+    pub(crate) fn open(pid: u32) -> Outcome<Self> {
+        // SAFETY: takes and returns plain values.
+        let handle = unsafe { OpenProcess(PROCESS_ALL_ACCESS, 0, pid) };
+        if handle.is_null() {
+            return Err(Failure::last("OpenProcess"));
+        }
+        // SAFETY: the call succeeded, so the handle is ours.
+        Ok(Self(unsafe { OwnedHandle::from_raw_handle(handle) }))
+    }
+
+    /// The handle, signaled once the process has ended.
+    pub(crate) fn handle(&self) -> &OwnedHandle {
+        &self.0
+    }
+
+    /// The exit code; meaningful once the process has ended.
+    pub(crate) fn exit_code(&self) -> Outcome<u32> {
+        let mut code = 0;
+        // SAFETY: writes one number.
+        let done = unsafe { GetExitCodeProcess(self.0.as_raw_handle(), &raw mut code) };
+        Failure::check_bool("GetExitCodeProcess", done)?;
+        Ok(code)
+    }
+
+    /// Ends the process at once.
+    pub(crate) fn terminate(&self, exit_code: u32) -> Outcome<()> {
+        // SAFETY: takes plain values.
+        let done = unsafe { TerminateProcess(self.0.as_raw_handle(), exit_code) };
+        Failure::check_bool("TerminateProcess", done)
+    }
+
+    /// Runs the process's console control handlers for `event` in a new thread of it.
+    ///
+    /// `CtrlRoutine` is where a console's events end up on Windows and in Wine. System libraries
+    /// have the same address in every process of one bitness, so ours is theirs.
+    pub(crate) fn run_control_handlers(&self, event: u32) -> Outcome<OwnedHandle> {
+        let library = wide("kernelbase.dll");
+        // SAFETY: the name is null-terminated; kernelbase is never unloaded.
+        let module = unsafe { GetModuleHandleW(library.as_ptr()) };
+        // SAFETY: the name is null-terminated.
+        let routine = unsafe { GetProcAddress(module, c"CtrlRoutine".as_ptr().cast()) }
+            .ok_or_else(|| Failure::last("GetProcAddress"))?;
+        // SAFETY: `CtrlRoutine` is a thread procedure: one pointer-sized argument, a 32-bit result.
+        let routine = unsafe {
+            mem::transmute::<
+                unsafe extern "system" fn() -> isize,
+                unsafe extern "system" fn(*mut std::ffi::c_void) -> u32,
+            >(routine)
+        };
+        // SAFETY: runs a thread procedure of the target with a plain number as its argument.
+        let thread = unsafe {
+            CreateRemoteThread(
+                self.0.as_raw_handle(),
+                ptr::null(),
+                0,
+                Some(routine),
+                ptr::without_provenance(event as usize),
+                0,
+                ptr::null_mut(),
+            )
+        };
+        if thread.is_null() {
+            return Err(Failure::last("CreateRemoteThread"));
+        }
+        // SAFETY: the call succeeded, so the handle is ours.
+        Ok(unsafe { OwnedHandle::from_raw_handle(thread) })
+    }
+}

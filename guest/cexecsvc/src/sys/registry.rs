@@ -1,0 +1,166 @@
+//! Registry keys and values.
+#![allow(unsafe_code)] // Wraps registry calls.
+
+use std::ptr;
+
+use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
+use windows_sys::Win32::System::Registry::{
+    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_READ, KEY_WRITE, REG_BINARY, REG_DWORD,
+    REG_EXPAND_SZ, REG_OPTION_NON_VOLATILE, REG_OPTION_VOLATILE, REG_SZ, RegCloseKey,
+    RegCreateKeyExW, RegEnumValueW, RegOpenKeyExW, RegSetValueExW,
+};
+
+use super::text::{bytes, narrow, wide};
+use crate::error::{Failure, Outcome};
+
+/// A predefined key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// `HKEY_LOCAL_MACHINE`.
+    Machine,
+    /// `HKEY_CURRENT_USER`.
+    User,
+}
+
+impl Root {
+    const fn key(self) -> HKEY {
+        match self {
+            Self::Machine => HKEY_LOCAL_MACHINE,
+            Self::User => HKEY_CURRENT_USER,
+        }
+    }
+}
+
+/// Whether a key is kept when the silo ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Written to the hive.
+    Stored,
+    /// Gone with the silo.
+    Volatile,
+}
+
+/// An open key.
+#[derive(Debug)]
+pub(crate) struct Key(HKEY);
+
+impl Key {
+    /// Opens `path` below `root`, creating what is missing.
+    pub(crate) fn create(root: Root, path: &str, keeping: Keeping) -> Outcome<Self> {
+        let options = match keeping {
+            Keeping::Stored => REG_OPTION_NON_VOLATILE,
+            Keeping::Volatile => REG_OPTION_VOLATILE,
+        };
+        let path = wide(path);
+        let mut key = ptr::null_mut();
+        // SAFETY: the path is null-terminated, the rest is optional.
+        let code = unsafe {
+            RegCreateKeyExW(
+                root.key(),
+                path.as_ptr(),
+                0,
+                ptr::null(),
+                options,
+                KEY_READ | KEY_WRITE,
+                ptr::null(),
+                &raw mut key,
+                ptr::null_mut(),
+            )
+        };
+        succeeded("RegCreateKeyEx", code)?;
+        Ok(Self(key))
+    }
+
+    /// Opens `path` below `root` for reading.
+    pub(crate) fn open(root: Root, path: &str) -> Outcome<Self> {
+        let path = wide(path);
+        let mut key = ptr::null_mut();
+        // SAFETY: the path is null-terminated.
+        let code = unsafe { RegOpenKeyExW(root.key(), path.as_ptr(), 0, KEY_READ, &raw mut key) };
+        succeeded("RegOpenKeyEx", code)?;
+        Ok(Self(key))
+    }
+
+    /// Sets a string.
+    pub(crate) fn set_text(&self, name: &str, text: &str) -> Outcome<()> {
+        self.set(name, REG_SZ, &bytes(&wide(text)))
+    }
+
+    /// Sets a 32-bit number.
+    pub(crate) fn set_number(&self, name: &str, number: u32) -> Outcome<()> {
+        self.set(name, REG_DWORD, &number.to_le_bytes())
+    }
+
+    /// Sets raw bytes.
+    pub(crate) fn set_binary(&self, name: &str, data: &[u8]) -> Outcome<()> {
+        self.set(name, REG_BINARY, data)
+    }
+
+    fn set(&self, name: &str, kind: u32, data: &[u8]) -> Outcome<()> {
+        let name = wide(name);
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        // SAFETY: the data is `length` bytes long.
+        let code = unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, kind, data.as_ptr(), length) };
+        succeeded("RegSetValueEx", code)
+    }
+
+    /// All string values: name, text, and whether `%NAME%` in the text is to be replaced.
+    pub(crate) fn texts(&self) -> Vec<(String, String, bool)> {
+        let mut texts = Vec::new();
+        let mut data = vec![0_u16; 4096];
+        for index in 0.. {
+            match self.value(index, &mut data) {
+                Ok(Some(text)) => texts.push(text),
+                Ok(None) => {}
+                Err(failure) if failure.code() == ERROR_MORE_DATA => {}
+                Err(_) => break,
+            }
+        }
+        texts
+    }
+
+    fn value(&self, index: u32, data: &mut [u16]) -> Outcome<Option<(String, String, bool)>> {
+        let mut name = [0_u16; 256];
+        let mut name_length = 256;
+        let mut kind = 0;
+        let mut length = u32::try_from(data.len() * 2).unwrap_or(u32::MAX);
+        // SAFETY: both buffers are as long as stated.
+        let code = unsafe {
+            RegEnumValueW(
+                self.0,
+                index,
+                name.as_mut_ptr(),
+                &raw mut name_length,
+                ptr::null(),
+                &raw mut kind,
+                data.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        };
+        succeeded("RegEnumValue", code)?;
+        if kind != REG_SZ && kind != REG_EXPAND_SZ {
+            return Ok(None);
+        }
+        let text = narrow(&data[..(length / 2) as usize]);
+        Ok(Some((
+            narrow(&name[..name_length as usize]),
+            text,
+            kind == REG_EXPAND_SZ,
+        )))
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // SAFETY: the key is open and not used again.
+        unsafe { RegCloseKey(self.0) };
+    }
+}
+
+fn succeeded(operation: &'static str, code: u32) -> Outcome<()> {
+    if code == ERROR_SUCCESS {
+        Ok(())
+    } else {
+        Err(Failure::new(operation, code))
+    }
+}
