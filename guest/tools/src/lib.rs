@@ -1,0 +1,11 @@
+//! What the tools share, free of Windows so that it is tested where it is built.
+//!
+//! The programs themselves are in `src/bin`, one each; `docs/base_images.md` lists them.
+
+pub mod arguments;
+pub mod dns;
+pub mod pattern;
+pub mod text;
+pub mod wildcard;
+#[cfg(windows)]
+pub mod windows;
