@@ -1,0 +1,233 @@
+//! Downloads packages into the cache: by content, resumable.
+//!
+//! A package lies in `debs/<sha256>.deb` when all of it is there and its digest is right; until
+//! then in `debs/<sha256>.part`, which the next attempt continues.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use crate::digest;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::mirror::{self, Mirror};
+use crate::packages::Package;
+use crate::progress::Progress;
+
+/// The downloaded packages.
+pub(crate) struct Downloads {
+    directory: PathBuf,
+}
+
+impl Downloads {
+    /// Those in `directory`, which is made when it is missing.
+    pub(crate) fn open(directory: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&directory).at("create directory", &directory)?;
+        Ok(Self { directory })
+    }
+
+    /// Where a package lies once it is complete.
+    pub(crate) fn path(&self, package: &Package) -> PathBuf {
+        self.directory.join(format!("{}.deb", package.sha256))
+    }
+
+    /// Fetches the packages that are not there yet.
+    pub(crate) fn fetch(
+        &self,
+        mirror: &Mirror,
+        packages: &[&Package],
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let missing: Vec<_> = packages
+            .iter()
+            .copied()
+            .filter(|package| !self.path(package).exists())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let total = missing.iter().map(|package| package.size).sum();
+        progress.begin(&format!("downloading {} packages", missing.len()), total);
+        missing
+            .iter()
+            .try_for_each(|package| self.fetch_one(mirror, package, progress))
+    }
+
+    fn fetch_one(&self, mirror: &Mirror, package: &Package, progress: &dyn Progress) -> Result<()> {
+        let partial = self.directory.join(format!("{}.part", package.sha256));
+        let url = format!("{}/{}", mirror.url(), package.path);
+        receive(mirror, package, &partial, progress)?;
+        let actual = digest::of_file(&partial).at("read download", &partial)?;
+        if actual != package.sha256 {
+            let _ = fs::remove_file(&partial);
+            let message = "its digest is not the one that the mirror's signed index names";
+            return Err(Error::new(ErrorKind::Untrusted, "fetch", url, message));
+        }
+        let complete = self.path(package);
+        fs::rename(&partial, &complete).at("keep download", &complete)
+    }
+}
+
+/// Appends to `partial` until it has the package's size. A mirror that cannot continue sends the
+/// whole file, which then begins anew.
+fn receive(
+    mirror: &Mirror,
+    package: &Package,
+    partial: &Path,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let have = fs::metadata(partial).map_or(0, |metadata| metadata.len());
+    if have == package.size {
+        progress.advance(have);
+        return Ok(());
+    }
+    let offset = if have < package.size { have } else { 0 };
+    let response = mirror.get(&package.path, offset)?;
+    let is_continued = response.status().as_u16() == 206;
+    let mut file = open_partial(partial, is_continued).at("write download", partial)?;
+    let start = if is_continued { offset } else { 0 };
+    progress.advance(start);
+    let mut received = start;
+    let copied = mirror::copy_body(response.into_body(), &mut file, &mut |count| {
+        received += count;
+        progress.advance(count);
+    });
+    let broken = |message: String| {
+        Error::new(
+            ErrorKind::Mirror,
+            "fetch",
+            format!("{}/{}", mirror.url(), package.path),
+            message,
+        )
+    };
+    match copied {
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            Err(error).at("write download", partial)
+        }
+        Err(error) => Err(broken("the transfer broke off".to_owned()).with_source(error)),
+        Ok(()) if received != package.size => Err(broken(format!(
+            "{received} bytes came instead of {}",
+            package.size
+        ))),
+        Ok(()) => file.sync_all().at("sync download", partial),
+    }
+}
+
+fn open_partial(path: &Path, is_continued: bool) -> std::io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(is_continued)
+        .truncate(!is_continued)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::progress::Silent;
+
+    const CONTENT: &[u8] = b"the whole content of a package";
+
+    fn package() -> Package {
+        Package {
+            name: "p".to_owned(),
+            architecture: "amd64".to_owned(),
+            version: "1".to_owned(),
+            path: "pool/p.deb".to_owned(),
+            size: CONTENT.len() as u64,
+            sha256: digest::of(CONTENT),
+        }
+    }
+
+    /// Serves `CONTENT` from the offset that each of `connections` requests asks for; the first
+    /// breaks off after `limit` bytes.
+    fn serve(connections: usize, limit: usize) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let served = AtomicUsize::new(0);
+            for stream in listener.incoming().take(connections) {
+                let mut stream = stream.unwrap();
+                let mut request = vec![0; 4096];
+                let count = stream.read(&mut request).unwrap();
+                let request = String::from_utf8_lossy(&request[..count]).to_lowercase();
+                let range = request
+                    .lines()
+                    .find_map(|line| line.strip_prefix("range: bytes="));
+                let start = range.map_or(0, |range| {
+                    range.trim_end_matches('-').parse::<usize>().unwrap()
+                });
+                let status = if start > 0 {
+                    "206 Partial Content"
+                } else {
+                    "200 OK"
+                };
+                let rest = &CONTENT[start..];
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    rest.len()
+                );
+                stream.write_all(head.as_bytes()).unwrap();
+                let is_first = served.fetch_add(1, Ordering::Relaxed) == 0;
+                let end = if is_first {
+                    limit.min(rest.len())
+                } else {
+                    rest.len()
+                };
+                stream.write_all(&rest[..end]).unwrap();
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn continues_what_broke_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let downloads = Downloads::open(directory.path().join("debs")).unwrap();
+        let mirror = Mirror::new(&serve(2, 10));
+        let first = downloads
+            .fetch(&mirror, &[&package()], &Silent)
+            .unwrap_err();
+        assert_eq!(first.kind(), ErrorKind::Mirror);
+        assert!(!downloads.path(&package()).exists());
+        let partial = downloads
+            .directory
+            .join(format!("{}.part", package().sha256));
+        assert_eq!(fs::read(partial).unwrap(), &CONTENT[..10]);
+        downloads.fetch(&mirror, &[&package()], &Silent).unwrap();
+        assert_eq!(fs::read(downloads.path(&package())).unwrap(), CONTENT);
+        downloads
+            .fetch(&mirror, &[&package()], &Silent)
+            .expect("nothing left to fetch");
+    }
+
+    #[test]
+    fn other_bytes_are_refused_and_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let downloads = Downloads::open(directory.path().join("debs")).unwrap();
+        let other = Package {
+            sha256: digest::of(b"other"),
+            ..package()
+        };
+        let error = downloads
+            .fetch(&Mirror::new(&serve(1, 1000)), &[&other], &Silent)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Untrusted);
+        assert_eq!(fs::read_dir(&downloads.directory).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_unreachable_mirror_has_a_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let downloads = Downloads::open(directory.path().join("debs")).unwrap();
+        let error = downloads
+            .fetch(&Mirror::new("http://127.0.0.1:1"), &[&package()], &Silent)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mirror);
+        assert!(error.remedy().unwrap().contains("--mirror"));
+    }
+}
