@@ -1,4 +1,4 @@
-//! `exit-code N`: ends with `ExitProcess(N)`; N is decimal or 0x-hexadecimal, 32 bits.
+//! `exit N`: ends with `ExitProcess(N)`; N is decimal or 0x-hexadecimal, 32 bits.
 
 fn main() {
     let text = std::env::args().nth(1).unwrap_or_default();
