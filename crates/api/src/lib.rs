@@ -1,1 +1,24 @@
-//! The Docker Engine REST API over the engine
+//! The Docker Engine REST API, versions 1.24 to 1.50, over the engine.
+//!
+//! Reading order: `routes` (every endpoint), `server` (connections and versions), `handlers` (one
+//! file a resource), `create` (the body of container create), `render` (the engine's values as
+//! Docker's JSON), `hijack` (attached streams). Only this crate knows HTTP's status codes, in one
+//! table in `error`. `docs/api.md` lists what works; a test holds it to the router.
+
+mod body;
+mod create;
+mod detach_keys;
+mod error;
+mod handlers;
+mod hijack;
+mod multiplex;
+mod path;
+mod query;
+mod render;
+mod routes;
+mod server;
+mod timestamp;
+mod version;
+
+pub use server::{Api, bind};
+pub use version::ApiVersion;

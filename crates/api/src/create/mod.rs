@@ -1,0 +1,241 @@
+//! The body of `POST /containers/create`: what is supported goes to the engine, the rest is
+//! refused by name.
+
+pub(crate) mod fields;
+pub(crate) mod network;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use porthole_engine::container::config::{
+    ContainerConfig, CreateContainer, HostConfig, Port, PortBinding,
+};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use crate::body;
+use crate::error::ApiError;
+use fields::{CONTAINER, Field, HOST, refuse_unsupported};
+
+/// The supported part of the body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Body {
+    hostname: String,
+    user: String,
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    exposed_ports: BTreeMap<String, IgnoredAny>,
+    tty: bool,
+    open_stdin: bool,
+    stdin_once: bool,
+    env: Vec<String>,
+    cmd: Option<Words>,
+    args_escaped: bool,
+    image: String,
+    working_dir: String,
+    entrypoint: Option<Words>,
+    labels: BTreeMap<String, String>,
+    stop_signal: String,
+    stop_timeout: Option<i64>,
+}
+
+/// The supported part of `HostConfig`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Host {
+    binds: Vec<String>,
+    log_config: LogConfig,
+    network_mode: String,
+    port_bindings: BTreeMap<String, Vec<Binding>>,
+    restart_policy: RestartPolicy,
+    auto_remove: bool,
+    publish_all_ports: bool,
+    console_size: [u16; 2],
+    isolation: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct LogConfig {
+    r#type: String,
+    config: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct RestartPolicy {
+    name: String,
+    maximum_retry_count: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Binding {
+    host_ip: String,
+    host_port: String,
+}
+
+/// A list of words, or one word in the place of a list.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Words {
+    /// `["cmd", "/c", "ver"]`.
+    List(Vec<String>),
+    /// `"cmd"`.
+    One(String),
+}
+
+impl Words {
+    /// The words.
+    pub(crate) fn into_list(self) -> Vec<String> {
+        match self {
+            Self::List(words) => words,
+            Self::One(word) => vec![word],
+        }
+    }
+}
+
+/// Reads a request to create a container.
+pub(crate) fn parse(
+    mut object: Map<String, Value>,
+    name: Option<String>,
+) -> Result<CreateContainer, ApiError> {
+    let host = take_object(&mut object, "HostConfig")?;
+    let networking = take_object(&mut object, "NetworkingConfig")?;
+    let object = supported(object, CONTAINER)?;
+    let host = supported(host, HOST)?;
+    let body: Body = body::decode(object)?;
+    let host: Host = body::decode(host)?;
+    check_log(&host.log_config)?;
+    check_restart_policy(&host.restart_policy)?;
+    let network_mode = network::choose(host.network_mode.clone(), networking)?;
+    Ok(CreateContainer {
+        name,
+        config: container_config(body)?,
+        host: host_config(host, network_mode)?,
+    })
+}
+
+/// The object's members under their exact names, with what is not supported refused.
+fn supported(object: Map<String, Value>, table: &[Field]) -> Result<Map<String, Value>, ApiError> {
+    refuse_unsupported(&object, table).map_err(ApiError::bad_parameter)?;
+    let exact = |name: String| {
+        let field = table
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(&name));
+        field.map_or(name, |field| field.name.to_owned())
+    };
+    Ok(object
+        .into_iter()
+        .map(|(name, value)| (exact(name), value))
+        .collect())
+}
+
+fn take_object(
+    object: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Map<String, Value>, ApiError> {
+    let key = object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case(name))
+        .cloned();
+    match key.and_then(|key| object.remove(&key)) {
+        None => Ok(Map::new()),
+        Some(Value::Object(members)) => Ok(members),
+        Some(_) => Err(ApiError::bad_parameter(format!(
+            "invalid JSON: {name} must be an object"
+        ))),
+    }
+}
+
+fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
+    let exposed_ports = body
+        .exposed_ports
+        .keys()
+        .map(|port| port.parse())
+        .collect::<Result<BTreeSet<Port>, _>>()?;
+    Ok(ContainerConfig {
+        image: body.image,
+        hostname: body.hostname,
+        user: body.user,
+        attach_stdin: body.attach_stdin,
+        attach_stdout: body.attach_stdout,
+        attach_stderr: body.attach_stderr,
+        tty: body.tty,
+        open_stdin: body.open_stdin,
+        stdin_once: body.stdin_once,
+        env: body.env,
+        cmd: body
+            .cmd
+            .map(Words::into_list)
+            .filter(|words| !words.is_empty()),
+        entrypoint: body.entrypoint.map(Words::into_list),
+        args_escaped: body.args_escaped,
+        working_dir: body.working_dir,
+        labels: body.labels,
+        exposed_ports,
+        stop_signal: Some(body.stop_signal).filter(|signal| !signal.is_empty()),
+        stop_timeout: body.stop_timeout,
+        ..ContainerConfig::default()
+    })
+}
+
+fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError> {
+    let mut port_bindings: BTreeMap<Port, Vec<PortBinding>> = BTreeMap::new();
+    for (port, bindings) in host.port_bindings {
+        let bindings = bindings.into_iter().map(|binding| PortBinding {
+            host_ip: binding.host_ip,
+            host_port: binding.host_port,
+        });
+        port_bindings
+            .entry(port.parse()?)
+            .or_default()
+            .extend(bindings);
+    }
+    Ok(HostConfig {
+        binds: host.binds,
+        network_mode,
+        port_bindings,
+        publish_all_ports: host.publish_all_ports,
+        auto_remove: host.auto_remove,
+        isolation: host.isolation,
+        console_size: host.console_size,
+    })
+}
+
+fn check_log(log: &LogConfig) -> Result<(), ApiError> {
+    if !matches!(log.r#type.as_str(), "" | "json-file") {
+        return Err(ApiError::bad_parameter(format!(
+            "logger: no log driver named '{}' is registered: this version of Porthole has json-file",
+            log.r#type
+        )));
+    }
+    match log.config.keys().next() {
+        Some(option) => Err(ApiError::bad_parameter(format!(
+            "invalid option: this version of Porthole does not support LogConfig option {option}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_restart_policy(policy: &RestartPolicy) -> Result<(), ApiError> {
+    match policy.name.as_str() {
+        "" | "no" if policy.maximum_retry_count == 0 => Ok(()),
+        "" | "no" => Err(ApiError::bad_parameter(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+        )),
+        name @ ("always" | "unless-stopped" | "on-failure") => {
+            Err(ApiError::bad_parameter(format!(
+                "invalid option: this version of Porthole does not support RestartPolicy {name}"
+            )))
+        }
+        name => Err(ApiError::bad_parameter(format!(
+            "invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use serde_json::json;
+
+use super::*;
+
+/// What docker 28.2.2 sends for `docker run --rm porthole/nanoserver cmd /c ver`.
+const DOCKER_RUN: &str = include_str!("../../tests/data/docker-run-28.2.2.json");
+
+fn parse_value(value: Value) -> Result<CreateContainer, ApiError> {
+    let Value::Object(object) = value else {
+        panic!("an object is needed")
+    };
+    parse(object, None)
+}
+
+fn refusal(value: Value) -> String {
+    parse_value(value)
+        .expect_err("a refusal")
+        .message()
+        .to_owned()
+}
+
+#[test]
+fn what_the_docker_cli_sends_by_default_passes() {
+    let request = parse_value(serde_json::from_str(DOCKER_RUN).expect("JSON")).expect("a request");
+    assert_eq!(request.config.image, "porthole/nanoserver");
+    assert_eq!(
+        request.config.cmd.as_deref(),
+        Some(["cmd", "/c", "echo", "hi"].map(str::to_owned).as_slice())
+    );
+    assert!(request.config.attach_stdout && !request.config.tty);
+    assert!(request.host.auto_remove);
+    assert_eq!(request.host.network_mode, "default");
+}
+
+#[test]
+fn supported_fields_reach_the_engine() {
+    let request = parse_value(json!({
+        "Image": "porthole/nanoserver",
+        "Entrypoint": "cmd",
+        "ExposedPorts": {"80/tcp": {}},
+        "Labels": {"a": "b"},
+        "StopTimeout": 5,
+        "HostConfig": {
+            "Binds": ["/srv:C:\\srv:ro"],
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
+            "Isolation": "process",
+            "ConsoleSize": [24, 80]
+        },
+        "NetworkingConfig": {"EndpointsConfig": {"none": {}}}
+    }))
+    .expect("a request");
+    assert_eq!(request.config.entrypoint, Some(vec!["cmd".to_owned()]));
+    assert_eq!(request.config.stop_timeout, Some(5));
+    assert_eq!(request.host.console_size, [24, 80]);
+    assert_eq!(request.host.network_mode, "none");
+    let bindings: Vec<_> = request.host.port_bindings.values().flatten().collect();
+    assert_eq!(
+        (bindings[0].host_ip.as_str(), bindings[0].host_port.as_str()),
+        ("127.0.0.1", "8080")
+    );
+}
+
+#[test]
+fn names_compare_without_case_as_in_go() {
+    let request =
+        parse_value(json!({"image": "x", "hostconfig": {"autoremove": true}})).expect("a request");
+    assert_eq!(request.config.image, "x");
+    assert!(request.host.auto_remove);
+    assert!(refusal(json!({"hostconfig": {"privileged": true}})).contains("privileged mode"));
+}
+
+#[test]
+fn unsupported_options_are_refused_by_name() {
+    for (host, sentence) in [
+        (
+            json!({"Privileged": true}),
+            "invalid option: privileged mode is not supported for Windows containers",
+        ),
+        (
+            json!({"CpusetCpus": "0"}),
+            "invalid option: Windows does not support CpusetCpus",
+        ),
+        (
+            json!({"CpuPeriod": 1}),
+            "invalid option: Windows does not support CPUPeriod",
+        ),
+        (
+            json!({"PidsLimit": 5}),
+            "invalid option: Windows does not support PidsLimit",
+        ),
+        (
+            json!({"MemorySwappiness": 0}),
+            "invalid option: Windows does not support MemorySwappiness",
+        ),
+        (
+            json!({"Memory": 1048576}),
+            "invalid option: this version of Porthole does not support Memory",
+        ),
+        (
+            json!({"Mounts": [{}]}),
+            "invalid option: this version of Porthole does not support Mounts",
+        ),
+        (
+            json!({"Sysctls": {"a": ""}}),
+            "invalid option: Windows does not support Sysctls",
+        ),
+        (
+            json!({"RestartPolicy": {"Name": "always"}}),
+            "invalid option: this version of Porthole does not support RestartPolicy always",
+        ),
+        (
+            json!({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}),
+            "invalid option: this version of Porthole does not support LogConfig option max-size",
+        ),
+        (
+            json!({"Teleport": true}),
+            "invalid option: Porthole does not know the option Teleport",
+        ),
+    ] {
+        assert_eq!(refusal(json!({"Image": "x", "HostConfig": host})), sentence);
+    }
+    assert_eq!(
+        refusal(json!({"Volumes": {"C:\\v": {}}})),
+        "invalid option: this version of Porthole does not support Volumes"
+    );
+    assert_eq!(
+        refusal(json!({"Healthcheck": {"Test": ["CMD", "x"]}})),
+        "invalid option: this version of Porthole does not support Healthcheck"
+    );
+}
+
+#[test]
+fn zero_values_of_unsupported_options_pass() {
+    let request = json!({
+        "Healthcheck": {"Test": ["NONE"]},
+        "Volumes": {},
+        "Teleport": false,
+        "HostConfig": {"MemorySwappiness": -1, "PidsLimit": -1, "CapAdd": [], "Init": false, "Tmpfs": {}}
+    });
+    assert!(parse_value(request).is_ok());
+}
+
+#[test]
+fn wrong_types_and_ports_are_refused() {
+    assert!(refusal(json!({"Image": 3})).starts_with("invalid JSON: "));
+    assert!(refusal(json!({"HostConfig": []})).starts_with("invalid JSON: "));
+    assert!(refusal(json!({"ExposedPorts": {"x": {}}})).contains("invalid port specification"));
+    assert!(
+        refusal(json!({"HostConfig": {"PortBindings": {"80/sctp": []}}}))
+            .contains("invalid port specification")
+    );
+}
+
+#[test]
+fn endpoints_ask_for_nothing_that_is_not_there() {
+    let endpoint =
+        |settings: Value| json!({"NetworkingConfig": {"EndpointsConfig": {"default": settings}}});
+    assert!(parse_value(endpoint(json!({"IPAMConfig": {}, "Aliases": []}))).is_ok());
+    assert!(refusal(endpoint(json!({"Aliases": ["a"]}))).ends_with("does not support Aliases"));
+    assert!(
+        refusal(endpoint(json!({"IPAMConfig": {"IPv4Address": "10.0.0.1"}})))
+            .ends_with("does not support IPAMConfig")
+    );
+    let two = json!({"NetworkingConfig": {"EndpointsConfig": {"a": {}, "b": {}}}});
+    assert!(refusal(two).contains("more than one entry"));
+    let other = json!({"HostConfig": {"NetworkMode": "nat"}, "NetworkingConfig": {"EndpointsConfig": {"none": {}}}});
+    assert!(refusal(other).starts_with("conflicting options"));
+}

@@ -1,0 +1,252 @@
+//! Containers: everything but streams.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use porthole_engine::Engine;
+use porthole_engine::container::list::ListContainers;
+use porthole_engine::container::remove::RemoveContainer;
+use porthole_engine::container::stop::StopContainer;
+use porthole_engine::container::wait::{WaitCondition, WaitOutcome, Waiting};
+use serde_json::{Value, json};
+
+use super::{Answer, no_content};
+use crate::error::ApiError;
+use crate::query::Params;
+use crate::version::ApiVersion;
+use crate::{body, create, render};
+
+/// `POST /containers/create`.
+pub(crate) async fn create(
+    State(engine): State<Arc<Engine>>,
+    params: Params,
+    request: Request,
+) -> Answer {
+    check_platform(params.get("platform"))?;
+    let object = body::object(request).await?;
+    let request = create::parse(object, params.get("name").map(str::to_owned))?;
+    let created = engine.create_container(request).await?;
+    Ok(super::json(
+        StatusCode::CREATED,
+        &json!({ "Id": created.id, "Warnings": created.warnings }),
+    ))
+}
+
+/// Only Windows on amd64 is there: `windows`, `windows/amd64`, or with a version in brackets.
+fn check_platform(platform: Option<&str>) -> Result<(), ApiError> {
+    let Some(platform) = platform else {
+        return Ok(());
+    };
+    let (os, architecture) = platform.split_once('/').unwrap_or((platform, "amd64"));
+    let os = os.split('(').next().unwrap_or_default();
+    if os.eq_ignore_ascii_case("windows") && matches!(architecture, "amd64" | "x86_64") {
+        return Ok(());
+    }
+    Err(ApiError::bad_parameter(format!(
+        "invalid platform {platform:?}: Porthole runs windows/amd64 containers"
+    )))
+}
+
+/// `GET /containers/json`.
+pub(crate) async fn list(State(engine): State<Arc<Engine>>, params: Params) -> Answer {
+    let limit: Option<i64> = params.number("limit")?;
+    let options = ListContainers {
+        all: params.flag("all"),
+        limit: limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit > 0),
+        filters: params.filters()?,
+    };
+    let containers = engine.list_containers(options).await?;
+    let rows = containers.iter().map(render::container::summary).collect();
+    Ok(super::json(StatusCode::OK, &Value::Array(rows)))
+}
+
+/// `GET /containers/{id}/json`.
+pub(crate) async fn inspect(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Answer {
+    let container = engine.inspect_container(&id)?;
+    Ok(super::json(
+        StatusCode::OK,
+        &render::container::details(&container),
+    ))
+}
+
+/// `GET /containers/{id}/top`.
+pub(crate) async fn top(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let table = engine
+        .top_container(&id, params.get("ps_args").unwrap_or_default())
+        .await?;
+    Ok(super::json(
+        StatusCode::OK,
+        &json!({ "Titles": table.titles, "Processes": table.rows }),
+    ))
+}
+
+/// `POST /containers/{id}/start`.
+pub(crate) async fn start(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    for option in ["checkpoint", "checkpoint-dir"] {
+        if params.get(option).is_some() {
+            return Err(ApiError::bad_parameter(format!(
+                "invalid option: Windows does not support {option}"
+            )));
+        }
+    }
+    engine.start_container(&id).await?;
+    Ok(no_content())
+}
+
+/// `POST /containers/{id}/stop`.
+pub(crate) async fn stop(
+    State(engine): State<Arc<Engine>>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    engine
+        .stop_container(&id, stop_options(&params, version)?)
+        .await?;
+    Ok(no_content())
+}
+
+/// `POST /containers/{id}/restart`.
+pub(crate) async fn restart(
+    State(engine): State<Arc<Engine>>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    engine
+        .restart_container(&id, stop_options(&params, version)?)
+        .await?;
+    Ok(no_content())
+}
+
+fn stop_options(params: &Params, version: ApiVersion) -> Result<StopContainer, ApiError> {
+    // The parameter came with 1.42; older versions know none of that name.
+    let signal = params
+        .get("signal")
+        .filter(|_| version.at_least(42))
+        .map(str::to_owned);
+    Ok(StopContainer {
+        signal,
+        timeout: params.number("t")?,
+    })
+}
+
+/// `POST /containers/{id}/kill`.
+pub(crate) async fn kill(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    engine.kill_container(&id, params.get("signal")).await?;
+    Ok(no_content())
+}
+
+/// `POST /containers/{id}/wait`: the head of the answer goes out at once, so that a client knows
+/// that what happens from now on counts.
+pub(crate) async fn wait(
+    State(engine): State<Arc<Engine>>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    // Conditions came with 1.30.
+    let condition = match params.get("condition").filter(|_| version.at_least(30)) {
+        None | Some("not-running") => WaitCondition::NotRunning,
+        Some("next-exit") => WaitCondition::NextExit,
+        Some("removed") => WaitCondition::Removed,
+        Some(other) => {
+            return Err(ApiError::bad_parameter(format!(
+                "invalid condition: {other:?}"
+            )));
+        }
+    };
+    let waiting = engine.wait_container(&id, condition).await?;
+    let body = Body::from_stream(futures::stream::once(outcome(waiting)));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+async fn outcome(waiting: Waiting) -> Result<Bytes, porthole_engine::Error> {
+    let WaitOutcome { exit_code, error } = waiting.outcome().await?;
+    let answer = match error {
+        Some(message) => json!({ "StatusCode": exit_code, "Error": { "Message": message } }),
+        None => json!({ "StatusCode": exit_code }),
+    };
+    Ok(format!("{answer}\n").into())
+}
+
+/// `POST /containers/{id}/resize`.
+pub(crate) async fn resize(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let (height, width) = console_size(&params)?;
+    engine.resize_container(&id, height, width).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// Height and width of a resize request.
+pub(super) fn console_size(params: &Params) -> Result<(u16, u16), ApiError> {
+    let part = |name: &str, what: &str| {
+        let text = params.get(name).unwrap_or_default();
+        text.parse().map_err(|_| {
+            ApiError::bad_parameter(format!(
+                "invalid resize {what} {text:?}: not a number from 0 to 65535"
+            ))
+        })
+    };
+    Ok((part("h", "height")?, part("w", "width")?))
+}
+
+/// `DELETE /containers/{id}`.
+pub(crate) async fn remove(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    if params.flag("link") {
+        return Err(ApiError::bad_parameter(
+            "invalid option: Windows does not support link",
+        ));
+    }
+    let options = RemoveContainer {
+        force: params.flag("force"),
+        volumes: params.flag("v"),
+    };
+    engine.remove_container(&id, options).await?;
+    Ok(no_content())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_platform;
+
+    #[test]
+    fn only_windows_on_amd64_is_there() {
+        for fine in [
+            None,
+            Some("windows"),
+            Some("windows/amd64"),
+            Some("windows(10.0.20348)/amd64"),
+        ] {
+            assert!(check_platform(fine).is_ok(), "{fine:?}");
+        }
+        for wrong in ["linux", "linux/amd64", "windows/arm64"] {
+            assert!(check_platform(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

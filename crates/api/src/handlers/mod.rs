@@ -1,0 +1,28 @@
+//! Handlers, one file a resource: read the request, ask the engine, render the answer.
+
+pub(crate) mod container;
+pub(crate) mod exec;
+pub(crate) mod image;
+pub(crate) mod stream;
+pub(crate) mod system;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// What a handler gives.
+pub(crate) type Answer = Result<Response, ApiError>;
+
+/// A JSON answer.
+fn json(status: StatusCode, value: &Value) -> Response {
+    // dockerd ends each with a line break, and so terminals show it well.
+    let body = format!("{value}\n");
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// An answer without a body.
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

@@ -1,0 +1,218 @@
+//! Streams: attach, logs, events.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use futures::StreamExt;
+use porthole_engine::Engine;
+use porthole_engine::attachment::Attach;
+use porthole_engine::container::logs::{LogEntry, LogQuery};
+use porthole_engine::event::EventQuery;
+
+use super::Answer;
+use crate::detach_keys::DetachKeys;
+use crate::error::ApiError;
+use crate::hijack::{self, End, InputRules};
+use crate::query::Params;
+use crate::version::ApiVersion;
+use crate::{multiplex, render, timestamp};
+
+/// `POST /containers/{id}/attach`.
+pub(crate) async fn attach(
+    State(engine): State<Arc<Engine>>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    params: Params,
+    mut request: Request,
+) -> Answer {
+    let detach_keys = params
+        .get("detachKeys")
+        .map(DetachKeys::parse)
+        .transpose()
+        .map_err(|error| {
+            ApiError::bad_parameter(format!(
+                "invalid detach keys ({}) provided: {error}",
+                params.get("detachKeys").unwrap_or_default()
+            ))
+        })?;
+    let wanted = Attach {
+        stdin: params.flag("stdin"),
+        stdout: params.flag("stdout"),
+        stderr: params.flag("stderr"),
+        logs: params.flag("logs"),
+        stream: params.flag("stream"),
+    };
+    let upgrade = hijack::take_upgrade(&mut request);
+    if upgrade.is_none() && wanted.stdin {
+        return Err(ApiError::bad_parameter(
+            "attaching to the input needs an upgraded connection: send 'Connection: Upgrade' and 'Upgrade: tcp'",
+        ));
+    }
+    let container = engine.inspect_container(&id)?;
+    let attachment = engine.attach_container(&container.id, wanted).await?;
+    let Some(upgrade) = upgrade else {
+        return Ok(hijack::plain(attachment));
+    };
+    let rules = InputRules {
+        detach_keys: detach_keys.unwrap_or_default(),
+        close_with_client: container.config.stdin_once,
+    };
+    let answer = hijack::upgraded(hijack::media_type(attachment.tty, version));
+    tokio::spawn(async move {
+        let connection = match hijack::connection(upgrade).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::debug!(%error, container = container.id, "the client left before its streams began");
+                return;
+            }
+        };
+        if hijack::relay(connection, attachment, rules).await == End::Detached
+            && let Err(error) = engine.container_detached(&container.id).await
+        {
+            tracing::debug!(%error, container = container.id, "the container is gone");
+        }
+    });
+    Ok(answer)
+}
+
+/// `GET /containers/{id}/logs`.
+pub(crate) async fn logs(
+    State(engine): State<Arc<Engine>>,
+    Extension(version): Extension<ApiVersion>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let (stdout, stderr) = (params.flag("stdout"), params.flag("stderr"));
+    if !stdout && !stderr {
+        return Err(ApiError::bad_parameter(
+            "must specify at least one of 'stdout' or 'stderr'",
+        ));
+    }
+    let time = |name| {
+        params
+            .get(name)
+            .filter(|text| *text != "0")
+            .map(|text| timestamp::parse(name, text))
+            .transpose()
+    };
+    let query = LogQuery {
+        stdout,
+        stderr,
+        follow: params.flag("follow"),
+        since: time("since")?,
+        until: time("until")?,
+        tail: tail(params.get("tail"))?,
+    };
+    let (timestamps, details) = (params.flag("timestamps"), params.flag("details"));
+    let log = engine.container_logs(&id, query).await?;
+    let tty = log.tty;
+    let body = Body::from_stream(log.entries.map(move |entry| {
+        entry.map(|entry| {
+            let stream = entry.stream;
+            let line = line(&entry, timestamps, details);
+            if tty {
+                Bytes::from(line)
+            } else {
+                multiplex::frame(stream, &line)
+            }
+        })
+    }));
+    Ok((
+        [(header::CONTENT_TYPE, hijack::media_type(tty, version))],
+        body,
+    )
+        .into_response())
+}
+
+/// How many lines; `all`, nothing and negative numbers mean all of them.
+fn tail(text: Option<&str>) -> Result<Option<u64>, ApiError> {
+    match text {
+        None | Some("all") => Ok(None),
+        Some(text) => match text.parse::<i64>() {
+            Ok(count) => Ok(u64::try_from(count).ok()),
+            Err(_) => Err(ApiError::bad_parameter(format!(
+                "invalid value for \"tail\": {text:?} is neither a number nor \"all\""
+            ))),
+        },
+    }
+}
+
+/// A line as clients see it. Details are what log options would add; there are none.
+fn line(entry: &LogEntry, timestamps: bool, details: bool) -> Vec<u8> {
+    let mut line = Vec::with_capacity(entry.message.len() + 32);
+    if timestamps {
+        line.extend_from_slice(timestamp::fixed(entry.time).as_bytes());
+        line.push(b' ');
+    }
+    if details {
+        line.push(b' ');
+    }
+    line.extend_from_slice(&entry.message);
+    line
+}
+
+/// `GET /events`.
+pub(crate) async fn events(State(engine): State<Arc<Engine>>, params: Params) -> Answer {
+    let time = |name| {
+        params
+            .get(name)
+            .map(|text| timestamp::parse(name, text))
+            .transpose()
+    };
+    let query = EventQuery {
+        since: time("since")?,
+        until: time("until")?,
+        filters: params.filters()?,
+    };
+    if let (Some(since), Some(until)) = (query.since, query.until)
+        && since > until
+    {
+        return Err(ApiError::bad_parameter(
+            "`since` time cannot be after `until` time",
+        ));
+    }
+    let events = engine.events(query)?;
+    let body = Body::from_stream(events.map(|event| {
+        Ok::<_, std::convert::Infallible>(Bytes::from(format!(
+            "{}\n",
+            render::event::message(&event)
+        )))
+    }));
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_engine::attachment::StreamKind;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn tail_is_a_number_or_all() {
+        assert_eq!(tail(None).ok(), Some(None));
+        assert_eq!(tail(Some("all")).ok(), Some(None));
+        assert_eq!(tail(Some("-1")).ok(), Some(None));
+        assert_eq!(tail(Some("0")).ok(), Some(Some(0)));
+        assert!(tail(Some("few")).is_err());
+    }
+
+    #[test]
+    fn a_line_carries_what_was_asked_for() {
+        let entry = || LogEntry {
+            stream: StreamKind::Stdout,
+            time: datetime!(2026-11-24 04:00:00 UTC),
+            message: b"hi\n".to_vec(),
+        };
+        assert_eq!(line(&entry(), false, false), b"hi\n");
+        assert_eq!(
+            line(&entry(), true, true),
+            b"2026-11-24T04:00:00.000000000Z  hi\n"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! Hijacked connections: after `101 UPGRADED` a connection carries a program's streams.
+//!
+//! The client may close its sending half and still read; closing both ends the session. A session
+//! ends with the program's output, when the client leaves, or with the detach keys on a console.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use porthole_engine::attachment::{Attachment, Input, OutputStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::detach_keys::{DetachKeys, DetachScanner};
+use crate::multiplex;
+use crate::version::ApiVersion;
+
+/// One stream, unframed.
+const RAW: &str = "application/vnd.docker.raw-stream";
+/// Several streams in frames.
+const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
+
+/// Bytes read from a client at once.
+const READ_SIZE: usize = 32 * 1024;
+
+/// The media type of a stream; versions before 1.42 know one name for both kinds.
+pub(crate) fn media_type(tty: bool, version: ApiVersion) -> HeaderValue {
+    HeaderValue::from_static(if tty || !version.at_least(42) {
+        RAW
+    } else {
+        MULTIPLEXED
+    })
+}
+
+/// The connection behind a request that asks to be upgraded.
+pub(crate) fn take_upgrade(request: &mut Request) -> Option<OnUpgrade> {
+    request
+        .headers()
+        .contains_key(header::UPGRADE)
+        .then(|| hyper::upgrade::on(request))
+}
+
+/// The answer after which the connection is the session's.
+pub(crate) fn upgraded(media_type: HeaderValue) -> Response {
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("tcp")),
+        (header::CONTENT_TYPE, media_type),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// The answer to a client that did not ask for an upgrade: output alone, as an ordinary body.
+pub(crate) fn plain(attachment: Attachment) -> Response {
+    let tty = attachment.tty;
+    let body = Body::from_stream(wire(attachment.output, tty));
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(RAW))],
+        body,
+    )
+        .into_response()
+}
+
+/// The upgraded connection, once the client has the answer.
+pub(crate) async fn connection(upgrade: OnUpgrade) -> hyper::Result<TokioIo<Upgraded>> {
+    upgrade.await.map(TokioIo::new)
+}
+
+/// How a client's input is treated.
+#[derive(Debug)]
+pub(crate) struct InputRules {
+    /// Keys that end the session, on a console.
+    pub(crate) detach_keys: DetachKeys,
+    /// Whether the end of the client's input ends the program's (never on a console); otherwise
+    /// the client that ends its input has left.
+    pub(crate) close_with_client: bool,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The program's output ended.
+    Output,
+    /// The client went away.
+    Left,
+    /// The client pressed the detach keys.
+    Detached,
+}
+
+/// Carries a program's streams over a client's connection until one of them ends it.
+pub(crate) async fn relay<C>(connection: C, attachment: Attachment, rules: InputRules) -> End
+where
+    C: AsyncRead + AsyncWrite + Send,
+{
+    let (reader, mut writer) = tokio::io::split(connection);
+    let Attachment { tty, output, input } = attachment;
+    let input = async {
+        match input {
+            Some(input) => forward_input(reader, input, rules, tty).await,
+            None => discard_input(reader).await,
+        }
+    };
+    let end = until_end(input, send_output(wire(output, tty), &mut writer)).await;
+    // The client may be gone already; then there is nobody to tell.
+    let _ = writer.shutdown().await;
+    end
+}
+
+/// Runs both directions until the output ends, or the input ends the session.
+async fn until_end(
+    input: impl Future<Output = Option<End>>,
+    output: impl Future<Output = End>,
+) -> End {
+    tokio::pin!(input, output);
+    let mut input_open = true;
+    loop {
+        tokio::select! {
+            end = &mut output => return end,
+            end = &mut input, if input_open => match end {
+                Some(end) => return end,
+                None => input_open = false,
+            },
+        }
+    }
+}
+
+/// Output as it goes over the wire: raw from a console, framed otherwise.
+fn wire(
+    output: OutputStream,
+    tty: bool,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin {
+    output.map_ok(move |(stream, data)| {
+        if tty {
+            Bytes::from(data)
+        } else {
+            multiplex::frame(stream, &data)
+        }
+    })
+}
+
+async fn send_output<W>(
+    mut output: impl Stream<Item = std::io::Result<Bytes>> + Unpin,
+    writer: &mut W,
+) -> End
+where
+    W: AsyncWrite + Unpin,
+{
+    while let Some(piece) = output.next().await {
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => {
+                tracing::warn!(%error, "the output of an attached program broke off");
+                return End::Output;
+            }
+        };
+        if writer.write_all(&piece).await.is_err() || writer.flush().await.is_err() {
+            return End::Left;
+        }
+    }
+    End::Output
+}
+
+/// Reads on after the client's input is not wanted, to notice that it left. Docker clients close
+/// their sending half at once when they have no input: that is no leaving.
+async fn discard_input(mut reader: impl AsyncRead + Unpin) -> Option<End> {
+    let mut buffer = [0; 512];
+    loop {
+        match reader.read(&mut buffer).await {
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(_) => return Some(End::Left),
+        }
+    }
+}
+
+async fn forward_input(
+    mut reader: impl AsyncRead + Unpin,
+    mut input: Input,
+    rules: InputRules,
+    tty: bool,
+) -> Option<End> {
+    let mut scanner = tty.then(|| DetachScanner::new(rules.detach_keys));
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        let count = match reader.read(&mut buffer).await {
+            Ok(0) if rules.close_with_client && !tty => {
+                // A program that ended meanwhile has closed it itself.
+                let _ = input.close().await;
+                return None;
+            }
+            Ok(0) | Err(_) => return Some(End::Left),
+            Ok(count) => count,
+        };
+        let (data, detach) = match &mut scanner {
+            Some(scanner) => scanner.scan(&buffer[..count]),
+            None => (buffer[..count].to_vec(), false),
+        };
+        if !data.is_empty() && input.write(data).await.is_err() {
+            // The program reads no more; its output may still come.
+            return discard_input(reader).await;
+        }
+        if detach {
+            return Some(End::Detached);
+        }
+    }
+}

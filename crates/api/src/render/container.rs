@@ -1,0 +1,173 @@
+//! Containers: `inspect` and the rows of `list`.
+
+use porthole_engine::container::config::ContainerConfig;
+use porthole_engine::container::list::ContainerSummary;
+use porthole_engine::container::record::{Container, Mount};
+use porthole_engine::container::state::{Phase, State};
+use serde_json::{Map, Value, json};
+
+use super::{host_config, network};
+use crate::timestamp;
+
+/// The storage driver that dockerd would name here.
+const DRIVER: &str = "overlay";
+
+/// The answer to `GET /containers/{id}/json`.
+pub(crate) fn details(container: &Container) -> Value {
+    json!({
+        "Id": container.id,
+        "Created": timestamp::rfc3339(container.created),
+        "Path": container.path(),
+        "Args": container.args(),
+        "State": state(&container.state),
+        "Image": container.image_id,
+        "ResolvConfPath": "",
+        "HostnamePath": "",
+        "HostsPath": "",
+        "LogPath": container.log_path.to_string_lossy(),
+        "Name": format!("/{}", container.name),
+        "RestartCount": 0,
+        "Driver": DRIVER,
+        "Platform": "windows",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": exec_ids(container),
+        "HostConfig": host_config::details(container),
+        "GraphDriver": { "Name": DRIVER, "Data": {} },
+        "Mounts": mounts(&container.mounts),
+        "Config": config(&container.config),
+        "NetworkSettings": network::settings(container),
+    })
+}
+
+fn state(state: &State) -> Value {
+    json!({
+        "Status": state.status(),
+        "Running": state.is_running(),
+        "Paused": false,
+        "Restarting": false,
+        "OOMKilled": state.oom_killed,
+        "Dead": matches!(state.phase, Phase::Dead),
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": timestamp::rfc3339_or_never(state.started_at),
+        "FinishedAt": timestamp::rfc3339_or_never(state.finished_at),
+    })
+}
+
+/// IDs of execs that are not over; null when there is none.
+fn exec_ids(container: &Container) -> Value {
+    let ids: Vec<_> = container
+        .execs
+        .values()
+        .filter(|exec| exec.exit_code().is_none())
+        .map(|exec| exec.id.as_str())
+        .collect();
+    if ids.is_empty() {
+        Value::Null
+    } else {
+        json!(ids)
+    }
+}
+
+fn mounts(mounts: &[Mount]) -> Vec<Value> {
+    mounts
+        .iter()
+        .map(|mount| {
+            json!({
+                "Type": "bind",
+                "Source": mount.source.to_string_lossy(),
+                "Destination": mount.destination,
+                "Mode": if mount.writable { "" } else { "ro" },
+                "RW": mount.writable,
+                "Propagation": "",
+            })
+        })
+        .collect()
+}
+
+/// `Config` of a container, and of an image.
+pub(crate) fn config(config: &ContainerConfig) -> Value {
+    let mut answer = json!({
+        "Hostname": config.hostname,
+        "Domainname": config.domainname,
+        "User": config.user,
+        "AttachStdin": config.attach_stdin,
+        "AttachStdout": config.attach_stdout,
+        "AttachStderr": config.attach_stderr,
+        "Tty": config.tty,
+        "OpenStdin": config.open_stdin,
+        "StdinOnce": config.stdin_once,
+        "Env": config.env,
+        "Cmd": config.cmd,
+        "Image": config.image,
+        "Volumes": null,
+        "WorkingDir": config.working_dir,
+        "Entrypoint": config.entrypoint,
+        "OnBuild": null,
+        "Labels": config.labels,
+    });
+    if let Value::Object(members) = &mut answer {
+        add_optional(members, config);
+    }
+    answer
+}
+
+/// Members that dockerd leaves out when they are not set.
+fn add_optional(members: &mut Map<String, Value>, config: &ContainerConfig) {
+    if !config.exposed_ports.is_empty() {
+        let ports: Map<String, Value> = config
+            .exposed_ports
+            .iter()
+            .map(|port| (port.to_string(), json!({})))
+            .collect();
+        members.insert("ExposedPorts".to_owned(), Value::Object(ports));
+    }
+    if config.args_escaped {
+        members.insert("ArgsEscaped".to_owned(), Value::Bool(true));
+    }
+    if let Some(signal) = &config.stop_signal {
+        members.insert("StopSignal".to_owned(), json!(signal));
+    }
+    if let Some(timeout) = config.stop_timeout {
+        members.insert("StopTimeout".to_owned(), json!(timeout));
+    }
+}
+
+/// A row of `GET /containers/json`.
+pub(crate) fn summary(row: &ContainerSummary) -> Value {
+    let container = &*row.container;
+    json!({
+        "Id": container.id,
+        "Names": [format!("/{}", container.name)],
+        "Image": row.image,
+        "ImageID": container.image_id,
+        "Command": command(container),
+        "Created": container.created.unix_timestamp(),
+        "Ports": network::port_rows(container),
+        "Labels": container.config.labels,
+        "State": container.state.status(),
+        "Status": row.status,
+        "HostConfig": { "NetworkMode": host_config::network_mode(container) },
+        "NetworkSettings": { "Networks": network::networks(container) },
+        "Mounts": mounts(&container.mounts),
+    })
+}
+
+/// The command in one line; words with spaces in quotes.
+fn command(container: &Container) -> String {
+    let mut line = container.path().to_owned();
+    for word in container.args() {
+        line.push(' ');
+        if word.contains(' ') {
+            line.push('\'');
+            line.push_str(&word);
+            line.push('\'');
+        } else {
+            line.push_str(&word);
+        }
+    }
+    line
+}

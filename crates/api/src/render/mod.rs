@@ -1,0 +1,12 @@
+//! The engine's values as Docker's JSON.
+//!
+//! Members that dockerd gives as null or empty are there too: clients index into them. The tests
+//! read each answer back into the models of the published API.
+
+pub(crate) mod container;
+pub(crate) mod event;
+pub(crate) mod exec;
+pub(crate) mod host_config;
+pub(crate) mod image;
+pub(crate) mod network;
+pub(crate) mod system;

@@ -1,0 +1,247 @@
+//! Every endpoint of Engine API 1.50: those that work with their handlers, and those to come.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use porthole_engine::Engine;
+
+use crate::error::ApiError;
+use crate::handlers::{container, exec, image, stream, system};
+
+/// An endpoint that works.
+struct Route {
+    /// Method and path, `GET /version`.
+    endpoint: &'static str,
+    handler: MethodRouter<Arc<Engine>>,
+}
+
+fn route<H, T>(endpoint: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Engine>>,
+    T: 'static,
+{
+    Route {
+        endpoint,
+        handler: on(split(endpoint).0, handler),
+    }
+}
+
+/// Endpoints that answer 501, with what each would do.
+pub(crate) const PLANNED: &[(&str, &str)] = &[
+    ("GET /containers/{id}/changes", "diff of a container"),
+    ("GET /containers/{id}/export", "export of a container"),
+    ("GET /containers/{id}/stats", "usage figures"),
+    ("POST /containers/{id}/update", "live update of limits"),
+    ("POST /containers/{id}/rename", "renaming of containers"),
+    ("POST /containers/{id}/pause", "pausing of containers"),
+    ("POST /containers/{id}/unpause", "pausing of containers"),
+    (
+        "GET /containers/{id}/attach/ws",
+        "attaching over a web socket",
+    ),
+    ("HEAD /containers/{id}/archive", "copying of files"),
+    ("GET /containers/{id}/archive", "copying of files"),
+    ("PUT /containers/{id}/archive", "copying of files"),
+    ("POST /containers/prune", "pruning"),
+    ("POST /commit", "commit of containers"),
+    ("POST /build", "building of images"),
+    ("POST /build/prune", "building of images"),
+    ("POST /images/{name}/push", "pushing to registries"),
+    ("POST /images/{name}/tag", "tagging of images"),
+    ("GET /images/search", "searching in registries"),
+    ("POST /images/prune", "pruning"),
+    ("GET /images/{name}/get", "saving of images"),
+    ("GET /images/get", "saving of images"),
+    ("POST /images/load", "loading of images"),
+    ("GET /distribution/{name}/json", "registries"),
+    ("POST /auth", "logging in to registries"),
+    ("GET /system/df", "disk usage"),
+    ("POST /session", "BuildKit sessions"),
+    ("GET /volumes", "volumes"),
+    ("POST /volumes/create", "volumes"),
+    ("GET /volumes/{name}", "volumes"),
+    ("PUT /volumes/{name}", "volumes"),
+    ("DELETE /volumes/{name}", "volumes"),
+    ("POST /volumes/prune", "volumes"),
+    ("GET /networks", "networks of one's own"),
+    ("GET /networks/{id}", "networks of one's own"),
+    ("DELETE /networks/{id}", "networks of one's own"),
+    ("POST /networks/create", "networks of one's own"),
+    ("POST /networks/{id}/connect", "networks of one's own"),
+    ("POST /networks/{id}/disconnect", "networks of one's own"),
+    ("POST /networks/prune", "networks of one's own"),
+    ("GET /plugins", "plug-ins"),
+    ("GET /plugins/privileges", "plug-ins"),
+    ("POST /plugins/pull", "plug-ins"),
+    ("GET /plugins/{name}/json", "plug-ins"),
+    ("DELETE /plugins/{name}", "plug-ins"),
+    ("POST /plugins/{name}/enable", "plug-ins"),
+    ("POST /plugins/{name}/disable", "plug-ins"),
+    ("POST /plugins/{name}/upgrade", "plug-ins"),
+    ("POST /plugins/create", "plug-ins"),
+    ("POST /plugins/{name}/push", "plug-ins"),
+    ("POST /plugins/{name}/set", "plug-ins"),
+    ("GET /nodes", "Swarm"),
+    ("GET /nodes/{id}", "Swarm"),
+    ("DELETE /nodes/{id}", "Swarm"),
+    ("POST /nodes/{id}/update", "Swarm"),
+    ("GET /swarm", "Swarm"),
+    ("POST /swarm/init", "Swarm"),
+    ("POST /swarm/join", "Swarm"),
+    ("POST /swarm/leave", "Swarm"),
+    ("POST /swarm/update", "Swarm"),
+    ("GET /swarm/unlockkey", "Swarm"),
+    ("POST /swarm/unlock", "Swarm"),
+    ("GET /services", "Swarm"),
+    ("POST /services/create", "Swarm"),
+    ("GET /services/{id}", "Swarm"),
+    ("DELETE /services/{id}", "Swarm"),
+    ("POST /services/{id}/update", "Swarm"),
+    ("GET /services/{id}/logs", "Swarm"),
+    ("GET /tasks", "Swarm"),
+    ("GET /tasks/{id}", "Swarm"),
+    ("GET /tasks/{id}/logs", "Swarm"),
+    ("GET /secrets", "Swarm"),
+    ("POST /secrets/create", "Swarm"),
+    ("GET /secrets/{id}", "Swarm"),
+    ("DELETE /secrets/{id}", "Swarm"),
+    ("POST /secrets/{id}/update", "Swarm"),
+    ("GET /configs", "Swarm"),
+    ("POST /configs/create", "Swarm"),
+    ("GET /configs/{id}", "Swarm"),
+    ("DELETE /configs/{id}", "Swarm"),
+    ("POST /configs/{id}/update", "Swarm"),
+];
+
+/// Endpoints that work.
+fn working() -> Vec<Route> {
+    vec![
+        route("GET /_ping", system::ping),
+        route("HEAD /_ping", system::ping),
+        route("GET /version", system::version),
+        route("GET /info", system::info),
+        route("GET /events", stream::events),
+        route("GET /images/json", image::list),
+        route("POST /images/create", image::pull),
+        route("GET /images/{name}/json", image::inspect),
+        route("GET /images/{name}/history", image::history),
+        route("DELETE /images/{name}", image::remove),
+        route("GET /containers/json", container::list),
+        route("POST /containers/create", container::create),
+        route("GET /containers/{id}/json", container::inspect),
+        route("GET /containers/{id}/top", container::top),
+        route("GET /containers/{id}/logs", stream::logs),
+        route("POST /containers/{id}/start", container::start),
+        route("POST /containers/{id}/stop", container::stop),
+        route("POST /containers/{id}/restart", container::restart),
+        route("POST /containers/{id}/kill", container::kill),
+        route("POST /containers/{id}/wait", container::wait),
+        route("POST /containers/{id}/resize", container::resize),
+        route("POST /containers/{id}/attach", stream::attach),
+        route("DELETE /containers/{id}", container::remove),
+        route("POST /containers/{id}/exec", exec::create),
+        route("POST /exec/{id}/start", exec::start),
+        route("POST /exec/{id}/resize", exec::resize),
+        route("GET /exec/{id}/json", exec::inspect),
+    ]
+}
+
+/// The router over all of them.
+pub(crate) fn router(engine: Arc<Engine>) -> Router {
+    let mut router = Router::new();
+    for Route { endpoint, handler } in working() {
+        router = router.route(split(endpoint).1, handler);
+    }
+    for (endpoint, what) in PLANNED {
+        let message = format!("this version of Porthole does not support {what} ({endpoint})");
+        let handler = move || std::future::ready(ApiError::not_there(message));
+        let (method, path) = split(endpoint);
+        router = router.route(path, on(method, handler));
+    }
+    router
+        .fallback(|| std::future::ready(ApiError::no_such_page()))
+        .method_not_allowed_fallback(|| std::future::ready(ApiError::no_such_page()))
+        .with_state(engine)
+}
+
+/// The method and the path of an endpoint.
+fn split(endpoint: &'static str) -> (MethodFilter, &'static str) {
+    let (method, path) = endpoint.split_once(' ').unwrap_or(("GET", endpoint));
+    let method = match method {
+        "HEAD" => MethodFilter::HEAD,
+        "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
+        "DELETE" => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    (method, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::create::fields::{CONTAINER, Fate, HOST};
+    use crate::create::network::ENDPOINT;
+
+    const DOCUMENT: &str = include_str!("../../../docs/api.md");
+
+    /// The first two cells of every row of the tables under a heading.
+    fn rows(heading: &str) -> BTreeSet<(String, String)> {
+        let section = DOCUMENT
+            .split_once(&format!("\n## {heading}\n"))
+            .map_or("", |(_, rest)| rest);
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let cells = |line: &str| -> Option<(String, String)> {
+            let mut cells = line.strip_prefix("| ")?.split(" | ").map(str::trim);
+            Some((
+                cells.next()?.trim_matches('`').to_owned(),
+                cells.next()?.trim_end_matches(" |").to_owned(),
+            ))
+        };
+        section
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .filter_map(cells)
+            .collect()
+    }
+
+    #[test]
+    fn the_document_lists_every_endpoint_and_no_other() {
+        let works = working()
+            .into_iter()
+            .map(|route| (route.endpoint.to_owned(), "works".to_owned()));
+        let planned = PLANNED
+            .iter()
+            .map(|(endpoint, _)| ((*endpoint).to_owned(), "planned".to_owned()));
+        let expected: BTreeSet<_> = works.chain(planned).collect();
+        assert_eq!(rows("Endpoints"), expected);
+    }
+
+    #[test]
+    fn the_document_lists_every_field_of_create_and_no_other() {
+        for (heading, table) in [
+            ("Fields of container create", CONTAINER),
+            ("Fields of `HostConfig`", HOST),
+            (
+                "Fields of an entry of `NetworkingConfig.EndpointsConfig`",
+                ENDPOINT,
+            ),
+        ] {
+            let word = |fate| match fate {
+                Fate::Works => "works",
+                Fate::Inert => "no effect",
+                Fate::NotOnWindows | Fate::Refused(_) => "refused",
+                Fate::Planned => "planned",
+            };
+            let expected: BTreeSet<_> = table
+                .iter()
+                .map(|field| (field.name.to_owned(), word(field.fate).to_owned()))
+                .collect();
+            assert_eq!(rows(heading), expected, "{heading}");
+        }
+    }
+}
