@@ -1,0 +1,105 @@
+//! Directories and files of the host that appear on C:.
+//!
+//! Each is mounted with an ID map that exchanges its owner on the host and the silo's user: what
+//! the silo writes there belongs to that owner, and what belongs to others keeps others' rights.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::attach;
+use super::credentials::as_silo_root;
+use super::windows_lookup::{BENEATH, find_component};
+use crate::error::{Context, Result, SandboxError};
+use crate::id_map::{IdMap, IdRange};
+use crate::plan::{Identity, Mapped};
+
+/// A mapped directory or file, opened and ID-mapped, not yet attached.
+#[derive(Debug)]
+pub(super) struct Source {
+    tree: OwnedFd,
+    is_directory: bool,
+    target: Vec<String>,
+}
+
+impl Source {
+    /// Opens the host's side of a mapping.
+    pub(super) fn open(mapped: &Mapped, identity: Identity) -> Result<Self> {
+        if mapped.target.is_empty() {
+            let subject = mapped.source.display().to_string();
+            return Err(SandboxError::invalid(
+                "map",
+                subject,
+                "the target is C: itself",
+            ));
+        }
+        let tree = attach::clone_tree(&mapped.source)?;
+        let found = rustix::fs::fstat(&tree).at("look at", &mapped.source)?;
+        let map = IdMap::new(
+            IdRange::single(found.st_uid, identity.id()),
+            IdRange::single(found.st_gid, identity.id()),
+        )?;
+        attach::map_owners(&tree, &map, mapped.read_only).at("map", &mapped.source)?;
+        let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        Ok(Self {
+            tree,
+            is_directory,
+            target: mapped.target.clone(),
+        })
+    }
+
+    /// Attaches it below C:, making what is missing of the path.
+    pub(super) fn attach(&self, c_drive: &OwnedFd) -> Result<()> {
+        let display: PathBuf = self.target.iter().collect();
+        let mut place = c_drive.try_clone().at("open", "C:")?;
+        for (index, name) in self.target.iter().enumerate() {
+            let last = index + 1 == self.target.len();
+            check_name(name, &display)?;
+            let found = find_component(&place, name).at("look up", &display)?;
+            place = match found {
+                Some(found) => found,
+                None => as_silo_root(|| make(&place, name, !last || self.is_directory))?
+                    .at("create", &display)?,
+            };
+        }
+        if is_directory(&place).at("look at", &display)? != self.is_directory {
+            let subject = display.display().to_string();
+            return Err(SandboxError::invalid(
+                "map to",
+                subject,
+                "one is a directory and the other is a file",
+            ));
+        }
+        attach::place_at(self.tree.as_fd(), place.as_fd(), &display)
+    }
+}
+
+fn check_name(name: &str, path: &Path) -> Result<()> {
+    if name.is_empty() || matches!(name, "." | "..") || name.contains(['/', '\\', '\0']) {
+        let subject = path.display().to_string();
+        return Err(SandboxError::invalid(
+            "map to",
+            subject,
+            "not a path below C:",
+        ));
+    }
+    Ok(())
+}
+
+/// Makes a directory or an empty file as the silo's ID 0 would own it, and opens it.
+fn make(parent: &OwnedFd, name: &str, directory: bool) -> rustix::io::Result<OwnedFd> {
+    if directory {
+        rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+    } else {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))?;
+    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::openat2(parent, name, flags, Mode::empty(), BENEATH)
+}
+
+fn is_directory(place: &OwnedFd) -> rustix::io::Result<bool> {
+    let stat = rustix::fs::fstat(place)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}

@@ -1,0 +1,197 @@
+//! The file systems of a silo: assembled on a staging directory of its own mount namespace, then
+//! made its root.
+//!
+//! ```text
+//! /            kernel package, read-only        /dev   null zero full random urandom
+//! /c           union of layers and sandbox      /proc  own, masked
+//! /prefix      registry, owned by the user      /tmp   tmpfs
+//! /c/…         mapped directories               /run   tmpfs shared with the supervisor
+//! /etc/{hosts,hostname,resolv.conf}             /sys   nothing but devices/system/cpu
+//! ```
+//!
+//! The mount namespace belongs to the host's user namespace, not to the silo's: even a process
+//! that had every capability of its user namespace could change no mount in it.
+
+mod attach;
+mod credentials;
+mod devices;
+mod mapped;
+mod ownership;
+mod proc;
+mod union;
+mod windows_lookup;
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+
+use crate::error::{Context, Result, SandboxError};
+use crate::id_map::{IdMap, IdRange};
+use crate::plan::{Identity, Plan, layout};
+
+pub use attach::tmpfs;
+pub use windows_lookup::find_component;
+
+/// Everything that is opened or made before the silo's first process exists, so that the slow
+/// and the refusable happens in the supervisor and the new process only assembles.
+#[derive(Debug)]
+pub struct Materials {
+    silo_map: IdMap,
+    prefix: OwnedFd,
+    layers: Vec<OwnedFd>,
+    sandbox: OwnedFd,
+    root: OwnedFd,
+    mapped: Vec<mapped::Source>,
+}
+
+impl Materials {
+    /// Opens and ID-maps everything that `plan` names.
+    ///
+    /// # Errors
+    /// When a path is missing, or cannot be mounted with an ID map.
+    pub fn gather(plan: &Plan) -> Result<Self> {
+        let silo_map = IdMap::new(IdRange::SILO, IdRange::SILO)?;
+        let own = IdRange::single(0, plan.identity.id());
+        prepare_prefix(&plan.prefix)?;
+        let prefix = match plan.identity {
+            Identity::Administrator => attach::mapped_tree(&plan.prefix, &silo_map, false)?,
+            Identity::User => attach::mapped_tree(&plan.prefix, &IdMap::new(own, own)?, false)?,
+        };
+        let layers = plan
+            .layers
+            .iter()
+            .map(|layer| attach::mapped_tree(layer, &silo_map, true))
+            .collect::<Result<_>>()?;
+        for name in ["upper", "work"] {
+            let path = plan.sandbox.join(name);
+            fs::create_dir_all(&path).at("create", &path)?;
+        }
+        let sandbox = attach::mapped_tree(&plan.sandbox, &silo_map, false)?;
+        let root = attach::read_only_tree(&plan.root)?;
+        let mapped = plan
+            .mapped
+            .iter()
+            .map(|entry| mapped::Source::open(entry, plan.identity))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            silo_map,
+            prefix,
+            layers,
+            sandbox,
+            root,
+            mapped,
+        })
+    }
+
+    /// The user namespace that the silo's processes live in.
+    pub(crate) fn user_namespace(&self) -> BorrowedFd<'_> {
+        self.silo_map.as_fd()
+    }
+
+    /// Assembles the silo's file systems and makes them the root of the calling process, which
+    /// must be the first of a new PID namespace, in a mount namespace of its own.
+    pub(crate) fn assemble(&self, plan: &Plan, run: BorrowedFd<'_>) -> Result<()> {
+        rustix::mount::mount_change(
+            "/",
+            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+        )
+        .at("make private", "/")?;
+        // What a process can read of its own mount table shows overlay's options as given: names
+        // relative to the staging directory, which tell nothing of the host.
+        attach::mount_tmpfs(&plan.staging, "mode=0755")?;
+        std::env::set_current_dir(&plan.staging).at("enter", &plan.staging)?;
+        attach::place_new(self.root.as_fd(), Path::new("root"))?;
+        union::mount(&self.layers, self.sandbox.as_fd(), &inside(layout::C_DRIVE))?;
+        attach::place(self.prefix.as_fd(), &inside(layout::PREFIX))?;
+        attach::mount_tmpfs(&inside(layout::TMP), "mode=1777")?;
+        attach::place(run, Path::new("root/run"))?;
+        devices::populate(Path::new("root/dev"))?;
+        proc::mount(Path::new("root/proc"))?;
+        devices::show_processors(Path::new("root/sys"))?;
+        bind_configuration(plan)?;
+        let c_drive = open_directory(&inside(layout::C_DRIVE))?;
+        if plan.identity == Identity::User {
+            ownership::give_to_user(&c_drive)?;
+        }
+        for source in &self.mapped {
+            source.attach(&c_drive)?;
+        }
+        drop(c_drive);
+        enter_root()
+    }
+}
+
+/// The place of a silo's path in the staging directory.
+fn inside(path: &str) -> PathBuf {
+    PathBuf::from(format!("root{path}"))
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    rustix::fs::openat(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .at("open", path)
+}
+
+/// Gives the prefix its only drive letter. What an earlier wineserver left is removed: it names
+/// a directory in a `/tmp` that is gone.
+fn prepare_prefix(prefix: &Path) -> Result<()> {
+    let drives = prefix.join("dosdevices");
+    let c_drive = drives.join("c:");
+    for stale in [drives.as_path(), &prefix.join("wineserver")] {
+        let removed = match fs::symlink_metadata(stale) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(stale),
+            Ok(_) => fs::remove_file(stale),
+            Err(_) => continue,
+        };
+        removed.at("remove", stale)?;
+    }
+    fs::create_dir(&drives).at("create", &drives)?;
+    std::os::unix::fs::symlink(layout::C_DRIVE, &c_drive).at("create", &c_drive)
+}
+
+fn bind_configuration(plan: &Plan) -> Result<()> {
+    let files = [
+        ("resolv.conf", plan.resolver.resolv_conf.clone()),
+        ("hosts", plan.resolver.hosts.clone()),
+        ("hostname", format!("{}\n", plan.host_name)),
+    ];
+    fs::create_dir("etc").at("create", "etc")?;
+    for (name, content) in files {
+        let source = Path::new("etc").join(name);
+        fs::write(&source, content).at("write", &source)?;
+        attach::bind_read_only(&source, &Path::new("root/etc").join(name))?;
+    }
+    Ok(())
+}
+
+/// Makes `root` the root directory and lets go of the host's.
+fn enter_root() -> Result<()> {
+    std::env::set_current_dir("root").at("enter", "root")?;
+    // Both arguments the same: the old root lies over the new one and is taken off at once, so no
+    // directory for it is needed in a read-only tree.
+    rustix::process::pivot_root(".", ".").at("make root of", "the kernel package")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).at("detach", "the host's root")?;
+    std::env::set_current_dir(layout::C_DRIVE).at("enter", layout::C_DRIVE)
+}
+
+/// Mount flags of everything that holds no device nodes.
+const PLAIN: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+fn required<'a>(path: &'a Path, what: &'static str) -> Result<&'a Path> {
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(SandboxError::invalid(
+            "use",
+            path.display().to_string(),
+            what,
+        ))
+    }
+}

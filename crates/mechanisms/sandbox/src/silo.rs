@@ -1,0 +1,173 @@
+//! A silo from outside: its birth, its channels, its end.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use crate::cgroup::Cgroup;
+use crate::channel::{self, InitChannel};
+use crate::error::{Context, Result, SandboxError};
+use crate::filesystem::{self, Materials};
+use crate::init::{self, Birth};
+use crate::namespaces;
+use crate::plan::Plan;
+use crate::sys::{self, Cloned};
+use crate::syscall_filter::SyscallFilter;
+
+/// How much the directory of redirected streams may hold; a FIFO takes next to nothing.
+const RUN_SIZE: &str = "1m";
+
+/// What the services are given besides the plan.
+#[derive(Debug)]
+pub struct Connections<'a> {
+    /// The inner end of the channel, for services with [`crate::ServiceStdio::Channel`].
+    pub channel: BorrowedFd<'a>,
+    /// Standard error of the services.
+    pub log: BorrowedFd<'a>,
+}
+
+/// A silo whose init has been started. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Silo {
+    pid: i32,
+    pidfd: OwnedFd,
+    channel: InitChannel,
+    run: OwnedFd,
+    ended: bool,
+}
+
+impl Silo {
+    /// Starts a silo in `cgroup`. Whether it could be built, its init reports on
+    /// [`Self::channel`].
+    ///
+    /// # Errors
+    /// When something that `plan` names is missing or the kernel refuses; nothing is left then
+    /// but the cgroup, which stays the caller's.
+    pub fn start(
+        plan: &Plan,
+        cgroup: &Cgroup,
+        filter: &SyscallFilter,
+        connections: &Connections<'_>,
+    ) -> Result<Self> {
+        check(plan)?;
+        let materials = Materials::gather(plan)?;
+        let network = plan
+            .network_namespace
+            .as_deref()
+            .map(open_namespace)
+            .transpose()?;
+        let run_mount = filesystem::tmpfs(RUN_SIZE)?;
+        let run = make_run_directory(&run_mount)?;
+        let (ours, inits) = channel::pair()?;
+        let birthplace = cgroup.birthplace()?;
+        let cloned = sys::clone(namespaces::AT_CLONE, birthplace.as_ref().map(AsFd::as_fd))
+            .context("make", "the silo's first process")?;
+        match cloned {
+            Cloned::Child => init::live(&Birth {
+                plan,
+                materials: &materials,
+                cgroup,
+                filter,
+                network: network.as_ref(),
+                run: run_mount.as_fd(),
+                channel: inits,
+                service_channel: connections.channel,
+                log: connections.log,
+            }),
+            Cloned::Parent { pid, pidfd } => Ok(Self {
+                pid,
+                pidfd,
+                channel: ours,
+                run,
+                ended: false,
+            }),
+        }
+    }
+
+    /// The host's view of init's process ID.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// What init reports, and what it is told.
+    #[must_use]
+    pub fn channel(&self) -> &InitChannel {
+        &self.channel
+    }
+
+    /// A descriptor that becomes readable when init, and with it all of the silo, has ended.
+    #[must_use]
+    pub fn end(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// The silo's directory of redirected streams, [`crate::layout::RUN`] inside.
+    #[must_use]
+    pub fn run_directory(&self) -> BorrowedFd<'_> {
+        self.run.as_fd()
+    }
+
+    /// Kills every process of the silo and waits until all are gone. Its mounts and namespaces go
+    /// with the last of them.
+    ///
+    /// The kernel kills all of a PID namespace with its first process, and lets nobody reap that
+    /// before the others are gone.
+    ///
+    /// # Errors
+    /// When init cannot be killed or waited for.
+    pub fn kill(&mut self) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error).context("kill", "the silo"),
+        }
+        waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED)
+            .context("wait for", "the silo's end")?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Silo {
+    fn drop(&mut self) {
+        // Nobody is left to be told; with the supervisor gone the silo would end all the same.
+        let _ = self.kill();
+    }
+}
+
+fn check(plan: &Plan) -> Result<()> {
+    let name = &plan.host_name;
+    if name.is_empty() || name.len() > 63 || name.contains(['\0', '\n', '/']) {
+        let reason = "not between 1 and 63 characters of a host name";
+        return Err(SandboxError::invalid(
+            "use the host name",
+            name.clone(),
+            reason,
+        ));
+    }
+    if plan.services.len() > usize::from(u8::MAX) {
+        return Err(SandboxError::invalid("start", "services", "too many"));
+    }
+    Ok(())
+}
+
+fn open_namespace(path: &Path) -> Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .at("open the network namespace", path)
+}
+
+/// Makes the directory that is [`crate::layout::RUN`] inside: the silo can open what is in it,
+/// and neither make nor remove anything.
+fn make_run_directory(mount: &OwnedFd) -> Result<OwnedFd> {
+    let name = "porthole";
+    rustix::fs::mkdirat(mount, name, Mode::from_raw_mode(0o755))
+        .context("create", "the directory of streams")?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(mount, name, flags, Mode::empty())
+        .context("open", "the directory of streams")
+}
