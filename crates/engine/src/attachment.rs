@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 
-use futures::{Sink, SinkExt, Stream};
+use futures::{Sink, SinkExt, Stream, StreamExt, stream};
+use porthole_compute_service::system::Stdio;
 use porthole_protocol::supervisor::StdioFrame;
 pub use porthole_protocol::supervisor::StreamKind;
 use tokio::sync::oneshot;
@@ -119,5 +120,76 @@ impl Input {
                 "the input is closed",
             )),
         }
+    }
+}
+
+/// The two ends of a client's connection before it is dressed for the client.
+pub(crate) struct Streams {
+    pub(crate) output: OutputStream,
+    pub(crate) input: Input,
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").finish_non_exhaustive()
+    }
+}
+
+impl Streams {
+    /// The streams of a process that runs.
+    pub(crate) fn of(stdio: Stdio) -> Self {
+        Self {
+            output: stdio.output,
+            input: Input::open(stdio.input),
+        }
+    }
+
+    /// The streams of a process that has ended.
+    pub(crate) fn ended() -> Self {
+        Self {
+            output: Box::pin(stream::empty()),
+            input: Input {
+                state: InputState::Closed,
+            },
+        }
+    }
+
+    /// The streams of a process that is to start, and what to hand them to when it has.
+    pub(crate) fn promised() -> (Self, Promise) {
+        let (output, output_later) = oneshot::channel::<OutputStream>();
+        let (input, input_later) = oneshot::channel();
+        let output_later = stream::once(output_later)
+            .filter_map(async |output| output.ok())
+            .flatten();
+        let streams = Self {
+            output: Box::pin(output_later),
+            input: Input::waiting(input_later),
+        };
+        (streams, Promise { output, input })
+    }
+}
+
+/// Where the streams of a process go once it runs; dropping it ends what was promised.
+pub(crate) struct Promise {
+    output: oneshot::Sender<OutputStream>,
+    input: oneshot::Sender<Frames>,
+}
+
+impl fmt::Debug for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise").finish_non_exhaustive()
+    }
+}
+
+impl Promise {
+    /// Whether the client has left.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.output.is_closed() && self.input.is_closed()
+    }
+
+    /// Hands the streams over. A client that has left drops them.
+    pub(crate) fn keep(self, stdio: Stdio) {
+        let _ = self.output.send(stdio.output);
+        let _ = self.input.send(stdio.input);
     }
 }

@@ -1,32 +1,45 @@
 //! The door: everything a client can ask.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use porthole_compute_service::system::ComputeService;
+use futures::future::join_all;
+use porthole_compute_service::system::{ComputeService, Wanted};
+use porthole_hcs as hcs;
 
-use crate::attachment::{Attach, Attachment};
+use crate::attachment::{Attach, Attachment, Streams};
 use crate::container::config::CreateContainer;
-use crate::container::create::Created;
-use crate::container::list::{ContainerSummary, ListContainers};
-use crate::container::logs::{Log, LogQuery};
+use crate::container::create::{self, Created};
+use crate::container::document::OWNER;
+use crate::container::handle::Order;
+use crate::container::list::{self, ContainerSummary, ListContainers};
+use crate::container::logs::{self, Log, LogQuery};
 use crate::container::record::Container;
-use crate::container::remove::RemoveContainer;
-use crate::container::stop::StopContainer;
-use crate::container::top::ProcessTable;
+use crate::container::remove::{self, RemoveContainer};
+use crate::container::state::Phase;
+use crate::container::stop::{self, StopContainer};
+use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
+use crate::container::{console, events, launch, task};
+use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::log::EventLog;
 use crate::event::{EventQuery, EventStream};
-use crate::exec::record::{CreateExec, Exec, StartExec};
-use crate::facts::{Facts, Info};
+use crate::exec;
+use crate::exec::record::{CreateExec, Exec, ExecPhase, StartExec};
+use crate::facts::{self, Facts, Info};
 use crate::image::{
-    HistoryEntry, ImageDetails, ImageSummary, ListImages, RemoveImage, RemovedImage,
+    self, HistoryEntry, ImageDetails, ImageSummary, ListImages, RemoveImage, RemovedImage,
 };
 use crate::network::Network;
+use crate::records::Records;
+use crate::registry::Registry;
+use crate::signal::Signal;
 
 /// What an engine works with.
 pub struct Parts {
     /// Records and images.
-    pub store: Arc<()>,
+    pub store: porthole_store::Store,
     /// The Compute Service.
     pub compute: Arc<dyn ComputeService>,
     /// Networks.
@@ -46,22 +59,38 @@ impl std::fmt::Debug for Parts {
 /// The engine. `name` is everywhere an ID, an unambiguous beginning of one, or a name.
 #[derive(Debug)]
 pub struct Engine {
-    #[allow(dead_code)]
-    parts: Parts,
+    context: Arc<Context>,
 }
 
-fn pending<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::NotImplemented, "not wired yet"))
-}
-
-#[allow(clippy::unused_async, unused_variables)]
 impl Engine {
     /// Opens an engine: loads every container and takes up those that run, or ended meanwhile.
     ///
     /// # Errors
     /// `Unavailable` when the Compute Service cannot be reached, `System` when the store fails.
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { parts }))
+        let context = Arc::new(Context {
+            records: Records::new(parts.store),
+            compute: parts.compute,
+            network: parts.network,
+            facts: parts.facts,
+            events: EventLog::new(),
+            containers: Registry::default(),
+        });
+        let containers = context.records.containers().await?;
+        let mut systems = systems(context.compute.as_ref()).await?;
+        let connected: Vec<String> = containers
+            .iter()
+            .filter(|container| matches!(container.state.phase, Phase::Running | Phase::Starting))
+            .map(|container| container.id.clone())
+            .collect();
+        context.network.reconcile(&connected).await?;
+        let known = containers.into_iter().map(|container| {
+            let has_system = systems.remove(&container.id);
+            load(&context, container, has_system)
+        });
+        join_all(known.collect::<Vec<_>>()).await;
+        join_all(systems.iter().map(|id| discard_orphan(&context, id))).await;
+        Ok(Arc::new(Self { context }))
     }
 
     /// Creates a container.
@@ -70,7 +99,7 @@ impl Engine {
     /// `NotFound` for the image, `Conflict` for the name, `InvalidParameter`, `NotImplemented` for
     /// an isolation that is not there.
     pub async fn create_container(&self, request: CreateContainer) -> Result<Created> {
-        pending()
+        create::create(&self.context, request).await
     }
 
     /// Starts a container; returns when its main process runs.
@@ -79,7 +108,11 @@ impl Engine {
     /// `NotModified` when it runs already, `Conflict` while it is removed, `InvalidParameter` with
     /// Windows' own text when the program cannot be started, `System`.
     pub async fn start_container(&self, name: &str) -> Result<()> {
-        pending()
+        self.context
+            .containers
+            .find(name)?
+            .order(|done| Order::Start { done })
+            .await
     }
 
     /// Attaches to a container's streams. On one that does not run, the streams begin with its next
@@ -88,7 +121,36 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `Conflict` while it is removed.
     pub async fn attach_container(&self, name: &str, attach: Attach) -> Result<Attachment> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        let container = handle.ledger.read();
+        let tty = container.config.tty;
+        let mut attachment = Attachment {
+            tty,
+            output: Box::pin(futures::stream::empty()),
+            input: None,
+        };
+        let logged = if attach.logs {
+            Some(logs::so_far(&container, attach)?)
+        } else {
+            None
+        };
+        if attach.stream {
+            let wanted = Wanted {
+                stdin: attach.stdin && container.config.open_stdin,
+                stdout: attach.stdout,
+                stderr: attach.stderr && !tty,
+            };
+            let Streams { output, input } =
+                handle.order(|done| Order::Attach { wanted, done }).await?;
+            attachment.output = output;
+            attachment.input = wanted.stdin.then_some(input);
+        }
+        if let Some(logged) = logged {
+            use futures::StreamExt;
+            attachment.output = Box::pin(logged.chain(attachment.output));
+        }
+        events::publish(&self.context.events, &container, "attach", &[]);
+        Ok(attachment)
     }
 
     /// Records that a client left with its detach keys.
@@ -96,7 +158,9 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn container_detached(&self, name: &str) -> Result<()> {
-        pending()
+        let container = self.inspect_container(name)?;
+        events::publish(&self.context.events, &container, "detach", &[]);
+        Ok(())
     }
 
     /// A container's log.
@@ -104,7 +168,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `InvalidParameter` when neither stream is asked for.
     pub async fn container_logs(&self, name: &str, query: LogQuery) -> Result<Log> {
-        pending()
+        logs::open(self.context.containers.find(name)?.as_ref(), query).await
     }
 
     /// Begins to wait for a container.
@@ -112,7 +176,10 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn wait_container(&self, name: &str, condition: WaitCondition) -> Result<Waiting> {
-        pending()
+        Ok(Waiting::begin(
+            &self.context.containers.find(name)?.ledger,
+            condition,
+        ))
     }
 
     /// Stops a container: its stop signal, then, after the timeout, termination.
@@ -120,7 +187,14 @@ impl Engine {
     /// # Errors
     /// `NotModified` when it does not run, `InvalidParameter` for the signal, `System`.
     pub async fn stop_container(&self, name: &str, options: StopContainer) -> Result<()> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        if !handle.ledger.read().state.is_running() {
+            return Err(Error::new(
+                ErrorKind::NotModified,
+                "container is already stopped",
+            ));
+        }
+        stop::stop(&self.context, &handle, &options).await
     }
 
     /// Sends a signal; `SIGKILL` (the default) terminates and waits for the end.
@@ -128,7 +202,18 @@ impl Engine {
     /// # Errors
     /// `InvalidParameter` for the signal, `Conflict` when it does not run.
     pub async fn kill_container(&self, name: &str, signal: Option<&str>) -> Result<()> {
-        pending()
+        let signal = signal.filter(|signal| !signal.is_empty());
+        let signal = signal.map_or(Ok(Signal::KILL), Signal::parse)?;
+        let handle = self.context.containers.find(name)?;
+        stop::kill(&self.context, &handle, signal)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("cannot kill container: {name}: {error}"),
+                )
+                .with_source(error)
+            })
     }
 
     /// Stops a container when it runs, then starts it.
@@ -136,7 +221,16 @@ impl Engine {
     /// # Errors
     /// As [`Self::stop_container`] and [`Self::start_container`].
     pub async fn restart_container(&self, name: &str, options: StopContainer) -> Result<()> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        stop::restart(&self.context, &handle, &options)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("Cannot restart container {name}: {error}"),
+                )
+                .with_source(error)
+            })
     }
 
     /// Removes a container.
@@ -144,7 +238,8 @@ impl Engine {
     /// # Errors
     /// `Conflict` when it runs and removal is not forced, or is being removed already.
     pub async fn remove_container(&self, name: &str, options: RemoveContainer) -> Result<()> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        remove::remove(&self.context, &handle, name, options).await
     }
 
     /// A container as it is now.
@@ -152,7 +247,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `InvalidParameter` when several IDs begin so.
     pub fn inspect_container(&self, name: &str) -> Result<Arc<Container>> {
-        pending()
+        Ok(self.context.containers.find(name)?.ledger.read())
     }
 
     /// Containers, the newest first.
@@ -160,7 +255,7 @@ impl Engine {
     /// # Errors
     /// `InvalidParameter` for a filter.
     pub async fn list_containers(&self, options: ListContainers) -> Result<Vec<ContainerSummary>> {
-        pending()
+        list::list(&self.context, options).await
     }
 
     /// The processes of a container. Windows knows no arguments of `ps`.
@@ -168,7 +263,10 @@ impl Engine {
     /// # Errors
     /// `Conflict` when it does not run, `InvalidParameter` for arguments.
     pub async fn top_container(&self, name: &str, arguments: &str) -> Result<ProcessTable> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        let table = top::top(&handle, arguments).await?;
+        events::publish(&self.context.events, &handle.ledger.read(), "top", &[]);
+        Ok(table)
     }
 
     /// Resizes the console of a container's main process.
@@ -176,7 +274,16 @@ impl Engine {
     /// # Errors
     /// `Conflict` when it does not run, `InvalidParameter` without a console.
     pub async fn resize_container(&self, name: &str, height: u16, width: u16) -> Result<()> {
-        pending()
+        let handle = self.context.containers.find(name)?;
+        console::resize(handle.live()?.main.as_ref(), height, width).await?;
+        let extra = [("height", height.to_string()), ("width", width.to_string())];
+        events::publish(
+            &self.context.events,
+            &handle.ledger.read(),
+            "resize",
+            &extra,
+        );
+        Ok(())
     }
 
     /// Creates an exec; returns its ID.
@@ -184,7 +291,8 @@ impl Engine {
     /// # Errors
     /// `Conflict` when the container does not run, `InvalidParameter`.
     pub async fn create_exec(&self, container: &str, request: CreateExec) -> Result<String> {
-        pending()
+        let handle = self.context.containers.find(container)?;
+        exec::create::create(&self.context, &handle, request).await
     }
 
     /// Starts an exec; gives its streams unless it is detached.
@@ -193,7 +301,8 @@ impl Engine {
     /// `NotFound`; `Conflict` when it was started before; `InvalidParameter` with Windows' own text
     /// when the program cannot be started.
     pub async fn start_exec(&self, id: &str, options: StartExec) -> Result<Option<Attachment>> {
-        pending()
+        let handle = self.context.containers.find_exec(id)?;
+        exec::start::start(&self.context, &handle, id, options).await
     }
 
     /// Records that a client left an exec with its detach keys.
@@ -201,7 +310,14 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn exec_detached(&self, id: &str) -> Result<()> {
-        pending()
+        let (exec, container) = self.inspect_exec(id)?;
+        events::publish(
+            &self.context.events,
+            &container,
+            "exec_detach",
+            &[("execID", exec.id)],
+        );
+        Ok(())
     }
 
     /// An exec as it is now, and its container.
@@ -209,7 +325,10 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub fn inspect_exec(&self, id: &str) -> Result<(Exec, Arc<Container>)> {
-        pending()
+        let container = self.context.containers.find_exec(id)?.ledger.read();
+        let exec = container.execs.get(id).cloned();
+        exec.map(|exec| (exec, container))
+            .ok_or_else(|| Error::not_found("exec instance", id))
     }
 
     /// Resizes an exec's console.
@@ -217,7 +336,20 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `InvalidParameter` without a console.
     pub async fn resize_exec(&self, id: &str, height: u16, width: u16) -> Result<()> {
-        pending()
+        let handle = self.context.containers.find_exec(id)?;
+        let (exec, _) = self.inspect_exec(id)?;
+        let ExecPhase::Running { process, .. } = exec.phase else {
+            return Err(Error::invalid("exec process is not started"));
+        };
+        let process = handle
+            .live()?
+            .system
+            .open_process(process)
+            .await
+            .map_err(|error| {
+                Error::system(format!("cannot open exec {id}: {error}")).with_source(error)
+            })?;
+        console::resize(process.as_ref(), height, width).await
     }
 
     /// Images, the newest first.
@@ -225,7 +357,7 @@ impl Engine {
     /// # Errors
     /// `InvalidParameter` for a filter.
     pub async fn list_images(&self, options: ListImages) -> Result<Vec<ImageSummary>> {
-        pending()
+        image::list::list(&self.context, options).await
     }
 
     /// An image.
@@ -233,7 +365,9 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn inspect_image(&self, name: &str) -> Result<ImageDetails> {
-        pending()
+        Ok(image::inspect::details(
+            &self.context.records.find_image(name).await?,
+        ))
     }
 
     /// An image's history, the newest step first.
@@ -241,7 +375,9 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryEntry>> {
-        pending()
+        Ok(image::inspect::history(
+            &self.context.records.find_image(name).await?,
+        ))
     }
 
     /// Removes an image or one of its names.
@@ -253,7 +389,7 @@ impl Engine {
         name: &str,
         options: RemoveImage,
     ) -> Result<Vec<RemovedImage>> {
-        pending()
+        image::remove::remove(&self.context, name, options).await
     }
 
     /// Events: first the remembered ones asked for, then new ones as they happen.
@@ -261,7 +397,7 @@ impl Engine {
     /// # Errors
     /// `InvalidParameter` for a filter.
     pub fn events(&self, query: EventQuery) -> Result<EventStream> {
-        pending()
+        self.context.events.subscribe(query)
     }
 
     /// What `info` and `version` show.
@@ -269,6 +405,42 @@ impl Engine {
     /// # Errors
     /// `System` when the store fails.
     pub async fn info(&self) -> Result<Info> {
-        pending()
+        facts::info(&self.context).await
+    }
+}
+
+/// IDs of our compute systems.
+async fn systems(compute: &dyn ComputeService) -> Result<BTreeSet<String>> {
+    let query = hcs::SystemQuery {
+        owners: vec![OWNER.to_owned()],
+        ..hcs::SystemQuery::default()
+    };
+    let systems = compute.enumerate(&query).await.map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            "the compute service cannot be reached",
+        )
+        .with_source(error)
+    })?;
+    Ok(systems.into_iter().map(|system| system.id).collect())
+}
+
+async fn load(context: &Arc<Context>, container: Container, has_system: bool) {
+    let settled = matches!(
+        container.state.phase,
+        Phase::Created | Phase::Exited | Phase::Dead
+    );
+    if settled && !has_system && !container.host.auto_remove {
+        task::spawn(context, container);
+    } else {
+        task::spawn_known(context, container).await;
+    }
+}
+
+/// Ends a compute system of ours that no container has.
+async fn discard_orphan(context: &Context, id: &str) {
+    match context.compute.open(id).await {
+        Ok(system) => launch::discard(system.as_ref()).await,
+        Err(error) => tracing::warn!(system = id, %error, "cannot open a compute system"),
     }
 }

@@ -1,5 +1,8 @@
 //! What `info` and `version` tell about the engine.
 
+use crate::context::Context;
+use crate::error::Result;
+
 /// Facts of the host and the installation, given by the program that opens the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -48,4 +51,43 @@ pub struct Info {
     pub storage_driver: String,
     /// Networks' names.
     pub networks: Vec<String>,
+}
+
+/// What `info` and `version` show.
+pub(crate) async fn info(context: &Context) -> Result<Info> {
+    let containers = context.containers.all();
+    let running = containers
+        .iter()
+        .filter(|handle| handle.ledger.read().state.is_running())
+        .count();
+    let facts = context.facts.clone();
+    let build = facts.windows_build;
+    let kernel = facts.wine_build.as_deref().unwrap_or("no kernel package");
+    Ok(Info {
+        containers: containers.len(),
+        running,
+        paused: 0,
+        stopped: containers.len() - running,
+        images: context.records.images().await?.len(),
+        kernel_version: format!("10.0 {build} (wine-{kernel})"),
+        operating_system: operating_system(build),
+        os_version: format!("10.0.{build}"),
+        default_isolation: "process".to_owned(),
+        log_driver: "json-file".to_owned(),
+        storage_driver: "overlay".to_owned(),
+        networks: vec!["nat".to_owned(), "none".to_owned()],
+        facts,
+    })
+}
+
+/// Docker's sentence on Windows Server; builds without a release name have none in it.
+fn operating_system(build: u32) -> String {
+    let release = match build {
+        17763 => " Version 1809",
+        20348 => " Version 21H2",
+        25398 => " Version 23H2",
+        26100 => " Version 24H2",
+        _ => "",
+    };
+    format!("Microsoft Windows Server{release} (OS Build {build})")
 }

@@ -8,6 +8,7 @@
 
 pub mod attachment;
 pub mod container;
+mod context;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -16,6 +17,11 @@ pub mod facts;
 pub mod filter;
 pub mod image;
 pub mod network;
+mod process_error;
+mod records;
+mod registry;
+mod signal;
+mod text;
 
 pub use engine::{Engine, Parts};
 pub use error::{Error, ErrorKind, Result};

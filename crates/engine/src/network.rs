@@ -19,6 +19,20 @@ pub trait Network: Send + Sync {
     /// `System` with Docker's text when a port is taken; `NotFound` for an unknown network.
     async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint>;
 
+    /// The endpoint that [`Self::connect`] made for this container, if it is still there.
+    ///
+    /// # Errors
+    /// `System`.
+    async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>>;
+
+    /// Takes everything back that was made for containers that an earlier engine left and that are
+    /// not among `connected`, and restores for those what the host lost meanwhile. Called once,
+    /// before anything else.
+    ///
+    /// # Errors
+    /// `System`.
+    async fn reconcile(&self, connected: &[String]) -> Result<()>;
+
     /// Takes everything back that [`Self::connect`] made for this container. Idempotent.
     ///
     /// # Errors

@@ -1,4 +1,18 @@
-//! Creating a container.
+//! Creating a container: everything is checked first, then it is recorded.
+
+use std::sync::Arc;
+
+use porthole_store::Image;
+use time::OffsetDateTime;
+
+use crate::container::config::{ContainerConfig, CreateContainer, HostConfig};
+use crate::container::record::Container;
+use crate::container::state::State;
+use crate::container::{command, events, merge, mounts, name, ports, task, user};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::config::{WINE_BUILD, run_config};
+use crate::signal::Signal;
 
 /// A container that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,4 +21,224 @@ pub struct Created {
     pub id: String,
     /// What the client should be told.
     pub warnings: Vec<String>,
+}
+
+/// How many chosen names are tried before the ID's beginning serves as name.
+const NAME_ATTEMPTS: usize = 6;
+
+/// Longest host name in characters: a DNS label.
+const MAX_HOSTNAME: usize = 63;
+
+/// Creates a container.
+pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> Result<Created> {
+    if request.config.image.is_empty() {
+        return Err(Error::invalid("no image specified"));
+    }
+    let given = request.name.as_deref().filter(|name| !name.is_empty());
+    let given = given.map(name::check_name).transpose()?.map(str::to_owned);
+    let image = context.records.find_image(&request.config.image).await?;
+    let mut container = build(context, &image, request.config, request.host)?;
+    match given {
+        Some(name) => {
+            container.name = name;
+            context
+                .records
+                .create(&container, image.id)
+                .await
+                .map_err(|error| named(context, &container, error))?;
+        }
+        None => create_with_chosen_name(context, &mut container, image.id).await?,
+    }
+    let id = container.id.clone();
+    events::publish(&context.events, &container, "create", &[]);
+    task::spawn(context, container);
+    Ok(Created {
+        id,
+        warnings: Vec::new(),
+    })
+}
+
+async fn create_with_chosen_name(
+    context: &Context,
+    container: &mut Container,
+    image: porthole_store::ImageId,
+) -> Result<()> {
+    for attempt in 0..NAME_ATTEMPTS {
+        container.name = name::choose_name(attempt);
+        match context.records.create(container, image).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            created => return created,
+        }
+    }
+    container.name = container.id[..12].to_owned();
+    context.records.create(container, image).await
+}
+
+/// Docker's text for a name that is taken.
+fn named(context: &Context, container: &Container, error: Error) -> Error {
+    if error.kind() != ErrorKind::Conflict {
+        return error;
+    }
+    let name = &container.name;
+    let holder = context
+        .containers
+        .find(&format!("/{name}"))
+        .map(|handle| handle.id.clone());
+    Error::conflict(format!(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove \
+         (or rename) that container to be able to reuse that name.",
+        holder.unwrap_or_default()
+    ))
+    .with_source(error)
+}
+
+/// The record of a new container, without its name. Refuses what cannot be.
+fn build(
+    context: &Context,
+    image: &Image,
+    config: ContainerConfig,
+    mut host: HostConfig,
+) -> Result<Container> {
+    check_image(image)?;
+    let id = name::new_id();
+    let mut config = merge::merge(config, run_config(&image.config.config));
+    check_names(&mut config, &id)?;
+    config.user = user::account(&config.user)?.to_owned();
+    config.working_dir = command::working_directory(&config.working_dir)?;
+    if let Some(signal) = &config.stop_signal {
+        Signal::parse(signal)?;
+    }
+    host.isolation = isolation(&host.isolation)?;
+    check_network(&host)?;
+    ports::publish(&host, config.exposed_ports.iter().copied())?;
+    config.exposed_ports.extend(host.port_bindings.keys());
+    let command_line = command::main_command_line(&config)?;
+    let wine_build = image
+        .config
+        .config
+        .labels
+        .get(WINE_BUILD)
+        .cloned()
+        .unwrap_or_default();
+    Ok(Container {
+        log_path: context.records.log_path(&id),
+        name: String::new(),
+        created: OffsetDateTime::now_utc(),
+        image_id: image.id.to_string(),
+        mounts: mounts::mounts(&host.binds)?,
+        host,
+        command_line,
+        wine_build,
+        os_version: image.config.os_version.clone().unwrap_or_default(),
+        state: State::created(),
+        endpoint: None,
+        execs: std::collections::BTreeMap::new(),
+        config,
+        id,
+    })
+}
+
+fn check_image(image: &Image) -> Result<()> {
+    if image.config.os == "windows" {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "image operating system \"{}\" cannot be used on this platform: only windows images run here",
+        image.config.os
+    )))
+}
+
+fn check_names(config: &mut ContainerConfig, id: &str) -> Result<()> {
+    if config.hostname.is_empty() {
+        config.hostname = id[..12].to_owned();
+    }
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let valid =
+        config.hostname.chars().all(plain) && config.hostname.chars().count() <= MAX_HOSTNAME;
+    if valid {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "invalid hostname: {}",
+            config.hostname
+        )))
+    }
+}
+
+/// `process`, or why not.
+fn isolation(asked: &str) -> Result<String> {
+    match asked.to_ascii_lowercase().as_str() {
+        "" | "default" | "process" => Ok("process".to_owned()),
+        "hyperv" => Err(Error::new(
+            ErrorKind::NotImplemented,
+            "isolation hyperv is not there: this engine has no utility VMs yet; use --isolation process",
+        )),
+        _ => Err(Error::invalid(format!(
+            "invalid isolation ({asked}): Windows supports 'default', 'process', or 'hyperv'"
+        ))),
+    }
+}
+
+fn check_network(host: &HostConfig) -> Result<()> {
+    let publishes = !host.port_bindings.is_empty() || host.publish_all_ports;
+    match host.network_mode.as_str() {
+        "" | "default" | "nat" => Ok(()),
+        "none" if publishes => Err(Error::invalid(
+            "conflicting options: port publishing and the network mode none",
+        )),
+        "none" => Ok(()),
+        mode @ ("host" | "bridge") => Err(Error::invalid(format!(
+            "network mode {mode} is not supported for Windows containers: use nat or none"
+        ))),
+        mode if mode.starts_with("container:") => Err(Error::new(
+            ErrorKind::NotImplemented,
+            format!("network mode {mode} is not there yet: use nat or none"),
+        )),
+        name => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("network {name} not found"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn isolation_is_resolved_or_refused() {
+        assert_eq!(isolation("Default").unwrap(), "process");
+        assert_eq!(
+            isolation("hyperv").unwrap_err().kind(),
+            ErrorKind::NotImplemented
+        );
+        assert_eq!(
+            isolation("x").unwrap_err().to_string(),
+            "invalid isolation (x): Windows supports 'default', 'process', or 'hyperv'"
+        );
+    }
+
+    #[test]
+    fn networks_that_are_not_there_are_refused_by_name() {
+        let host = |mode: &str| HostConfig {
+            network_mode: mode.to_owned(),
+            ..HostConfig::default()
+        };
+        for mode in ["", "default", "nat", "none"] {
+            assert!(check_network(&host(mode)).is_ok(), "{mode}");
+        }
+        assert_eq!(
+            check_network(&host("host")).unwrap_err().kind(),
+            ErrorKind::InvalidParameter
+        );
+        assert_eq!(
+            check_network(&host("blue")).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        let publishing = HostConfig {
+            publish_all_ports: true,
+            ..host("none")
+        };
+        assert!(check_network(&publishing).is_err());
+    }
 }

@@ -1,12 +1,31 @@
 //! Containers: one task each owns the state machine; everybody else reads snapshots.
+//!
+//! Reading order: [`record`] (what is kept), [`state`] (the state machine), `ledger` (how a record
+//! changes), `task` (who changes it), `launch` and `ending` (how a run begins and ends), `adopt`
+//! (how it goes on after a restart of the engine).
 
+pub(crate) mod adopt;
+pub(crate) mod command;
 pub mod config;
+pub(crate) mod console;
 pub mod create;
+pub(crate) mod document;
+pub(crate) mod ending;
+pub(crate) mod events;
+pub(crate) mod handle;
+pub(crate) mod launch;
+pub(crate) mod ledger;
 pub mod list;
 pub mod logs;
+pub(crate) mod merge;
+pub(crate) mod mounts;
+pub(crate) mod name;
+pub(crate) mod ports;
 pub mod record;
 pub mod remove;
 pub mod state;
 pub mod stop;
+pub(crate) mod task;
 pub mod top;
+pub(crate) mod user;
 pub mod wait;

@@ -1,4 +1,17 @@
-//! Stopping and killing a container.
+//! Stopping, killing and restarting a container.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use porthole_compute_service as compute;
+use porthole_hcs::SignalProcessOptions;
+
+use crate::container::events;
+use crate::container::handle::{Handle, Live, Order};
+use crate::container::wait::until_not_running;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::signal::{Delivery, Signal};
 
 /// How to stop; each over what the container was created with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,4 +20,120 @@ pub struct StopContainer {
     pub signal: Option<String>,
     /// Seconds to wait before it is terminated; negative waits for ever.
     pub timeout: Option<i64>,
+}
+
+/// What Docker on Windows waits after a stop signal.
+const STOP_SECONDS: i64 = 30;
+
+/// How long a terminated container may take to be gone, as Docker on Windows has it.
+const TERMINATED: Duration = Duration::from_secs(75);
+
+/// Stops a container that may run.
+pub(crate) async fn stop(
+    context: &Context,
+    handle: &Handle,
+    options: &StopContainer,
+) -> Result<()> {
+    let container = handle.ledger.read();
+    let config = &container.config;
+    let signal = options.signal.as_deref().or(config.stop_signal.as_deref());
+    let signal = signal.map_or(Ok(Signal::TERM), Signal::parse)?;
+    let seconds = options
+        .timeout
+        .or(config.stop_timeout)
+        .unwrap_or(STOP_SECONDS);
+
+    let mut snapshots = handle.ledger.watch();
+    match deliver(context, handle, signal).await {
+        Ok(()) => {}
+        // It ended by itself a moment ago.
+        Err(error) if error.kind() == ErrorKind::Conflict => {}
+        Err(error) => tracing::warn!(container = handle.id, %error, "cannot send the stop signal"),
+    }
+    let ended = until_not_running(&mut snapshots);
+    match u64::try_from(seconds) {
+        Err(_) => ended.await?,
+        Ok(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), ended).await {
+            Ok(ended) => ended?,
+            Err(_) => terminate(context, handle).await?,
+        },
+    }
+    events::publish(&context.events, &container, "stop", &[]);
+    Ok(())
+}
+
+/// Sends a signal to a container; `SIGKILL` also waits for the end.
+pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> Result<()> {
+    match signal.delivery() {
+        Delivery::Terminate => terminate(context, handle).await,
+        Delivery::Console(_) | Delivery::Shutdown => deliver(context, handle, signal).await,
+    }
+}
+
+/// Kills a container and waits until it is gone.
+pub(crate) async fn terminate(context: &Context, handle: &Handle) -> Result<()> {
+    let mut snapshots = handle.ledger.watch();
+    match deliver(context, handle, Signal::KILL).await {
+        Ok(()) => {}
+        Err(error)
+            if error.kind() == ErrorKind::Conflict && !handle.ledger.read().state.is_running() =>
+        {
+            return Err(error);
+        }
+        // It ended by itself a moment ago.
+        Err(error) if error.kind() == ErrorKind::Conflict => {}
+        Err(error) => return Err(error),
+    }
+    tokio::time::timeout(TERMINATED, until_not_running(&mut snapshots))
+        .await
+        .map_err(|_| Error::system("tried to kill container, but did not receive an exit event"))?
+}
+
+/// Stops a container if it runs, and starts it.
+pub(crate) async fn restart(
+    context: &Context,
+    handle: &Arc<Handle>,
+    options: &StopContainer,
+) -> Result<()> {
+    if handle.ledger.read().state.is_running() {
+        handle.set_restarting(true);
+        let stopped = stop(context, handle, options).await;
+        if stopped.is_err() {
+            handle.set_restarting(false);
+            return stopped;
+        }
+    }
+    handle.order(|done| Order::Start { done }).await?;
+    events::publish(&context.events, &handle.ledger.read(), "restart", &[]);
+    Ok(())
+}
+
+async fn deliver(context: &Context, handle: &Handle, signal: Signal) -> Result<()> {
+    let live = handle.live()?;
+    send(&live, signal.delivery())
+        .await
+        .map_err(|error| refused(&handle.id, error))?;
+    let extra = [("signal", signal.number().to_string())];
+    events::publish(&context.events, &handle.ledger.read(), "kill", &extra);
+    Ok(())
+}
+
+async fn send(live: &Live, delivery: Delivery) -> compute::Result<()> {
+    match delivery {
+        Delivery::Terminate => live.system.terminate().await,
+        Delivery::Shutdown => live.system.shutdown().await,
+        Delivery::Console(signal) => live.main.signal(&SignalProcessOptions { signal }).await,
+    }
+}
+
+fn refused(id: &str, error: compute::Error) -> Error {
+    use compute::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::SystemAlreadyStopped | Kind::ProcessAlreadyStopped | Kind::SystemNotFound => {
+            return Error::not_running(id).with_source(error);
+        }
+        Kind::ServiceNotAvailable => ErrorKind::Unavailable,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, format!("Cannot kill container {id}: {error}")).with_source(error)
 }

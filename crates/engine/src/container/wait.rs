@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
+use tokio::sync::watch;
 
-use crate::error::Result;
+use crate::container::ledger::{Ledger, Snapshot};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,10 +31,35 @@ pub struct WaitOutcome {
 
 /// A wait that has begun: what happens from now on counts.
 pub struct Waiting {
-    pub(crate) outcome: BoxFuture<'static, Result<WaitOutcome>>,
+    outcome: BoxFuture<'static, Result<WaitOutcome>>,
 }
 
 impl Waiting {
+    pub(crate) fn begin(ledger: &Ledger, condition: WaitCondition) -> Self {
+        let mut snapshots = ledger.watch();
+        let exits = snapshots.borrow().container.state.exits;
+        let met = move |snapshot: &Snapshot| {
+            let state = &snapshot.container.state;
+            match condition {
+                WaitCondition::NotRunning => !state.is_running() || snapshot.removed,
+                // A container that is removed without having run again will not end any more.
+                WaitCondition::NextExit => state.exits > exits || snapshot.removed,
+                WaitCondition::Removed => snapshot.removed,
+            }
+        };
+        let outcome = async move {
+            let snapshot = until(&mut snapshots, met).await?;
+            let state = &snapshot.container.state;
+            Ok(WaitOutcome {
+                exit_code: state.exit_code,
+                error: Some(state.error.clone()).filter(|error| !error.is_empty()),
+            })
+        };
+        Self {
+            outcome: outcome.boxed(),
+        }
+    }
+
     /// Waits.
     ///
     /// # Errors
@@ -46,4 +73,23 @@ impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").finish_non_exhaustive()
     }
+}
+
+/// Waits until a container does not run.
+pub(crate) async fn until_not_running(snapshots: &mut watch::Receiver<Snapshot>) -> Result<()> {
+    until(snapshots, |snapshot| !snapshot.container.state.is_running())
+        .await
+        .map(drop)
+}
+
+async fn until(
+    snapshots: &mut watch::Receiver<Snapshot>,
+    met: impl FnMut(&Snapshot) -> bool,
+) -> Result<Snapshot> {
+    let closed = |_| Error::new(ErrorKind::Unavailable, "the engine is closing");
+    snapshots
+        .wait_for(met)
+        .await
+        .map(|snapshot| snapshot.clone())
+        .map_err(closed)
 }

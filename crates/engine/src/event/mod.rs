@@ -1,5 +1,8 @@
 //! Docker's events.
 
+mod filter;
+pub(crate) mod log;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 

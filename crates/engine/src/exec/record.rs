@@ -1,6 +1,7 @@
 //! What is kept of a further process in a container.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// A request to create an exec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct StartExec {
 pub struct Exec {
     /// 64 hexadecimal digits.
     pub id: String,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
     /// What was asked for.
     pub request: CreateExec,
     /// Where it is in its life.
@@ -76,6 +80,11 @@ pub enum ExecPhase {
 }
 
 impl Exec {
+    /// The command as events show it.
+    pub(crate) fn command(&self) -> String {
+        self.request.cmd.join(" ")
+    }
+
     /// Whether its process runs.
     #[must_use]
     pub const fn is_running(&self) -> bool {

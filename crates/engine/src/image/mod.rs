@@ -1,5 +1,10 @@
 //! Local images: list, inspect, history, remove.
 
+pub(crate) mod config;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod remove;
+
 use std::collections::BTreeMap;
 
 use time::OffsetDateTime;

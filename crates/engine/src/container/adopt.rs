@@ -1,0 +1,137 @@
+//! Taking up a container that an earlier engine left: its record brought in line with what the
+//! Compute Service says.
+
+use std::sync::Arc;
+
+use porthole_compute_service::ErrorKind;
+use porthole_compute_service::system::ComputeSystem;
+use porthole_hcs as hcs;
+
+use crate::container::ending::{self, Ending};
+use crate::container::handle::Live;
+use crate::container::launch;
+use crate::container::state::{Phase, Step};
+use crate::container::task::Task;
+use crate::error::Result;
+use crate::exec;
+use crate::process_error;
+
+/// The Compute Service counts a system's processes from one, and a start makes the main process
+/// first.
+const MAIN_PROCESS: u32 = 1;
+
+/// What the engine says of a start that it did not see to its end.
+const INTERRUPTED: &str = "the engine ended while it was starting the container";
+
+impl Task {
+    /// Brings the record in line. Whatever fails is logged: the other containers go on.
+    pub(super) async fn take_up(&mut self) {
+        let container = self.handle.ledger.read();
+        let outcome = match container.state.phase {
+            Phase::Running => self.take_up_running().await,
+            Phase::Starting => self.take_up_starting().await,
+            Phase::Removing => {
+                self.discard_system().await;
+                self.finish_removal().await
+            }
+            Phase::Created | Phase::Exited | Phase::Dead => {
+                self.discard_system().await;
+                self.remove_if_over().await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::error!(container = container.id, %error, "cannot take up the container");
+        }
+    }
+
+    async fn take_up_running(&mut self) -> Result<()> {
+        let container = self.handle.ledger.read();
+        let system = match self.context.compute.open(&container.id).await {
+            Ok(system) => system,
+            Err(error) => {
+                self.give_up(&Ending::Lost(error.to_string())).await;
+                return self.remove_if_over().await;
+            }
+        };
+        let main = container.state.main_process.unwrap_or(MAIN_PROCESS);
+        match system.open_process(main).await {
+            Ok(main) => {
+                self.run_with(Live { system, main });
+                exec::adopt::take_up(&self.context, &self.handle).await;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(container = container.id, %error, "the main process is lost");
+                let ending = end_now(&self.context.compute, &system).await;
+                self.give_up(&ending).await;
+                launch::discard(system.as_ref()).await;
+                self.remove_if_over().await
+            }
+        }
+    }
+
+    /// A start that was under way either reached the main process, and then it has succeeded, or it
+    /// is undone.
+    async fn take_up_starting(&mut self) -> Result<()> {
+        let container = self.handle.ledger.read();
+        if let Ok(system) = self.context.compute.open(&container.id).await {
+            if let Ok(main) = system.open_process(MAIN_PROCESS).await {
+                let endpoint = self.context.network.endpoint(&container.id).await?;
+                return self
+                    .started(launch::Launched::found(Live { system, main }, endpoint))
+                    .await;
+            }
+            launch::discard(system.as_ref()).await;
+        }
+        self.context.network.disconnect(&container.id).await?;
+        let failed = |container: &mut crate::container::record::Container| {
+            container.state.exit_code = process_error::UNKNOWN;
+            container.state.error = INTERRUPTED.to_owned();
+        };
+        self.handle.ledger.record(Step::StartFailed, failed).await;
+        self.remove_if_over().await
+    }
+
+    /// Records the end of a run whose compute system cannot be followed.
+    async fn give_up(&mut self, ending: &Ending) {
+        self.disconnect().await;
+        self.settle(ending).await;
+    }
+
+    /// Closes a compute system that outlived what it was for.
+    async fn discard_system(&mut self) {
+        match self.context.compute.open(&self.handle.id).await {
+            Ok(system) => launch::discard(system.as_ref()).await,
+            Err(error) if error.kind() == ErrorKind::SystemNotFound => {}
+            Err(error) => {
+                tracing::warn!(container = self.handle.id, %error, "cannot open the compute system");
+            }
+        }
+    }
+
+    /// A container that is to be removed when it ends, and has ended, is removed.
+    async fn remove_if_over(&mut self) -> Result<()> {
+        let container = self.handle.ledger.read();
+        let ran = container.state.started_at.is_some() || !container.state.error.is_empty();
+        if container.host.auto_remove && ran && !container.state.is_running() {
+            self.remove().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends a system and says how it ended.
+async fn end_now(
+    compute: &Arc<dyn porthole_compute_service::system::ComputeService>,
+    system: &Arc<dyn ComputeSystem>,
+) -> Ending {
+    let state = system
+        .properties(&hcs::SystemPropertyQuery::default())
+        .await;
+    if state.is_ok_and(|properties| !properties.stopped)
+        && let Err(error) = system.terminate().await
+    {
+        return Ending::Lost(error.to_string());
+    }
+    ending::of(Arc::clone(compute), Arc::clone(system)).await
+}

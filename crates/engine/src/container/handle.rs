@@ -1,0 +1,95 @@
+//! A container as the rest of the engine holds it: its record, its task's ear, and what runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::attachment::Streams;
+use crate::container::ledger::Ledger;
+use crate::error::{Error, Result};
+
+/// What only the container's task may do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Start it.
+    Start { done: oneshot::Sender<Result<()>> },
+    /// Attach a client now or with the next start.
+    Attach {
+        wanted: Wanted,
+        done: oneshot::Sender<Result<Streams>>,
+    },
+    /// Remove it; it must not run.
+    Remove { done: oneshot::Sender<Result<()>> },
+}
+
+/// What runs in a running container.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) system: Arc<dyn ComputeSystem>,
+    pub(crate) main: Arc<dyn Process>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live")
+            .field("system", &self.system.id())
+            .field("main", &self.main.id())
+            .finish()
+    }
+}
+
+/// A container.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) id: String,
+    pub(crate) ledger: Arc<Ledger>,
+    orders: mpsc::Sender<Order>,
+    live: Mutex<Option<Live>>,
+    /// A restart is under way: the end that comes is not the container's last.
+    restarting: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(id: String, ledger: Arc<Ledger>, orders: mpsc::Sender<Order>) -> Self {
+        let live = Mutex::new(None);
+        Self {
+            id,
+            ledger,
+            orders,
+            live,
+            restarting: AtomicBool::new(false),
+        }
+    }
+
+    /// What runs; an error with Docker's text when nothing does.
+    pub(crate) fn live(&self) -> Result<Live> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.clone().ok_or_else(|| Error::not_running(&self.id))
+    }
+
+    pub(crate) fn set_live(&self, new: Option<Live>) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    pub(crate) fn set_restarting(&self, restarting: bool) {
+        self.restarting.store(restarting, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.restarting.load(Ordering::SeqCst)
+    }
+
+    /// Has the task do something, and waits for the outcome. The task carries the order out even
+    /// when the caller goes away meanwhile.
+    pub(crate) async fn order<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T>>) -> Order,
+    ) -> Result<T> {
+        let gone = || Error::not_found("container", &self.id);
+        let (done, outcome) = oneshot::channel();
+        self.orders.send(make(done)).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+}

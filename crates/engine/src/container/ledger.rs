@@ -1,0 +1,124 @@
+//! A container's record: the one place that changes, saves and publishes it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, watch};
+
+use crate::container::record::Container;
+use crate::container::state::Step;
+use crate::error::{Error, Result};
+use crate::records::Records;
+
+/// A container as everybody sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) container: Arc<Container>,
+    /// Whether it is removed: its record is gone.
+    pub(crate) removed: bool,
+}
+
+/// A container's record.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    records: Records,
+    snapshots: watch::Sender<Snapshot>,
+    /// Held from reading a record until its successor is saved and published.
+    changing: Mutex<()>,
+}
+
+impl Ledger {
+    /// The ledger of a record that is saved already.
+    pub(crate) fn new(records: Records, container: Container) -> Self {
+        let snapshot = Snapshot {
+            container: Arc::new(container),
+            removed: false,
+        };
+        Self {
+            records,
+            snapshots: watch::Sender::new(snapshot),
+            changing: Mutex::new(()),
+        }
+    }
+
+    /// The record as it is now.
+    pub(crate) fn read(&self) -> Arc<Container> {
+        Arc::clone(&self.snapshots.borrow().container)
+    }
+
+    /// Follows the record.
+    pub(crate) fn watch(&self) -> watch::Receiver<Snapshot> {
+        self.snapshots.subscribe()
+    }
+
+    /// Changes the record. Nobody sees the change before it is saved; when it cannot be saved, it
+    /// did not happen.
+    pub(crate) async fn update(
+        &self,
+        change: impl FnOnce(&mut Container) -> Result<()>,
+    ) -> Result<Arc<Container>> {
+        let _changing = self.changing.lock().await;
+        let mut container = Container::clone(&self.read());
+        change(&mut container)?;
+        self.records.save(&container).await?;
+        Ok(self.publish(container))
+    }
+
+    /// Takes a step of the state machine and makes the changes that belong to it.
+    pub(crate) async fn step(
+        &self,
+        step: Step,
+        change: impl FnOnce(&mut Container),
+    ) -> Result<Arc<Container>> {
+        self.update(|container| {
+            take(container, step)?;
+            change(container);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Like [`Self::step`] for what has happened, whether or not it can be saved: a failure is
+    /// logged, and what is published is true.
+    pub(crate) async fn record(
+        &self,
+        step: Step,
+        change: impl FnOnce(&mut Container),
+    ) -> Arc<Container> {
+        let _changing = self.changing.lock().await;
+        let mut container = Container::clone(&self.read());
+        if let Err(error) = take(&mut container, step) {
+            tracing::error!(container = container.id, %error, "unexpected change of state");
+            return self.read();
+        }
+        change(&mut container);
+        if let Err(error) = self.records.save(&container).await {
+            tracing::error!(container = container.id, %error, "cannot save the container");
+        }
+        self.publish(container)
+    }
+
+    /// Tells everybody that the container is removed.
+    pub(crate) fn publish_removed(&self) {
+        self.snapshots
+            .send_modify(|snapshot| snapshot.removed = true);
+    }
+
+    fn publish(&self, container: Container) -> Arc<Container> {
+        let container = Arc::new(container);
+        self.snapshots
+            .send_modify(|snapshot| snapshot.container = Arc::clone(&container));
+        container
+    }
+}
+
+fn take(container: &mut Container, step: Step) -> Result<()> {
+    let next = container.state.after(step);
+    container.state.phase = next.ok_or_else(|| {
+        let status = container.state.status();
+        Error::conflict(format!(
+            "container {} is {status}: {step:?} is not possible",
+            container.id
+        ))
+    })?;
+    Ok(())
+}

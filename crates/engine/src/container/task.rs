@@ -1,0 +1,298 @@
+//! The task that owns a container: takes orders one after another, and sees the container's end.
+
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt};
+use porthole_compute_service as compute;
+use porthole_compute_service::system::{Process, Wanted};
+use tokio::sync::mpsc;
+
+use crate::attachment::{Promise, Streams};
+use crate::container::ending::{self, Ending};
+use crate::container::handle::{Handle, Live, Order};
+use crate::container::ledger::Ledger;
+use crate::container::record::Container;
+use crate::container::state::{Phase, Step};
+use crate::container::{events, launch};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many orders may queue before who gives one waits.
+const ORDERS: usize = 16;
+
+/// A client that waits for the start.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) wanted: Wanted,
+    pub(crate) promise: Promise,
+}
+
+/// The owner of a container.
+pub(crate) struct Task {
+    pub(super) context: Arc<Context>,
+    pub(super) handle: Arc<Handle>,
+    orders: mpsc::Receiver<Order>,
+    /// Clients that attached before the start.
+    waiters: Vec<Waiter>,
+    /// Resolves when what runs has ended.
+    end: Option<BoxFuture<'static, Ending>>,
+    removed: bool,
+}
+
+/// Registers a container that was just recorded, and starts its task.
+pub(crate) fn spawn(context: &Arc<Context>, container: Container) {
+    tokio::spawn(new(context, container).run());
+}
+
+/// Registers a container that an earlier engine left, brings its record in line with what the
+/// Compute Service says, and starts its task.
+pub(crate) async fn spawn_known(context: &Arc<Context>, container: Container) {
+    let mut task = new(context, container);
+    task.take_up().await;
+    tokio::spawn(task.run());
+}
+
+fn new(context: &Arc<Context>, container: Container) -> Task {
+    let (sender, orders) = mpsc::channel(ORDERS);
+    let id = container.id.clone();
+    let ledger = Arc::new(Ledger::new(context.records.clone(), container));
+    let handle = Arc::new(Handle::new(id, ledger, sender));
+    context.containers.insert(Arc::clone(&handle));
+    Task {
+        context: Arc::clone(context),
+        handle,
+        orders,
+        waiters: Vec::new(),
+        end: None,
+        removed: false,
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        while !self.removed {
+            tokio::select! {
+                // An end that is there already comes before an order that would see it as running.
+                biased;
+                ending = ended(&mut self.end) => self.finish(ending).await,
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => break,
+                },
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        // Whoever gave the order may have left; it is carried out all the same.
+        match order {
+            Order::Start { done } => drop(done.send(self.start().await)),
+            Order::Attach { wanted, done } => drop(done.send(self.attach(wanted).await)),
+            Order::Remove { done } => drop(done.send(self.remove().await)),
+        }
+    }
+
+    fn read(&self) -> Arc<Container> {
+        self.handle.ledger.read()
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        match self.read().state.phase {
+            Phase::Running | Phase::Starting => {
+                return Err(Error::new(
+                    ErrorKind::NotModified,
+                    "container is already running",
+                ));
+            }
+            Phase::Removing | Phase::Dead => {
+                return Err(Error::conflict(
+                    "container is marked for removal and cannot be started",
+                ));
+            }
+            Phase::Created | Phase::Exited => {}
+        }
+        self.handle.set_restarting(false);
+        let container = self
+            .handle
+            .ledger
+            .step(Step::Start, |container| {
+                container.state.error.clear();
+                container.state.oom_killed = false;
+            })
+            .await?;
+        let waiters = std::mem::take(&mut self.waiters);
+        match launch::launch(&self.context, &container, waiters).await {
+            Ok(launched) => self.started(launched).await,
+            Err(error) => self.not_started(error).await,
+        }
+    }
+
+    pub(super) async fn started(&mut self, launched: launch::Launched) -> Result<()> {
+        let launch::Launched { live, endpoint, at } = launched;
+        self.run_with(live.clone());
+        let container = self
+            .handle
+            .ledger
+            .record(Step::Started, |container| {
+                container.state.pid = live.main.pid();
+                container.state.main_process = Some(live.main.id());
+                container.state.started_at = Some(at);
+                container.state.exit_code = 0;
+                container.endpoint = endpoint;
+            })
+            .await;
+        events::publish_network(&self.context.events, &container, "connect");
+        events::publish(&self.context.events, &container, "start", &[]);
+        Ok(())
+    }
+
+    async fn not_started(&mut self, failure: launch::Failure) -> Result<()> {
+        let launch::Failure { error, exit_code } = failure;
+        let message = error.to_string();
+        let container = self
+            .handle
+            .ledger
+            .record(Step::StartFailed, |container| {
+                container.state.exit_code = exit_code;
+                container.state.error = message;
+                container.endpoint = None;
+            })
+            .await;
+        if container.host.auto_remove {
+            self.remove_by_itself().await;
+        }
+        Err(error)
+    }
+
+    pub(super) fn run_with(&mut self, live: Live) {
+        let compute = Arc::clone(&self.context.compute);
+        self.end = Some(ending::of(compute, Arc::clone(&live.system)).boxed());
+        self.handle.set_live(Some(live));
+    }
+
+    async fn attach(&mut self, wanted: Wanted) -> Result<Streams> {
+        let container = self.read();
+        match container.state.phase {
+            Phase::Running | Phase::Starting => {
+                return connect(&self.handle.live()?.main, wanted).await;
+            }
+            Phase::Removing | Phase::Dead => {
+                return Err(Error::conflict("container is marked for removal"));
+            }
+            Phase::Created | Phase::Exited => {}
+        }
+        let (streams, promise) = Streams::promised();
+        self.waiters.retain(|waiter| !waiter.promise.is_abandoned());
+        self.waiters.push(Waiter { wanted, promise });
+        Ok(streams)
+    }
+
+    /// What ran has ended: records it, gives back what it held, and removes the container if that
+    /// was asked for.
+    pub(super) async fn finish(&mut self, ending: Ending) {
+        self.end = None;
+        let Ok(live) = self.handle.live() else { return };
+        self.handle.set_live(None);
+        self.disconnect().await;
+        // Until this is saved, the Compute Service keeps its own record: only then is it closed.
+        let container = self.settle(&ending).await;
+        if let Err(error) = live.system.close().await {
+            tracing::warn!(container = container.id, %error, "cannot close the compute system");
+        }
+        if container.host.auto_remove && !self.handle.is_restarting() {
+            self.remove_by_itself().await;
+        }
+    }
+
+    /// Records an end and tells about it.
+    pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
+        let container = self
+            .handle
+            .ledger
+            .record(Step::Exit, |container| ending.write(container))
+            .await;
+        if container.state.oom_killed {
+            events::publish(&self.context.events, &container, "oom", &[]);
+        }
+        let duration = match (container.state.started_at, container.state.finished_at) {
+            (Some(started), Some(finished)) => (finished - started).whole_seconds().max(0),
+            _ => 0,
+        };
+        let extra = [
+            ("exitCode", container.state.exit_code.to_string()),
+            ("execDuration", duration.to_string()),
+        ];
+        events::publish(&self.context.events, &container, "die", &extra);
+        container
+    }
+
+    pub(super) async fn disconnect(&mut self) {
+        let container = self.read();
+        if container.endpoint.is_none() {
+            return;
+        }
+        if let Err(error) = self.context.network.disconnect(&container.id).await {
+            tracing::error!(container = container.id, %error, "cannot leave the network");
+        }
+        events::publish_network(&self.context.events, &container, "disconnect");
+    }
+
+    pub(super) async fn remove_by_itself(&mut self) {
+        if let Err(error) = self.remove().await {
+            tracing::error!(container = self.handle.id, %error, "cannot remove the container");
+        }
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<()> {
+        let container = self.read();
+        let status = container.state.status();
+        match container.state.phase {
+            Phase::Running | Phase::Starting => {
+                return Err(Error::conflict(format!(
+                    "container is {status}: stop the container before removing or force remove"
+                )));
+            }
+            Phase::Removing | Phase::Created | Phase::Exited | Phase::Dead => {}
+        }
+        if container.state.phase != Phase::Removing {
+            self.handle.ledger.step(Step::Remove, |_| ()).await?;
+        }
+        self.finish_removal().await
+    }
+
+    /// Removes what a container in phase `Removing` still has.
+    pub(super) async fn finish_removal(&mut self) -> Result<()> {
+        let container = self.read();
+        if let Err(error) = self.context.records.remove(&container.id).await {
+            let message = error.to_string();
+            let ledger = &self.handle.ledger;
+            ledger
+                .record(Step::RemoveFailed, |container| {
+                    container.state.error = message
+                })
+                .await;
+            return Err(error);
+        }
+        self.removed = true;
+        self.context.containers.forget(&container.id);
+        events::publish(&self.context.events, &container, "destroy", &[]);
+        self.handle.ledger.publish_removed();
+        Ok(())
+    }
+}
+
+/// Connects to the streams of a process; one that has just ended has no more.
+pub(crate) async fn connect(process: &Arc<dyn Process>, wanted: Wanted) -> Result<Streams> {
+    match process.stdio(wanted).await {
+        Ok(stdio) => Ok(Streams::of(stdio)),
+        Err(error) if error.kind() == compute::ErrorKind::ProcessNotFound => Ok(Streams::ended()),
+        Err(error) => Err(Error::system("cannot attach to the process").with_source(error)),
+    }
+}
+
+async fn ended(end: &mut Option<BoxFuture<'static, Ending>>) -> Ending {
+    match end {
+        Some(end) => end.await,
+        None => std::future::pending().await,
+    }
+}

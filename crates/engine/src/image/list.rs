@@ -1,0 +1,129 @@
+//! Listing images.
+
+use porthole_store::{Image, Reference};
+use time::OffsetDateTime;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::filter::Filters;
+use crate::image::config::{created, names};
+use crate::image::{ImageSummary, ListImages};
+
+const ACCEPTED: &[&str] = &["before", "dangling", "label", "reference", "since"];
+
+/// The images that were asked for, the newest first.
+pub(crate) async fn list(context: &Context, options: ListImages) -> Result<Vec<ImageSummary>> {
+    let filters = options.filters;
+    filters.check(ACCEPTED)?;
+    let dangling = filters.boolean("dangling")?;
+    let before = created_of(context, &filters, "before").await?;
+    let since = created_of(context, &filters, "since").await?;
+    let containers = context.containers.all();
+    let mut summaries: Vec<ImageSummary> = context
+        .records
+        .images()
+        .await?
+        .iter()
+        .filter(|image| {
+            let nameless = image.tags.is_empty();
+            dangling.is_none_or(|wanted| wanted == nameless)
+                && filters.matches_labels(&image.config.config.labels)
+                && before.is_none_or(|before| created(image) < before)
+                && since.is_none_or(|since| created(image) > since)
+        })
+        .filter_map(|image| summary(image, &filters))
+        .collect();
+    for summary in &mut summaries {
+        let made_from = |handle: &&std::sync::Arc<crate::container::handle::Handle>| {
+            handle.ledger.read().image_id == summary.id
+        };
+        summary.containers = containers.iter().filter(made_from).count() as u64;
+    }
+    summaries.sort_by_key(|summary| std::cmp::Reverse(summary.created));
+    Ok(summaries)
+}
+
+/// An image with those of its names that the filter `reference` lets through; none when it lets
+/// through none.
+fn summary(image: &Image, filters: &Filters) -> Option<ImageSummary> {
+    let wanted = |name: &&Reference| {
+        !filters.has("reference")
+            || filters
+                .values("reference")
+                .iter()
+                .any(|pattern| matches(pattern, name))
+    };
+    let tags: Vec<Reference> = image.tags.iter().filter(wanted).cloned().collect();
+    let digests: Vec<Reference> = image.digests.iter().filter(wanted).cloned().collect();
+    if filters.has("reference") && tags.is_empty() && digests.is_empty() {
+        return None;
+    }
+    Some(ImageSummary {
+        id: image.id.to_string(),
+        repo_tags: names(&tags),
+        repo_digests: names(&digests),
+        created: created(image),
+        size: image.size(),
+        labels: image.config.config.labels.clone(),
+        containers: 0,
+    })
+}
+
+/// Against the name with and without its tag, familiar and full.
+fn matches(pattern: &str, name: &Reference) -> bool {
+    let full = format!("{}/{}", name.domain(), name.path());
+    let tag = name.tag().map(|tag| format!("{full}:{tag}"));
+    [name.to_string(), name.repository(), full]
+        .into_iter()
+        .chain(tag)
+        .any(|candidate| glob(pattern.as_bytes(), candidate.as_bytes()))
+}
+
+/// Shell patterns as Docker has them for names: `*` and `?` do not cross a slash.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            let reach = text
+                .iter()
+                .position(|byte| *byte == b'/')
+                .unwrap_or(text.len());
+            (0..=reach).any(|skipped| glob(rest, &text[skipped..]))
+        }
+        (Some((b'?', pattern)), Some((byte, text))) => *byte != b'/' && glob(pattern, text),
+        (Some((expected, pattern)), Some((byte, text))) => expected == byte && glob(pattern, text),
+        _ => false,
+    }
+}
+
+async fn created_of(
+    context: &Context,
+    filters: &Filters,
+    name: &str,
+) -> Result<Option<OffsetDateTime>> {
+    match filters.values(name).first() {
+        None => Ok(None),
+        Some(value) => Ok(Some(created(&context.records.find_image(value).await?))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_match_as_shell_patterns() {
+        let name: Reference = "porthole/nanoserver:latest".parse().unwrap();
+        for (pattern, expected) in [
+            ("porthole/nanoserver", true),
+            ("porthole/nanoserver:latest", true),
+            ("docker.io/porthole/nanoserver", true),
+            ("porthole/*", true),
+            ("*/nano*:l?test", true),
+            ("*", false),
+            ("nanoserver", false),
+        ] {
+            assert_eq!(matches(pattern, &name), expected, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Removing an image or one of its names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use porthole_store::{Image, Reference};
+
+use crate::container::record::Container;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::event::ObjectKind;
+use crate::image::{RemoveImage, RemovedImage};
+
+/// Removes what `name` names: a name, and with its last name the image; or an image by its ID.
+pub(crate) async fn remove(
+    context: &Context,
+    name: &str,
+    options: RemoveImage,
+) -> Result<Vec<RemovedImage>> {
+    let image = context.records.find_image(name).await?;
+    let by_id = is_beginning_of_id(&image, name);
+    let names = image.tags.len() + image.digests.len();
+    if by_id {
+        if repositories(&image) > 1 && !options.force {
+            return Err(conflict(
+                &image,
+                "must be forced",
+                "image is referenced in multiple repositories",
+            ));
+        }
+        check_use(context, &image, options.force)?;
+        return delete(context, &image, Vec::new()).await;
+    }
+    let reference: Reference =
+        name.parse()
+            .map(Reference::or_latest)
+            .map_err(|error: porthole_store::Error| {
+                Error::invalid(error.to_string()).with_source(error)
+            })?;
+    let last = names == 1;
+    if last
+        && !options.force
+        && let Some(user) = users(context, &image).first()
+    {
+        return Err(Error::conflict(format!(
+            "conflict: unable to remove repository reference \"{name}\" (must force) - container {} is using \
+             its referenced image {}",
+            short(&user.id),
+            image.id.short()
+        )));
+    }
+    if last && users(context, &image).is_empty() {
+        return delete(context, &image, Vec::new()).await;
+    }
+    let untagged = context.records.untag(reference.clone()).await?;
+    publish(context, &image, "untag", &reference.to_string());
+    let mut removed = vec![RemovedImage::Untagged(reference.to_string())];
+    if untagged.remaining == 0
+        && !users(context, &image)
+            .iter()
+            .any(|user| user.state.is_running())
+    {
+        removed = delete(context, &image, removed).await?;
+    }
+    Ok(removed)
+}
+
+async fn delete(
+    context: &Context,
+    image: &Image,
+    mut removed: Vec<RemovedImage>,
+) -> Result<Vec<RemovedImage>> {
+    let gone = context.records.remove_image(image.id).await?;
+    for name in &gone.names {
+        publish(context, image, "untag", &name.to_string());
+        removed.push(RemovedImage::Untagged(name.to_string()));
+    }
+    publish(context, image, "delete", &image.id.to_string());
+    removed.push(RemovedImage::Deleted(image.id.to_string()));
+    let layers = gone
+        .layers
+        .iter()
+        .map(|layer| RemovedImage::Deleted(format!("sha256:{layer}")));
+    removed.extend(layers);
+    Ok(removed)
+}
+
+/// Running containers forbid the removal, stopped ones unless it is forced.
+fn check_use(context: &Context, image: &Image, force: bool) -> Result<()> {
+    let users = users(context, image);
+    if let Some(user) = users.iter().find(|user| user.state.is_running()) {
+        let reason = format!(
+            "image is being used by running container {}",
+            short(&user.id)
+        );
+        return Err(conflict(image, "cannot be forced", &reason));
+    }
+    match users.first() {
+        Some(user) if !force => {
+            let reason = format!(
+                "image is being used by stopped container {}",
+                short(&user.id)
+            );
+            Err(conflict(image, "must be forced", &reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn users(context: &Context, image: &Image) -> Vec<Arc<Container>> {
+    let id = image.id.to_string();
+    let containers = context.containers.all();
+    let records = containers.iter().map(|handle| handle.ledger.read());
+    records
+        .filter(|container| container.image_id == id)
+        .collect()
+}
+
+fn conflict(image: &Image, force: &str, reason: &str) -> Error {
+    Error::conflict(format!(
+        "conflict: unable to delete {} ({force}) - {reason}",
+        image.id.short()
+    ))
+}
+
+fn publish(context: &Context, image: &Image, action: &str, name: &str) {
+    let mut attributes: BTreeMap<String, String> = image.config.config.labels.clone();
+    attributes.insert("name".to_owned(), name.to_owned());
+    context
+        .events
+        .publish(ObjectKind::Image, action, &image.id.to_string(), attributes);
+}
+
+fn repositories(image: &Image) -> usize {
+    let names = image
+        .tags
+        .iter()
+        .chain(&image.digests)
+        .map(Reference::repository);
+    // Two tags of one repository are two names all the same.
+    image
+        .tags
+        .len()
+        .max(names.collect::<std::collections::BTreeSet<_>>().len())
+}
+
+fn is_beginning_of_id(image: &Image, name: &str) -> bool {
+    let id = image.id.to_string();
+    id.starts_with(name) || id.trim_start_matches("sha256:").starts_with(name)
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

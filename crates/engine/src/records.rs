@@ -1,0 +1,160 @@
+//! The store as the engine uses it: off the runtime's threads, and in the engine's errors.
+
+use porthole_store::{Image, ImageId, NewContainer, Reference, RemovedImage, Store, Untagged};
+
+use crate::container::document::Storage;
+use crate::container::record::Container;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Records and images.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    store: Store,
+}
+
+impl Records {
+    pub(crate) const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The paths of a container's files, whether or not it exists.
+    pub(crate) fn log_path(&self, id: &str) -> std::path::PathBuf {
+        self.store.container_directory(id).log()
+    }
+
+    /// Records a new container and makes its directories.
+    pub(crate) async fn create(&self, container: &Container, image: ImageId) -> Result<()> {
+        let new = NewContainer {
+            id: container.id.clone(),
+            name: container.name.clone(),
+            image,
+            created: nanoseconds(container.created),
+            document: document(container)?,
+        };
+        self.run(move |store| store.create_container(&new))
+            .await
+            .map(drop)
+    }
+
+    /// Saves a container's record.
+    pub(crate) async fn save(&self, container: &Container) -> Result<()> {
+        let (id, document) = (container.id.clone(), document(container)?);
+        self.run(move |store| store.update_container(&id, &document))
+            .await
+    }
+
+    /// Forgets a container and deletes its files. What is not there needs no removal.
+    pub(crate) async fn remove(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        let removed = self.run(move |store| store.remove_container(&id)).await;
+        removed.or_else(|error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })
+    }
+
+    /// All containers, the oldest first. A record that cannot be read is left out, and logged.
+    pub(crate) async fn containers(&self) -> Result<Vec<Container>> {
+        let records = self.run(Store::containers).await?;
+        let read = |record: porthole_store::ContainerRecord| {
+            serde_json::from_str(&record.document)
+                .inspect_err(|error| tracing::error!(container = record.id, %error, "cannot read the record"))
+                .ok()
+        };
+        Ok(records.into_iter().filter_map(read).collect())
+    }
+
+    /// Where a container's files are.
+    pub(crate) async fn storage(&self, id: &str) -> Result<Storage> {
+        let id = id.to_owned();
+        self.run(move |store| {
+            let layers = store.container_layers(&id)?;
+            Ok(Storage {
+                layers: layers
+                    .into_iter()
+                    .rev()
+                    .map(|layer| store.root().layer(layer))
+                    .collect(),
+                sandbox: store.container_directory(&id).sandbox(),
+            })
+        })
+        .await
+    }
+
+    /// All images.
+    pub(crate) async fn images(&self) -> Result<Vec<Image>> {
+        self.run(Store::images).await
+    }
+
+    /// The image that a client names.
+    pub(crate) async fn find_image(&self, name: &str) -> Result<Image> {
+        let wanted = name.to_owned();
+        self.run_on(move |store| store.find_image(&wanted))
+            .await?
+            .map_err(|error| match error.kind() {
+                porthole_store::ErrorKind::NotFound => Error::not_found("image", &with_tag(name)),
+                porthole_store::ErrorKind::Invalid => {
+                    Error::invalid(format!("invalid reference format: {name}")).with_source(error)
+                }
+                _ => stored(error),
+            })
+    }
+
+    /// Takes a name from its image.
+    pub(crate) async fn untag(&self, name: Reference) -> Result<Untagged> {
+        self.run(move |store| store.untag(&name)).await
+    }
+
+    /// Removes an image with all its names.
+    pub(crate) async fn remove_image(&self, id: ImageId) -> Result<RemovedImage> {
+        self.run(move |store| store.remove_image(id)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> porthole_store::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run_on(work).await?.map_err(stored)
+    }
+
+    /// The store blocks, so its work is done on a thread where that harms nobody.
+    async fn run_on<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Result<T> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|error| Error::system("the store's work was cut short").with_source(error))
+    }
+}
+
+/// `name:latest` for a name without tag or digest, as Docker's messages have it.
+fn with_tag(name: &str) -> String {
+    let is_id = name.starts_with("sha256:");
+    match name.parse::<Reference>() {
+        Ok(reference) if !is_id => reference.or_latest().to_string(),
+        _ => name.to_owned(),
+    }
+}
+
+fn document(container: &Container) -> Result<String> {
+    serde_json::to_string(container)
+        .map_err(|error| Error::system("cannot write the container's record").with_source(error))
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn nanoseconds(time: time::OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
+}
+
+fn stored(error: porthole_store::Error) -> Error {
+    use porthole_store::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::NotFound => ErrorKind::NotFound,
+        Kind::NameInUse { .. } | Kind::AlreadyExists | Kind::Locked => ErrorKind::Conflict,
+        Kind::Ambiguous | Kind::Invalid => ErrorKind::InvalidParameter,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, error.to_string()).with_source(error)
+}
