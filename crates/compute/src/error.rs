@@ -43,11 +43,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The HRESULT that HCS gives for this kind.
+    /// The code that HCS gives for this kind: an HRESULT, but for the mismatch, which Docker's users
+    /// know by its NTSTATUS.
     #[must_use]
     pub const fn hresult(self) -> u32 {
         match self {
-            Self::ImageMismatch => 0x8037_0101,
+            Self::ImageMismatch => 0xC037_0101,
             Self::IsolationNotAvailable => 0x8037_0102,
             Self::InvalidState => 0x8037_0105,
             Self::UnexpectedExit => 0x8037_0106,
@@ -79,12 +80,20 @@ pub struct Error {
 impl Error {
     /// An error of `kind`; `message` says why it failed and what to do.
     pub fn new(kind: ErrorKind, operation: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), message: message.into(), source: None }
+        Self {
+            kind,
+            operation: operation.into(),
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// Adds the cause.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -110,7 +119,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (0x{:x})", self.operation, self.message, self.kind.hresult())
+        write!(
+            f,
+            "{}: {} (0x{:x})",
+            self.operation,
+            self.message,
+            self.kind.hresult()
+        )
     }
 }
 

@@ -7,7 +7,8 @@ pub use porthole_protocol::supervisor::{PublishedPort, SiloDns, SiloUser};
 /// Settings of a compute system beside its HCS document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SystemSettings {
-    /// The Wine build of the image's base, for example `10.0`; must match the kernel package.
+    /// The Wine build of the image's base as its label gives it, for example `10.0/855/wow64`; must
+    /// match the kernel package's.
     pub wine_build: String,
     /// The user of the silo's processes.
     pub user: SiloUser,

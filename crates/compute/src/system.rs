@@ -222,10 +222,13 @@ pub struct Wanted {
     pub stderr: bool,
 }
 
+/// Pieces of a process's output and errors.
+pub type Output = Pin<Box<dyn Stream<Item = std::io::Result<(StreamKind, Vec<u8>)>> + Send>>;
+
 /// A client's connection to a process's streams.
 pub struct Stdio {
     /// Output as it comes; ends when the process's streams have.
-    pub output: Pin<Box<dyn Stream<Item = std::io::Result<(StreamKind, Vec<u8>)>> + Send>>,
+    pub output: Output,
     /// Input; dropping it without [`StdioFrame::End`] leaves the program's input open.
     pub input: Pin<Box<dyn futures::Sink<StdioFrame, Error = std::io::Error> + Send>>,
 }
