@@ -1,0 +1,169 @@
+//! What programs do, and what fails.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use porthole_protocol::WindowsError;
+use porthole_protocol::supervisor::StreamKind;
+
+use super::silo::FakeSilo;
+use super::windows;
+use crate::error::Error;
+
+/// What a program does, step by step. One whose steps are done exits with 0.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) deaf: bool,
+}
+
+/// One step of a program.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Print(StreamKind, Vec<u8>),
+    Echo,
+    Sleep(Duration),
+    AwaitSignal,
+    Exit(u32),
+}
+
+impl Program {
+    /// A program that does nothing and exits with 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Then it prints `text`.
+    #[must_use]
+    pub fn print(self, text: impl Into<Vec<u8>>) -> Self {
+        self.then(Step::Print(StreamKind::Stdout, text.into()))
+    }
+
+    /// Then it prints `text` as an error.
+    #[must_use]
+    pub fn print_error(self, text: impl Into<Vec<u8>>) -> Self {
+        self.then(Step::Print(StreamKind::Stderr, text.into()))
+    }
+
+    /// Then it copies its input to its output, until the input ends.
+    #[must_use]
+    pub fn echo(self) -> Self {
+        self.then(Step::Echo)
+    }
+
+    /// Then it waits.
+    #[must_use]
+    pub fn sleep(self, time: Duration) -> Self {
+        self.then(Step::Sleep(time))
+    }
+
+    /// Then it waits for a control event, which its handler takes: the next step runs. In every
+    /// other step a control event ends a program with 0xC000013A.
+    #[must_use]
+    pub fn await_signal(self) -> Self {
+        self.then(Step::AwaitSignal)
+    }
+
+    /// Then it exits.
+    #[must_use]
+    pub fn exit(self, code: u32) -> Self {
+        self.then(Step::Exit(code))
+    }
+
+    /// It ignores control events.
+    #[must_use]
+    pub fn deaf(mut self) -> Self {
+        self.deaf = true;
+        self
+    }
+
+    fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+}
+
+/// What the fake does beyond its defaults. Clones share one script.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    programs: BTreeMap<String, Result<Program, WindowsError>>,
+    create_failure: Option<Error>,
+    start_failure: Option<String>,
+    silos: BTreeMap<String, Arc<FakeSilo>>,
+}
+
+impl Script {
+    /// From now on `command_line` (the whole of it) starts `program`.
+    pub fn program(&self, command_line: &str, program: Program) {
+        self.lock()
+            .programs
+            .insert(command_line.to_owned(), Ok(program));
+    }
+
+    /// From now on `command_line` cannot be started.
+    pub fn refuse(&self, command_line: &str, error: WindowsError) {
+        self.lock()
+            .programs
+            .insert(command_line.to_owned(), Err(error));
+    }
+
+    /// The next system cannot be created.
+    pub fn fail_create(&self, error: Error) {
+        self.lock().create_failure = Some(error);
+    }
+
+    /// The next system that is started fails, as if the host had refused something.
+    pub fn fail_start(&self, message: &str) {
+        self.lock().start_failure = Some(message.to_owned());
+    }
+
+    /// The supervisor of a system is killed, and its silo with it.
+    pub fn kill_supervisor(&self, system: &str) {
+        let silo = self.lock().silos.get(system).cloned();
+        if let Some(silo) = silo {
+            silo.kill();
+        }
+    }
+
+    /// The kernel kills a process of a system for want of memory; the rest goes on.
+    pub fn out_of_memory(&self, system: &str) {
+        let silo = self.lock().silos.get(system).cloned();
+        if let Some(silo) = silo {
+            silo.out_of_memory();
+        }
+    }
+
+    pub(super) fn look_up(&self, command_line: &str) -> Result<Program, WindowsError> {
+        match self.lock().programs.get(command_line) {
+            Some(scripted) => scripted.clone(),
+            None => windows::program(command_line),
+        }
+    }
+
+    pub(super) fn take_create_failure(&self) -> Option<Error> {
+        self.lock().create_failure.take()
+    }
+
+    pub(super) fn take_start_failure(&self) -> Option<String> {
+        self.lock().start_failure.take()
+    }
+
+    pub(super) fn add(&self, system: &str, silo: Arc<FakeSilo>) {
+        self.lock().silos.insert(system.to_owned(), silo);
+    }
+
+    pub(super) fn remove(&self, system: &str) {
+        self.lock().silos.remove(system);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,240 @@
+//! Between the wire's messages and the service's types.
+
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::supervisor::{ExitRecord, PublishedPort, SiloDns, SiloUser};
+
+use super::v1;
+use crate::settings::{ProcessSettings, SystemSettings};
+use crate::system::Event;
+
+pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings {
+    let user = match settings.user {
+        SiloUser::ContainerAdministrator => v1::SiloUser::ContainerAdministrator,
+        SiloUser::ContainerUser => v1::SiloUser::ContainerUser,
+    };
+    let hosts = settings.dns.hosts.iter();
+    let ports = settings.published_ports.iter();
+    v1::SystemSettings {
+        wine_build: settings.wine_build.clone(),
+        user: user.into(),
+        network_namespace: settings.network_namespace.clone(),
+        dns: Some(v1::Dns {
+            servers: settings.dns.servers.clone(),
+            search: settings.dns.search.clone(),
+            hosts: hosts
+                .map(|(address, name)| v1::HostEntry {
+                    address: address.clone(),
+                    name: name.clone(),
+                })
+                .collect(),
+        }),
+        published_ports: ports
+            .map(|port| v1::PublishedPort {
+                host_address: port.host_address.clone(),
+                host_port: port.host_port.into(),
+                container_address: port.container_address.clone(),
+                container_port: port.container_port.into(),
+            })
+            .collect(),
+        pids: settings.pids,
+    }
+}
+
+/// The message of a refusal names the field.
+pub(super) fn settings_from_wire(
+    settings: Option<v1::SystemSettings>,
+) -> Result<SystemSettings, String> {
+    let settings = settings.ok_or("settings are missing")?;
+    let user = match settings.user() {
+        v1::SiloUser::ContainerAdministrator => SiloUser::ContainerAdministrator,
+        v1::SiloUser::ContainerUser => SiloUser::ContainerUser,
+        v1::SiloUser::Unspecified => return Err("settings.user is missing".into()),
+    };
+    let dns = settings.dns.unwrap_or_default();
+    let hosts = dns
+        .hosts
+        .into_iter()
+        .map(|entry| (entry.address, entry.name))
+        .collect();
+    let ports = settings.published_ports.into_iter().map(port_from_wire);
+    Ok(SystemSettings {
+        wine_build: settings.wine_build,
+        user,
+        network_namespace: settings.network_namespace,
+        dns: SiloDns {
+            servers: dns.servers,
+            search: dns.search,
+            hosts,
+        },
+        published_ports: ports.collect::<Result<_, _>>()?,
+        pids: settings.pids,
+    })
+}
+
+fn port_from_wire(port: v1::PublishedPort) -> Result<PublishedPort, String> {
+    let number = |port: u32| {
+        u16::try_from(port)
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| format!("settings.published_ports: {port} is no port"))
+    };
+    Ok(PublishedPort {
+        host_port: number(port.host_port)?,
+        container_port: number(port.container_port)?,
+        host_address: port.host_address,
+        container_address: port.container_address,
+    })
+}
+
+pub(super) fn process_settings_to_wire(settings: &ProcessSettings) -> v1::ProcessSettings {
+    v1::ProcessSettings {
+        log: settings.log.clone(),
+        wait_for_attach: settings.wait_for_attach,
+        stdin_once: settings.stdin_once,
+        main: settings.main,
+    }
+}
+
+pub(super) fn process_settings_from_wire(settings: v1::ProcessSettings) -> ProcessSettings {
+    ProcessSettings {
+        log: settings.log,
+        wait_for_attach: settings.wait_for_attach,
+        stdin_once: settings.stdin_once,
+        main: settings.main,
+    }
+}
+
+pub(super) fn record_to_wire(record: ExitRecord) -> v1::ExitRecord {
+    let processes = record.processes.into_iter();
+    v1::ExitRecord {
+        exit_code: record.exit_code,
+        processes: processes
+            .map(|(key, exit_code)| v1::ProcessExit {
+                process_id: key.0,
+                exit_code,
+            })
+            .collect(),
+        terminated: record.terminated,
+        out_of_memory: record.out_of_memory,
+        finished_at: record.finished_at,
+        error: record.error,
+    }
+}
+
+pub(super) fn record_from_wire(record: v1::ExitRecord) -> ExitRecord {
+    let processes = record.processes.into_iter();
+    ExitRecord {
+        exit_code: record.exit_code,
+        processes: processes
+            .map(|process| (ProcessKey(process.process_id), process.exit_code))
+            .collect(),
+        terminated: record.terminated,
+        out_of_memory: record.out_of_memory,
+        finished_at: record.finished_at,
+        error: record.error,
+    }
+}
+
+pub(super) fn event_to_wire(event: Event) -> v1::Event {
+    use v1::event::Kind;
+    let (system_id, kind) = match event {
+        Event::ProcessExited {
+            system,
+            process,
+            exit_code,
+        } => (
+            system,
+            Kind::ProcessExited(v1::ProcessExit {
+                process_id: process,
+                exit_code,
+            }),
+        ),
+        Event::SystemExited { system, record } => {
+            (system, Kind::SystemExited(record_to_wire(record)))
+        }
+        Event::OutOfMemory { system } => (system, Kind::OutOfMemory(v1::Empty {})),
+    };
+    v1::Event {
+        system_id,
+        kind: Some(kind),
+    }
+}
+
+/// Nothing for an event of a kind that a newer service may know.
+pub(super) fn event_from_wire(event: v1::Event) -> Option<Event> {
+    use v1::event::Kind;
+    let system = event.system_id;
+    Some(match event.kind? {
+        Kind::ProcessExited(exit) => Event::ProcessExited {
+            system,
+            process: exit.process_id,
+            exit_code: exit.exit_code,
+        },
+        Kind::SystemExited(record) => Event::SystemExited {
+            system,
+            record: record_from_wire(record),
+        },
+        Kind::OutOfMemory(_) => Event::OutOfMemory { system },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back() {
+        let settings = SystemSettings {
+            wine_build: "10.0/855/wow64".into(),
+            user: SiloUser::ContainerUser,
+            network_namespace: Some("/run/porthole/netns/a".into()),
+            dns: SiloDns {
+                servers: vec!["10.0.0.1".into()],
+                search: vec!["example".into()],
+                hosts: vec![("10.0.0.2".into(), "db".into())],
+            },
+            published_ports: vec![PublishedPort {
+                host_address: "::".into(),
+                host_port: 8080,
+                container_address: "10.0.0.3".into(),
+                container_port: 80,
+            }],
+            pids: Some(7),
+        };
+        let mut wire = settings_to_wire(&settings);
+        assert_eq!(settings_from_wire(Some(wire.clone())).unwrap(), settings);
+        wire.published_ports[0].host_port = 65_536;
+        assert!(
+            settings_from_wire(Some(wire))
+                .unwrap_err()
+                .contains("65536")
+        );
+    }
+
+    #[test]
+    fn events_come_back() {
+        let record = ExitRecord {
+            exit_code: Some(0xC000_013A),
+            processes: vec![(ProcessKey(1), 0xC000_013A)],
+            terminated: true,
+            out_of_memory: false,
+            finished_at: 5,
+            error: Some("why".into()),
+        };
+        let events = [
+            Event::ProcessExited {
+                system: "a".into(),
+                process: 1,
+                exit_code: u32::MAX,
+            },
+            Event::SystemExited {
+                system: "a".into(),
+                record,
+            },
+            Event::OutOfMemory { system: "a".into() },
+        ];
+        for event in events {
+            assert_eq!(event_from_wire(event_to_wire(event.clone())), Some(event));
+        }
+    }
+}

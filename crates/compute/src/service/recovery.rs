@@ -1,0 +1,211 @@
+//! What state a system is in that an earlier service process made: from its exit record, its
+//! notes, and questions to its supervisor.
+
+use std::sync::Arc;
+
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::supervisor::{Failure, OpenStdio, Request};
+
+use tokio::time::Instant;
+
+use crate::phase::Phase;
+use crate::service::backend::{Note, Supervised};
+use crate::service::call::call;
+use crate::service::snapshot::{ProcessState, Snapshot};
+use crate::timeout;
+use crate::wire::{Connection, WireError};
+
+/// What the notes say.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    begun: bool,
+    frozen: Frozen,
+    processes: Vec<ToldProcess>,
+    main: Option<u32>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct ToldProcess {
+    key: u32,
+    console: bool,
+    /// The Windows process ID, once the supervisor answered.
+    pid: Option<u32>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Frozen {
+    #[default]
+    No,
+    Yes,
+    Unclear,
+}
+
+fn told(notes: &[Note]) -> Told {
+    let mut told = Told::default();
+    for note in notes {
+        match *note {
+            Note::Begin => told.begun = true,
+            Note::Freezing => told.frozen = Frozen::Unclear,
+            Note::Frozen => told.frozen = Frozen::Yes,
+            Note::Thawed => told.frozen = Frozen::No,
+            Note::ProcessIntended { key, main, console } => {
+                told.processes.push(ToldProcess {
+                    key,
+                    console,
+                    pid: None,
+                });
+                if main {
+                    told.main = Some(key);
+                }
+            }
+            Note::ProcessCreated { key, pid } => {
+                for process in told
+                    .processes
+                    .iter_mut()
+                    .filter(|process| process.key == key)
+                {
+                    process.pid = Some(pid);
+                }
+            }
+            Note::ProcessFailed { key } => told.processes.retain(|process| process.key != key),
+        }
+    }
+    told
+}
+
+/// The state to take a system over in. Exits that happened meanwhile follow as events.
+pub(crate) async fn snapshot(supervised: &dyn Supervised, notes: &[Note]) -> Snapshot {
+    let told = told(notes);
+    let record = supervised.exit_record().await;
+    let phase = match &record {
+        Some(_) => Phase::Stopped,
+        None => phase(supervised, &told).await,
+    };
+    let mut snapshot = Snapshot::new(phase);
+    snapshot.main = told.main;
+    for ToldProcess { key, console, pid } in told.processes {
+        // Whether a process came to be whose creation was under way is for the supervisor to say.
+        if pid.is_some() || (record.is_none() && exists(supervised, key).await) {
+            let process = ProcessState {
+                pid: pid.unwrap_or(0),
+                console,
+                exit_code: None,
+            };
+            snapshot.processes.insert(key, process);
+        }
+    }
+    for (key, exit_code) in record.iter().flat_map(|record| &record.processes) {
+        snapshot.exited(key.0, *exit_code);
+    }
+    snapshot.record = record.map(Arc::new);
+    snapshot
+}
+
+/// The phase of a system that left no record. One without a supervisor counts as it was last
+/// known; its driver then finds that nobody answers.
+async fn phase(supervised: &dyn Supervised, told: &Told) -> Phase {
+    if !told.begun {
+        return Phase::Created;
+    }
+    await_start(supervised).await;
+    match told.frozen {
+        Frozen::No => Phase::Running,
+        Frozen::Yes => Phase::Paused,
+        Frozen::Unclear => {
+            // Nobody was told that it froze. Without a supervisor there is nothing to thaw.
+            let _ = call(supervised, &Request::Resume).await;
+            let _ = supervised.note(&Note::Thawed);
+            Phase::Running
+        }
+    }
+}
+
+/// Waits while a start is under way that an earlier service process asked for. One that does not
+/// come to an end is ended.
+async fn await_start(supervised: &dyn Supervised) {
+    let deadline = Instant::now() + timeout::REQUEST;
+    loop {
+        match call(supervised, &Request::Statistics).await {
+            Err(WireError::Refused(Failure::State(_))) if Instant::now() < deadline => {
+                tokio::time::sleep(timeout::POLL * 10).await;
+            }
+            Err(WireError::Refused(Failure::State(_)) | WireError::Timeout(_)) => {
+                let _ = call(supervised, &Request::Terminate).await;
+                return;
+            }
+            _ => return,
+        }
+    }
+}
+
+async fn exists(supervised: &dyn Supervised, key: u32) -> bool {
+    let probe = OpenStdio {
+        process: ProcessKey(key),
+        stdin: false,
+        stdout: false,
+        stderr: false,
+    };
+    let open = async {
+        Connection::open(supervised.connect().await?)
+            .await?
+            .stdio(probe)
+            .await
+    };
+    match tokio::time::timeout(timeout::REQUEST, open).await {
+        Ok(Err(WireError::Refused(Failure::NoSuchProcess))) => false,
+        Ok(_) => true,
+        // Nobody is there to ask; its driver will find out.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_note_counts() {
+        let told = told(&[
+            Note::Begin,
+            Note::ProcessIntended {
+                key: 1,
+                main: true,
+                console: true,
+            },
+            Note::ProcessCreated { key: 1, pid: 32 },
+            Note::Freezing,
+            Note::Frozen,
+            Note::Freezing,
+            Note::ProcessIntended {
+                key: 2,
+                main: false,
+                console: false,
+            },
+            Note::ProcessFailed { key: 2 },
+            Note::ProcessIntended {
+                key: 3,
+                main: false,
+                console: false,
+            },
+        ]);
+        assert!(told.begun);
+        assert_eq!(told.frozen, Frozen::Unclear);
+        let first = ToldProcess {
+            key: 1,
+            console: true,
+            pid: Some(32),
+        };
+        assert_eq!(
+            told.processes,
+            [
+                first,
+                ToldProcess {
+                    key: 3,
+                    console: false,
+                    pid: None
+                }
+            ]
+        );
+        assert_eq!(told.main, Some(1));
+    }
+}

@@ -1,0 +1,239 @@
+//! The services that the cases run on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use porthole_compute_service::fake;
+use porthole_compute_service::rpc::{self, Client};
+use porthole_compute_service::service::Systems;
+use porthole_compute_service::settings::{ProcessSettings, SiloDns, SiloUser, SystemSettings};
+use porthole_compute_service::system::{ComputeService, ComputeSystem, Process, Stdio, Wanted};
+use porthole_hcs as hcs;
+use porthole_protocol::supervisor::StreamKind;
+use tokio::net::UnixListener;
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service, and what systems on it are made from.
+pub(crate) struct Ground {
+    pub(crate) service: Arc<dyn ComputeService>,
+    directory: tempfile::TempDir,
+    layers: Vec<PathBuf>,
+    wine_build: String,
+    systems: AtomicU32,
+    prefix: String,
+}
+
+impl Ground {
+    fn new(service: Arc<dyn ComputeService>, layers: Vec<PathBuf>, wine_build: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let name = directory.path().file_name().unwrap().to_string_lossy();
+        let prefix = format!("contract{}", name.trim_start_matches(['.', 't', 'm', 'p']));
+        let wine_build = wine_build.to_owned();
+        Self {
+            service,
+            directory,
+            layers,
+            wine_build,
+            systems: AtomicU32::new(0),
+            prefix,
+        }
+    }
+
+    /// An ID that nobody else uses.
+    pub(crate) fn id(&self) -> String {
+        format!(
+            "{}-{}",
+            self.prefix,
+            self.systems.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    /// A directory of this ground, made anew.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn document(&self, id: &str) -> hcs::ComputeSystem {
+        let sandbox = self.path(id).join("sandbox");
+        std::fs::create_dir_all(&sandbox).unwrap();
+        let layers = self
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, path)| hcs::Layer {
+                id: format!("layer-{index}"),
+                path: path.to_string_lossy().into_owned(),
+                path_type: hcs::PathType::AbsolutePath,
+            });
+        hcs::ComputeSystem {
+            owner: "contract".into(),
+            schema_version: hcs::Version::V2_5,
+            hosting_system_id: None,
+            hosted_system: None,
+            container: Some(hcs::Container {
+                storage: Some(hcs::Storage {
+                    layers: layers.collect(),
+                    path: sandbox.to_string_lossy().into_owned(),
+                }),
+                ..Default::default()
+            }),
+            virtual_machine: None,
+            should_terminate_on_last_handle_closed: false,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> SystemSettings {
+        SystemSettings {
+            wine_build: self.wine_build.clone(),
+            user: SiloUser::ContainerAdministrator,
+            network_namespace: None,
+            dns: SiloDns::default(),
+            published_ports: Vec::new(),
+            pids: None,
+        }
+    }
+
+    pub(crate) async fn created(&self) -> Arc<dyn ComputeSystem> {
+        let id = self.id();
+        self.service
+            .create(&id, &self.document(&id), &self.settings())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn started(&self) -> Arc<dyn ComputeSystem> {
+        let system = self.created().await;
+        system.start().await.unwrap();
+        system
+    }
+
+    /// Ends and closes every system of this ground, and expects that none is left.
+    pub(crate) async fn leave(self) {
+        for properties in self
+            .service
+            .enumerate(&hcs::SystemQuery::default())
+            .await
+            .unwrap()
+        {
+            if !properties.id.starts_with(&self.prefix) {
+                continue;
+            }
+            let system = self.service.open(&properties.id).await.unwrap();
+            // Fails for one that has ended.
+            let _ = system.terminate().await;
+            system.close().await.unwrap();
+            assert!(self.service.open(&properties.id).await.is_err());
+        }
+    }
+}
+
+/// Parameters of a process with output and errors.
+pub(crate) fn parameters(command_line: &str) -> hcs::ProcessParameters {
+    hcs::ProcessParameters {
+        command_line: Some(command_line.into()),
+        create_std_out_pipe: true,
+        create_std_err_pipe: true,
+        ..Default::default()
+    }
+}
+
+/// Starts a process that holds its output back until somebody is attached.
+pub(crate) async fn attached(
+    system: &dyn ComputeSystem,
+    parameters: &hcs::ProcessParameters,
+    settings: ProcessSettings,
+) -> (Arc<dyn Process>, Stdio) {
+    let settings = ProcessSettings {
+        wait_for_attach: true,
+        ..settings
+    };
+    let process = system.create_process(parameters, &settings).await.unwrap();
+    let want = Wanted {
+        stdin: parameters.create_std_in_pipe,
+        stdout: true,
+        stderr: true,
+    };
+    let stdio = process.stdio(want).await.unwrap();
+    (process, stdio)
+}
+
+/// A process that runs until it is ended.
+pub(crate) async fn endless(system: &dyn ComputeSystem, main: bool) -> Arc<dyn Process> {
+    let settings = ProcessSettings {
+        main,
+        ..Default::default()
+    };
+    system
+        .create_process(&parameters(ENDLESS), &settings)
+        .await
+        .unwrap()
+}
+
+/// Runs until it is ended.
+pub(crate) const ENDLESS: &str = r"C:\Windows\System32\ping.exe -t 127.0.0.1";
+
+/// All output and all errors, to their ends.
+pub(crate) async fn read_all(stdio: &mut Stdio) -> (String, String) {
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let read = async {
+        while let Some(piece) = stdio.output.next().await {
+            match piece.unwrap() {
+                (StreamKind::Stderr, bytes) => errors.extend(bytes),
+                (_, bytes) => output.extend(bytes),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("the streams end");
+    (
+        String::from_utf8(output).unwrap(),
+        String::from_utf8(errors).unwrap(),
+    )
+}
+
+pub(crate) async fn fake() -> Option<Ground> {
+    let (systems, _) = fake::service().await;
+    Some(Ground::new(
+        systems,
+        vec!["/layers/base".into()],
+        "10.0/855/wow64",
+    ))
+}
+
+pub(crate) async fn fake_over_grpc() -> Option<Ground> {
+    let (systems, _) = fake::service().await;
+    Some(Ground::new(
+        over_grpc(systems),
+        vec!["/layers/base".into()],
+        "10.0/855/wow64",
+    ))
+}
+
+/// A client of `systems`, served for as long as the test's runtime lives.
+fn over_grpc(systems: Arc<Systems>) -> Arc<Client> {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("compute.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move {
+        rpc::server::serve(systems, listener, std::future::pending())
+            .await
+            .unwrap();
+        drop(directory);
+    });
+    Arc::new(Client::new(&socket))
+}
+
+pub(crate) async fn silo() -> Option<Ground> {
+    println!("skipped: no silo back end yet");
+    None
+}
+
+pub(crate) async fn silo_over_grpc() -> Option<Ground> {
+    silo().await
+}
