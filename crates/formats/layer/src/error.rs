@@ -1,6 +1,5 @@
 //! What can go wrong with a layer.
 
-use std::error::Error as _;
 use std::{fmt, io};
 
 use crate::path::PathError;
