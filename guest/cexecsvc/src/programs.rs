@@ -51,7 +51,7 @@ pub(crate) struct Created {
 
 /// The program's three standard handles before it starts, and what serves its console.
 struct Streams {
-    stdio: Option<[Prepared; 3]>,
+    stdio: [Prepared; 3],
     screen: Screen,
     console: Reference,
 }
@@ -79,7 +79,7 @@ impl Programs {
 
         let exited = Arc::new(Event::new()?);
         let mut outputs = Vec::new();
-        for stream in streams.stdio.into_iter().flatten() {
+        for stream in streams.stdio {
             outputs.extend(stream.run(&exited)?);
         }
         let attendance = Attendance {
@@ -181,11 +181,11 @@ impl Streams {
                 stdout,
                 stderr,
             } => Ok(Self {
-                stdio: Some([
+                stdio: [
                     stdio::prepare_input(stdin.as_deref())?,
                     stdio::prepare_output(stdout.as_deref())?,
                     stdio::prepare_output(stderr.as_deref())?,
-                ]),
+                ],
                 screen: Screen::Unserved(server),
                 console: reference,
             }),
@@ -197,8 +197,9 @@ impl Streams {
                 let input = file::open_fifo(input, Direction::Read, true)?;
                 let output = file::open_fifo(output, Direction::Write, true)?;
                 let host = host::start_visible(&server, *size, &input, &output)?;
+                reference.read_keyboard()?;
                 Ok(Self {
-                    stdio: None,
+                    stdio: stdio::of_console()?,
                     screen: Screen::Visible(host),
                     console: reference,
                 })
@@ -219,14 +220,14 @@ fn start(
         .map_err(|failure| Failure::new("CreateProcess", directory_code(failure)))?;
     environment::set("PATH", variables.get("Path").unwrap_or_default());
     let block = variables.block();
-    let stdio = streams.stdio.as_ref();
+    let [input, output, error] = &streams.stdio;
     let started = process::start(&Start {
         application: None,
         command_line: &request.command_line,
         environment: Some(&block),
         directory: Some(&request.working_directory),
         desktop: DESKTOP,
-        stdio: stdio.map(|[input, output, error]| [&input.theirs, &output.theirs, &error.theirs]),
+        stdio: Some([&input.theirs, &output.theirs, &error.theirs]),
         inherited: &[],
         job: Some(job),
         console: Some(&streams.console),

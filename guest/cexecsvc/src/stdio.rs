@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::error::{Failure, Outcome};
+use crate::sys::console;
 use crate::sys::event::{self, Event};
 use crate::sys::file::{self, Direction};
 use crate::sys::pipe::{self, Mode, OverlappedRead};
@@ -80,6 +81,15 @@ fn null() -> Outcome<Prepared> {
         theirs: file::open_null()?,
         pump: None,
     })
+}
+
+/// The three standard handles of a program whose console is its stream.
+pub(crate) fn of_console() -> Outcome<[Prepared; 3]> {
+    let (input, output) = console::standard_handles()?;
+    let error = output
+        .try_clone()
+        .map_err(|_| Failure::last("DuplicateHandle"))?;
+    Ok([input, output, error].map(|theirs| Prepared { theirs, pump: None }))
 }
 
 impl Prepared {

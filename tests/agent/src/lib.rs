@@ -8,8 +8,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, Stdio as Redirect};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use porthole_protocol::agent::{
@@ -19,11 +20,15 @@ use porthole_protocol::agent::{
 use porthole_protocol::{ConsoleSize, Hello, WindowsError, frame};
 use tempfile::TempDir;
 
-/// Where kernel package, layers and registries of a developer's machine lie.
-const TREE: &str = "/var/lib/porthole-dev";
+/// Where kernel package, layers and registries lie: `PORTHOLE_DEV_TREE`, else the usual place of
+/// a developer's machine.
+fn tree() -> PathBuf {
+    std::env::var_os("PORTHOLE_DEV_TREE")
+        .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from)
+}
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A silo whose agent has been configured.
 #[derive(Debug)]
@@ -59,8 +64,15 @@ pub struct Process {
     pub pid: u32,
     /// Towards it; closed by `None`.
     pub stdin: Option<File>,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Output,
+    stderr: Option<Output>,
+}
+
+/// What arrives on a stream, while it arrives.
+#[derive(Debug)]
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 /// What a process left.
@@ -74,14 +86,22 @@ pub struct Left {
     pub stderr: String,
 }
 
+/// Where the probes are: `PORTHOLE_PROBES`, else where `cargo xtask guest` puts them.
+fn probes() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guest/probes");
+    std::env::var_os("PORTHOLE_PROBES").map_or(built, PathBuf::from)
+}
+
 /// Why silos cannot be made here, if they cannot.
 #[must_use]
 pub fn unable() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("needs root".to_owned());
     }
-    let agent = Path::new(TREE).join("layers/nanoserver/Files/Windows/System32/cexecsvc.exe");
-    (!agent.exists()).then(|| format!("needs {}", agent.display()))
+    let agent = tree().join("layers/nanoserver/Files/Windows/System32/cexecsvc.exe");
+    let needed = [agent, probes().join("cat.exe")];
+    let missing = needed.into_iter().find(|path| !path.exists());
+    missing.map(|path| format!("needs {}", path.display()))
 }
 
 impl Silo {
@@ -94,14 +114,23 @@ impl Silo {
         let script = run.path().join("silo.sh");
         fs::write(&script, include_str!("silo.sh"))?;
         let (ours, theirs) = UnixStream::pair()?;
-        let tree = Path::new(TREE);
-        let child = Program::new("unshare")
-            .args(["-mpfi", "--kill-child", "sh"])
+        let tree = tree();
+        // A test that is killed takes its silo with it.
+        let child = Program::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "-mpfi",
+                "--kill-child",
+                "sh",
+            ])
             .arg(&script)
             .arg(tree.join("kernels/current/root"))
             .arg(tree.join("layers").join(base).join("Files"))
             .arg(tree.join("registry").join(base))
             .arg(run.path())
+            .arg(probes())
             .stdin(OwnedFd::from(theirs.try_clone()?))
             .stdout(OwnedFd::from(theirs))
             .stderr(Redirect::inherit())
@@ -204,13 +233,13 @@ impl Silo {
         let Reply::Created { pid } = self.ask(Command::CreateProcess(request))?? else {
             bail!("unexpected reply");
         };
-        let read = |file: File| std::thread::spawn(move || read_all(file));
+        let (stdout, stderr) = (Output::of(stdout), errors.map(Output::of));
         Ok(Process {
             key,
             pid,
             stdin: Some(stdin),
-            stdout: Some(read(stdout)),
-            stderr: errors.map(read),
+            stdout,
+            stderr,
         })
     }
 
@@ -218,18 +247,13 @@ impl Silo {
     ///
     /// # Errors
     /// When the channel fails or patience ends.
-    pub fn wait(&mut self, mut process: Process) -> Result<Left> {
+    pub fn wait(&mut self, process: Process) -> Result<Left> {
         let exit_code = self.exit_code(process.key)?;
-        let text = |reader: Option<JoinHandle<Vec<u8>>>| match reader.map(JoinHandle::join) {
-            None => Ok(String::new()),
-            Some(Ok(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Some(Err(_)) => bail!("a reader panicked"),
-        };
-        let stdout = text(process.stdout.take())?;
+        let stderr = process.stderr.map_or(Ok(String::new()), Output::all)?;
         Ok(Left {
             exit_code,
-            stdout,
-            stderr: text(process.stderr.take())?,
+            stdout: process.stdout.all()?,
+            stderr,
         })
     }
 
@@ -296,15 +320,57 @@ impl Silo {
     }
 }
 
-/// Reads until all writers are gone. The agent opened its end before the process was reported.
-fn read_all(mut file: File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // What was read before an error is what there is to compare.
-    let _ = file.read_to_end(&mut bytes);
-    bytes
+impl Output {
+    /// Reads `file` until all writers are gone.
+    fn of(mut file: File) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut piece = [0; 64 << 10];
+            while let Ok(count @ 1..) = file.read(&mut piece) {
+                if let Ok(mut bytes) = shared.lock() {
+                    bytes.extend_from_slice(&piece[..count]);
+                }
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn now(&self) -> String {
+        let bytes = self
+            .bytes
+            .lock()
+            .map(|bytes| bytes.clone())
+            .unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn all(self) -> Result<String> {
+        let Self { bytes, reader } = self;
+        ensure!(reader.join().is_ok(), "a reader panicked");
+        let bytes = bytes.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
 }
 
 impl Process {
+    /// Waits until the program has written `text` to its output.
+    ///
+    /// # Errors
+    /// When it has not within some seconds.
+    pub fn wait_for_output(&mut self, text: &str) -> Result<()> {
+        let started = Instant::now();
+        while !self.stdout.now().contains(text) {
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "no {text:?} in {:?}",
+                self.stdout.now()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
     /// Writes input.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Enters a silo made by hand and runs the agent in it: silo.sh KERNEL-ROOT FILES REGISTRY RUN-DIR
+# Enters a silo made by hand and runs the agent in it: silo.sh KERNEL-ROOT FILES REGISTRY RUN-DIR PROBES
 # To be started as root through `unshare -mpfi`, with the channel as standard input and output.
 set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-kernel=$1 files=$2 registry=$3 run=$4
+kernel=$1 files=$2 registry=$3 run=$4 probes=$5
 mount --make-rprivate /
 top=$(mktemp -d "$run/top.XXXX")
 mount -t tmpfs tmpfs "$top"
@@ -12,6 +12,8 @@ root=$top/root
 mount --bind "$kernel" "$root"
 mount -o remount,bind,ro "$root"
 mount -t overlay overlay -o "lowerdir=$files,upperdir=$top/upper,workdir=$top/work" "$root/c"
+mkdir "$root/c/probes"
+mount --bind "$probes" "$root/c/probes"
 cp "$registry"/*.reg "$top/prefix"
 mkdir "$top/prefix/dosdevices"
 ln -s /c "$top/prefix/dosdevices/c:"

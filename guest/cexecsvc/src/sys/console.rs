@@ -12,12 +12,14 @@ use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle, RawHandle};
 
 use porthole_protocol::ConsoleSize;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_READ_DATA, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_DATA, SYNCHRONIZE,
+    FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+    FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::Console::{
     COORD, SMALL_RECT, SetConsoleCtrlHandler, SetConsoleScreenBufferSize, SetConsoleWindowInfo,
 };
 
+use super::event::wait_any;
 use super::nt::{self, DeviceAccess, ObjectName};
 use crate::error::{Failure, Outcome};
 
@@ -69,6 +71,13 @@ impl Reference {
     /// The handle's value.
     pub(crate) fn as_raw_handle(&self) -> RawHandle {
         self.0.as_raw_handle()
+    }
+
+    /// Makes the console's host read its keyboard from now on. It would begin only when a program
+    /// asks for input, and Ctrl-C must reach also those that never do. Wine begins, too, when
+    /// somebody waits for the console.
+    pub(crate) fn read_keyboard(&self) -> Outcome<()> {
+        wait_any(&[self.0.as_handle()], Some(0)).map(drop)
     }
 
     /// Attaches the agent to the console and opens the screen buffer that is shown. The agent is
@@ -127,6 +136,29 @@ impl Reference {
         }
         Ok(())
     }
+}
+
+/// Handles that mean the keyboard and the screen of whichever console the process that uses them is
+/// attached to; inheritable, for a program's standard handles.
+pub(crate) fn standard_handles() -> Outcome<(OwnedHandle, OwnedHandle)> {
+    let open = |name| {
+        let name = ObjectName::new(name, None).inheritable();
+        let attributes = FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES;
+        let access = FILE_READ_DATA | FILE_WRITE_DATA | SYNCHRONIZE | attributes;
+        let sharing = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+        nt::open_device(
+            &name,
+            DeviceAccess {
+                access,
+                sharing,
+                options: SYNCHRONOUS,
+            },
+        )
+    };
+    Ok((
+        open(r"\Device\ConDrv\Input")?,
+        open(r"\Device\ConDrv\Output")?,
+    ))
 }
 
 /// Makes the agent deaf to control events of consoles that it attaches itself to.

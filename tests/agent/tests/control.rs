@@ -1,0 +1,73 @@
+//! Console control events.
+
+use anyhow::{Context as _, Result};
+use porthole_agent_tests::{Process, Silo, Wanted, unable};
+use porthole_protocol::ControlEvent;
+use porthole_protocol::agent::Command;
+
+fn probe(silo: &mut Silo, arguments: &str) -> Result<Process> {
+    let command_line = format!(r"C:\probes\control-events.exe {arguments}");
+    let mut process = silo.create(&Wanted {
+        command_line,
+        ..Wanted::default()
+    })?;
+    process
+        .wait_for_output("ready")
+        .context("the probe's first word")?;
+    Ok(process)
+}
+
+#[test]
+fn every_event_runs_the_programs_handler() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    for (event, name, code) in [
+        (ControlEvent::CtrlC, "CTRL_C_EVENT", 100),
+        (ControlEvent::CtrlBreak, "CTRL_BREAK_EVENT", 101),
+        (ControlEvent::CtrlClose, "CTRL_CLOSE_EVENT", 102),
+        (ControlEvent::CtrlLogOff, "CTRL_LOGOFF_EVENT", 105),
+        (ControlEvent::CtrlShutdown, "CTRL_SHUTDOWN_EVENT", 106),
+    ] {
+        let process = probe(&mut silo, "")?;
+        silo.done(Command::Signal {
+            process: process.key,
+            event,
+        })?;
+        let left = silo.wait(process)?;
+        assert!(left.stdout.contains(name), "{event:?}: {left:?}");
+        assert_eq!(left.exit_code, code);
+    }
+    Ok(())
+}
+
+#[test]
+fn events_reach_descendants_and_terminate_ends_what_ignores_them() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let command_line = r"cmd /c C:\probes\control-events.exe".to_owned();
+    let mut process = silo.create(&Wanted {
+        command_line,
+        ..Wanted::default()
+    })?;
+    process.wait_for_output("ready")?;
+    silo.done(Command::Signal {
+        process: process.key,
+        event: ControlEvent::CtrlC,
+    })?;
+    assert!(silo.wait(process)?.stdout.contains("CTRL_C_EVENT"));
+
+    let process = probe(&mut silo, "--ignore")?;
+    silo.done(Command::SignalAll(ControlEvent::CtrlShutdown))?;
+    silo.done(Command::Terminate {
+        process: process.key,
+        exit_code: 0xc000_013a,
+    })?;
+    assert_eq!(silo.wait(process)?.exit_code, 0xc000_013a);
+    Ok(())
+}
