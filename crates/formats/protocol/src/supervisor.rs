@@ -32,6 +32,9 @@ pub const EXIT_RECORD: &str = "exit.json";
 /// The supervisor's log, in the system's run directory.
 pub const LOG_FILE: &str = "supervisor.log";
 
+/// The exit code of a process that was killed with its silo: `ERROR_PROCESS_ABORTED`.
+pub const KILLED_EXIT_CODE: u32 = 1067;
+
 /// Everything a supervisor needs to know to build a silo. All paths are absolute Unix paths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SiloSpec {
