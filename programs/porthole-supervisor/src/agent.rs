@@ -1,0 +1,226 @@
+//! The channel to the guest agent.
+//!
+//! The agent runs inside, as the user that every program there is: what it says is no more to be
+//! trusted than what they print. It can name only processes that exist, and one malformed message
+//! ends the silo.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+
+use porthole_protocol::agent::{
+    Command, Configuration, Event, Message, ProcessKey, Reply, Request, VERSION,
+};
+use porthole_protocol::frame::FrameError;
+use porthole_protocol::supervisor::{Failure, Response};
+use porthole_protocol::{Hello, WindowsError};
+
+use crate::ending::Cause;
+use crate::framing::{Inbox, Outbox};
+use crate::poller::{Interest, Source, Token};
+use crate::supervisor::Supervisor;
+
+/// What a reply is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pending {
+    /// The start of the silo.
+    Configure,
+    /// A client's request to create a process.
+    Create { client: u32, process: ProcessKey },
+    /// A client's request that is answered as the agent answers.
+    Forward { client: u32 },
+}
+
+/// The channel and what is expected on it.
+#[derive(Debug)]
+pub(crate) struct AgentLink {
+    stream: UnixStream,
+    inbox: Inbox,
+    outbox: Outbox,
+    greeted: bool,
+    pending: HashMap<u32, Pending>,
+    next_number: u32,
+    registered: Option<(Token, Interest)>,
+}
+
+impl AgentLink {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            greeted: false,
+            pending: HashMap::new(),
+            next_number: 0,
+            registered: None,
+        }
+    }
+
+    fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
+        if !self.greeted {
+            match self.inbox.next::<Hello>()? {
+                Some(hello) if hello.agrees_with(VERSION) => self.greeted = true,
+                Some(_) => return Err(FrameError::Closed),
+                None => return Ok(None),
+            }
+        }
+        self.inbox.next::<Message>()
+    }
+}
+
+impl Supervisor {
+    /// Greets the agent and has it configure the silo.
+    pub(crate) fn greet_agent(&mut self, stream: UnixStream) -> Result<(), FrameError> {
+        let mut link = AgentLink::new(stream);
+        link.outbox.push(&Hello::new(VERSION))?;
+        self.agent = Some(link);
+        let configuration = Configuration {
+            host_name: self.spec.host_name.clone(),
+            processors: crate::silo::processors(&self.spec.limits),
+        };
+        self.ask_agent(Command::Configure(configuration), Pending::Configure);
+        Ok(())
+    }
+
+    /// Sends a command to the agent.
+    pub(crate) fn ask_agent(&mut self, command: Command, pending: Pending) {
+        let Some(link) = &mut self.agent else { return };
+        let number = link.next_number;
+        link.next_number = link.next_number.wrapping_add(1);
+        match link.outbox.push(&Request { number, command }) {
+            Ok(()) => {
+                link.pending.insert(number, pending);
+                self.flush_agent();
+            }
+            Err(error) => self.fail_pending(pending, &Failure::Host(error.to_string())),
+        }
+    }
+
+    /// The channel can be read from or written to.
+    pub(crate) fn agent_is_ready(&mut self, readable: bool) {
+        self.flush_agent();
+        if readable && let Err(error) = self.read_agent() {
+            // A channel that is only closed tells less than init, which knows how the agent ended.
+            let reason = match error {
+                FrameError::Closed => "the guest agent has closed its channel".to_owned(),
+                other => format!("the guest agent does not keep to the protocol: {other}"),
+            };
+            self.close_agent();
+            self.agent_failure.get_or_insert(reason);
+            self.agent_failure_due = crate::deadline::Deadline::after(crate::ending::AGENT_GRACE);
+        }
+    }
+
+    fn read_agent(&mut self) -> Result<(), FrameError> {
+        loop {
+            let Some(link) = &mut self.agent else {
+                return Ok(());
+            };
+            let more = link.inbox.fill(&link.stream)?;
+            while let Some(link) = &mut self.agent
+                && let Some(message) = link.next_message()?
+            {
+                self.agent_says(message);
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn agent_says(&mut self, message: Message) {
+        match message {
+            Message::Event(Event::Exited { process, exit_code }) => {
+                self.process_exited(process, exit_code);
+            }
+            Message::Reply { number, result } => {
+                let pending = self
+                    .agent
+                    .as_mut()
+                    .and_then(|link| link.pending.remove(&number));
+                if let Some(pending) = pending {
+                    self.agent_replies(pending, result);
+                }
+            }
+        }
+    }
+
+    fn agent_replies(&mut self, pending: Pending, result: Result<Reply, WindowsError>) {
+        match (pending, result) {
+            (Pending::Configure, Ok(_)) => self.silo_is_ready(),
+            (Pending::Create { client, process }, Ok(Reply::Created { pid })) => {
+                self.process_created(client, process, pid);
+            }
+            (Pending::Forward { client }, Ok(Reply::Processes(entries))) => {
+                self.respond_and_serve(client, &Response::Processes(entries));
+            }
+            (Pending::Forward { client }, Ok(_)) => {
+                self.respond_and_serve(client, &Response::Done);
+            }
+            (pending, Ok(_)) => {
+                let text = "the guest agent has answered something else than was asked";
+                self.fail_pending(pending, &Failure::Host(text.to_owned()));
+            }
+            (pending, Err(error)) => self.fail_pending(pending, &Failure::Windows(error)),
+        }
+    }
+
+    /// Answers what was expected with a failure.
+    fn fail_pending(&mut self, pending: Pending, failure: &Failure) {
+        let client = match pending {
+            Pending::Configure => {
+                self.end_silo(Cause::Failed(format!(
+                    "cannot configure the silo: {failure}"
+                )));
+                return;
+            }
+            Pending::Create { client, process } => {
+                self.forget_process(process);
+                client
+            }
+            Pending::Forward { client } => client,
+        };
+        self.respond_and_serve(client, &Response::Failed(failure.clone()));
+    }
+
+    fn respond_and_serve(&mut self, client: u32, response: &Response) {
+        self.respond(client, response);
+        self.serve(client);
+    }
+
+    fn flush_agent(&mut self) {
+        let Some(link) = &mut self.agent else { return };
+        // A failure shows as the end of the channel at the next read.
+        if link.outbox.flush_socket(&link.stream).is_err() {
+            link.outbox.clear();
+        }
+        let interest = Interest {
+            read: true,
+            write: !link.outbox.is_empty(),
+        };
+        let registered = match link.registered {
+            Some((_, before)) if before == interest => Ok(()),
+            Some((token, _)) => {
+                link.registered = Some((token, interest));
+                self.poller.modify(token, &link.stream, interest)
+            }
+            None => self
+                .poller
+                .add(&link.stream, Source::Agent, interest)
+                .map(|token| link.registered = Some((token, interest))),
+        };
+        if let Err(error) = registered {
+            self.end_silo(Cause::Failed(format!(
+                "cannot wait for the guest agent: {error}"
+            )));
+        }
+    }
+
+    /// Lets go of the channel.
+    pub(crate) fn close_agent(&mut self) {
+        if let Some(link) = self.agent.take()
+            && let Some((token, _)) = link.registered
+        {
+            self.poller.remove(token, &link.stream);
+        }
+    }
+}

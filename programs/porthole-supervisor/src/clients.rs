@@ -1,0 +1,468 @@
+//! Connections to the control socket.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use porthole_protocol::Hello;
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::frame::FrameError;
+use porthole_protocol::supervisor::{
+    Event, OpenStdio, Request, Response, StdioFrame, StreamKind, VERSION,
+};
+use serde::Serialize;
+
+use crate::framing::{Inbox, Outbox};
+use crate::journal::note;
+use crate::poller::{Interest, Source, Token};
+use crate::stdio::QUEUE_LIMIT;
+use crate::supervisor::Supervisor;
+
+/// A watcher that leaves this many bytes of events unread is let go.
+const WATCHER_LIMIT: usize = 1 << 20;
+
+/// What a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The peer has not said who it is.
+    Greeting,
+    /// One request after another.
+    Requests,
+    /// A stream of events.
+    Watching,
+    /// The streams of a process; `stdin` until the client's input has ended.
+    Attached {
+        process: ProcessKey,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+    },
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: UnixStream,
+    inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    mode: Mode,
+    /// A request is being carried out.
+    pub(crate) busy: bool,
+    /// Nothing more will be said: to be closed when everything is sent.
+    closing: bool,
+    /// The program does not take its input as fast as this client sends it.
+    waits_for_program: bool,
+    registered: Option<(Token, Interest)>,
+}
+
+impl Client {
+    /// Whether this client is attached and wants a stream.
+    pub(crate) fn wants(&self, kind: StreamKind) -> bool {
+        match (self.mode, kind) {
+            (Mode::Attached { stdout, .. }, StreamKind::Stdout) => stdout,
+            (Mode::Attached { stderr, .. }, StreamKind::Stderr) => stderr,
+            _ => false,
+        }
+    }
+
+    fn interest(&self) -> Interest {
+        Interest {
+            read: !self.closing && !self.busy && !self.waits_for_program,
+            write: !self.outbox.is_empty(),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Takes every connection that waits.
+    pub(crate) fn accept_clients(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.welcome(stream),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    note!("cannot accept a connection: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream) {
+        let number = self.next_client;
+        self.next_client = self.next_client.wrapping_add(1);
+        let client = Client {
+            stream,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            mode: Mode::Greeting,
+            busy: false,
+            closing: false,
+            waits_for_program: false,
+            registered: None,
+        };
+        self.clients.insert(number, client);
+        self.send(number, &Hello::new(VERSION));
+    }
+
+    /// A connection can be read from or written to.
+    pub(crate) fn client_is_ready(&mut self, number: u32, readable: bool) {
+        if readable
+            && self
+                .clients
+                .get(&number)
+                .is_some_and(|client| client.interest().read)
+        {
+            self.read_client(number);
+        }
+        self.flush_client(number);
+    }
+
+    fn read_client(&mut self, number: u32) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        match client.inbox.fill(&client.stream) {
+            Ok(_) => self.serve(number),
+            Err(FrameError::Closed) => self.drop_client(number),
+            Err(error) => {
+                note!("a client is gone: {error}");
+                self.drop_client(number);
+            }
+        }
+    }
+
+    /// Carries out what a client has sent, until it has to wait.
+    pub(crate) fn serve(&mut self, number: u32) {
+        while let Some(client) = self.clients.get(&number)
+            && client.interest().read
+        {
+            match self.serve_once(number) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    note!("a client does not keep to the protocol: {error}");
+                    self.drop_client(number);
+                }
+            }
+        }
+        self.flush_client(number);
+    }
+
+    /// Carries out one message. `false` when there is none.
+    fn serve_once(&mut self, number: u32) -> Result<bool, FrameError> {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return Ok(false);
+        };
+        match client.mode {
+            Mode::Greeting => {
+                let Some(hello) = client.inbox.next::<Hello>()? else {
+                    return Ok(false);
+                };
+                if hello.agrees_with(VERSION) {
+                    client.mode = Mode::Requests;
+                } else {
+                    client.closing = true;
+                }
+            }
+            Mode::Requests => {
+                let Some(request) = client.inbox.next::<Request>()? else {
+                    return Ok(false);
+                };
+                client.busy = true;
+                self.carry_out(number, request);
+            }
+            // A watcher has nothing to say.
+            Mode::Watching if client.inbox.is_empty() => return Ok(false),
+            Mode::Watching => client.closing = true,
+            Mode::Attached { process, stdin, .. } => {
+                let Some(frame) = client.inbox.next::<StdioFrame>()? else {
+                    return Ok(false);
+                };
+                if stdin {
+                    self.take_input(number, process, frame);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_input(&mut self, number: u32, process: ProcessKey, frame: StdioFrame) {
+        match frame {
+            StdioFrame::Data(StreamKind::Stdin, bytes) => {
+                self.give_input(process, &bytes);
+                let full = self.input_is_full(process);
+                if let Some(client) = self.clients.get_mut(&number) {
+                    client.waits_for_program = full;
+                }
+            }
+            StdioFrame::End(StreamKind::Stdin) => {
+                if let Some(Client {
+                    mode: Mode::Attached { stdin, .. },
+                    ..
+                }) = self.clients.get_mut(&number)
+                {
+                    *stdin = false;
+                }
+                self.end_input(process);
+            }
+            StdioFrame::Data(..) | StdioFrame::End(_) => {}
+        }
+    }
+
+    fn input_is_full(&self, process: ProcessKey) -> bool {
+        let process = self.processes.get(&process);
+        process
+            .and_then(|process| process.input.as_ref())
+            .is_some_and(|input| input.is_full())
+    }
+
+    /// Lets clients send on when their program has taken enough.
+    pub(crate) fn resume_senders(&mut self, process: ProcessKey) {
+        if self.input_is_full(process) {
+            return;
+        }
+        let attached = self
+            .processes
+            .get(&process)
+            .map(|process| process.attached.clone());
+        for number in attached.unwrap_or_default() {
+            if let Some(client) = self.clients.get_mut(&number)
+                && std::mem::take(&mut client.waits_for_program)
+            {
+                self.serve(number);
+            }
+        }
+    }
+
+    /// Answers a client's request and goes on with its next.
+    pub(crate) fn respond(&mut self, number: u32, response: &Response) {
+        if let Some(client) = self.clients.get_mut(&number) {
+            client.busy = false;
+            self.send(number, response);
+        }
+    }
+
+    /// Queues a message and sends what the connection takes now.
+    pub(crate) fn send<T: Serialize>(&mut self, number: u32, message: &T) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        if let Err(error) = client.outbox.push(message) {
+            note!("cannot send a message: {error}");
+            self.drop_client(number);
+            return;
+        }
+        self.flush_client(number);
+    }
+
+    /// Sends what waits, and waits for what is next.
+    pub(crate) fn flush_client(&mut self, number: u32) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let before = client.outbox.len();
+        let gone = client.outbox.flush_socket(&client.stream).is_err();
+        if gone || (client.closing && client.outbox.is_empty()) {
+            self.drop_client(number);
+            return;
+        }
+        let was_slow = before > QUEUE_LIMIT && client.outbox.len() <= QUEUE_LIMIT;
+        let attached_to = match client.mode {
+            Mode::Attached { process, .. } => Some(process),
+            _ => None,
+        };
+        if let Err(error) = self.register_client(number) {
+            note!("cannot wait for a client: {error}");
+            self.drop_client(number);
+        }
+        if let Some(process) = attached_to
+            && was_slow
+        {
+            self.watch_outputs(process);
+        }
+    }
+
+    fn register_client(&mut self, number: u32) -> std::io::Result<()> {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return Ok(());
+        };
+        let interest = client.interest();
+        match client.registered {
+            Some((_, before)) if before == interest => {}
+            Some((token, _)) if interest.read || interest.write => {
+                self.poller.modify(token, &client.stream, interest)?;
+                client.registered = Some((token, interest));
+            }
+            Some((token, _)) => {
+                self.poller.remove(token, client.stream.as_fd());
+                client.registered = None;
+            }
+            None if interest.read || interest.write => {
+                let token = self
+                    .poller
+                    .add(&client.stream, Source::Client(number), interest)?;
+                client.registered = Some((token, interest));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn drop_client(&mut self, number: u32) {
+        let Some(client) = self.clients.remove(&number) else {
+            return;
+        };
+        if let Some((token, _)) = client.registered {
+            self.poller.remove(token, client.stream.as_fd());
+        }
+        if let Mode::Attached {
+            process: key,
+            stdin,
+            ..
+        } = client.mode
+        {
+            if let Some(process) = self.processes.get_mut(&key) {
+                process.attached.retain(|&attached| attached != number);
+            }
+            if stdin {
+                self.end_input(key);
+            }
+            self.watch_outputs(key);
+        }
+    }
+
+    /// Turns a connection into a stream of events, beginning with what has happened.
+    pub(crate) fn watch(&mut self, number: u32) {
+        self.respond(number, &Response::Done);
+        if let Some(client) = self.clients.get_mut(&number) {
+            client.mode = Mode::Watching;
+        }
+        for event in self.history.clone() {
+            self.send(number, &event);
+        }
+        self.close_watchers_after_the_end();
+    }
+
+    /// Notes an event and tells all watchers.
+    pub(crate) fn happened(&mut self, event: Event) {
+        let watchers: Vec<u32> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.mode == Mode::Watching)
+            .map(|(&number, _)| number)
+            .collect();
+        for number in watchers {
+            self.send(number, &event);
+            let unread = self
+                .clients
+                .get(&number)
+                .map_or(0, |client| client.outbox.len());
+            if unread > WATCHER_LIMIT {
+                self.drop_client(number);
+            }
+        }
+        self.history.push(event);
+        self.close_watchers_after_the_end();
+    }
+
+    fn close_watchers_after_the_end(&mut self) {
+        if matches!(self.history.last(), Some(Event::SystemExited(_))) {
+            self.close_where(|client| client.mode == Mode::Watching);
+        }
+    }
+
+    /// Closes connections once everything is sent.
+    pub(crate) fn close_where(&mut self, condition: impl Fn(&Client) -> bool) {
+        let chosen: Vec<u32> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| condition(client))
+            .map(|(&number, _)| number)
+            .collect();
+        for number in chosen {
+            if let Some(client) = self.clients.get_mut(&number) {
+                client.closing = true;
+            }
+            self.flush_client(number);
+        }
+    }
+
+    /// Turns a connection into the streams of a process.
+    pub(crate) fn attach(&mut self, number: u32, wanted: OpenStdio) {
+        self.respond(number, &Response::Done);
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let OpenStdio {
+            process: key,
+            stdin,
+            stdout,
+            stderr,
+        } = wanted;
+        client.mode = Mode::Attached {
+            process: key,
+            stdin,
+            stdout,
+            stderr,
+        };
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        process.attached.push(number);
+        let ended: Vec<StreamKind> = [(stdout, StreamKind::Stdout), (stderr, StreamKind::Stderr)]
+            .into_iter()
+            .filter(|&(wanted, kind)| wanted && process.output(kind).is_none())
+            .map(|(_, kind)| kind)
+            .collect();
+        for kind in ended {
+            self.send(number, &StdioFrame::End(kind));
+        }
+        self.finish_attachment(number);
+        self.release_output(key);
+    }
+
+    /// Closes an attached connection when nothing can come on it any more: every stream that it
+    /// wants has ended, or it wants none and the process has.
+    pub(crate) fn finish_attachment(&mut self, number: u32) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let Mode::Attached {
+            process,
+            stdout,
+            stderr,
+            ..
+        } = client.mode
+        else {
+            return;
+        };
+        let Some(process) = self.processes.get(&process) else {
+            return;
+        };
+        let live = |wanted: bool, kind| wanted && process.output(kind).is_some();
+        let more = live(stdout, StreamKind::Stdout) || live(stderr, StreamKind::Stderr);
+        let done = if stdout || stderr {
+            !more
+        } else {
+            process.reported
+        };
+        if done {
+            client.closing = true;
+            self.flush_client(number);
+        }
+    }
+
+    /// Whether everything that was to be said has been sent.
+    pub(crate) fn all_is_sent(&self) -> bool {
+        self.clients.values().all(|client| client.outbox.is_empty())
+    }
+
+    /// Clients whose request is being carried out.
+    pub(crate) fn busy_clients(&self) -> Vec<u32> {
+        self.clients
+            .iter()
+            .filter(|(_, client)| client.busy)
+            .map(|(&number, _)| number)
+            .collect()
+    }
+}

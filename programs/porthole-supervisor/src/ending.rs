@@ -1,0 +1,213 @@
+//! The end of a silo: everything killed, everything recorded, nothing left.
+//!
+//! Wineserver is asked to end first, because only it can write the registry; that takes
+//! milliseconds and ends the programs as well. Then init is killed, and the kernel kills with it
+//! whatever is left in its PID namespace.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::supervisor::{
+    CONTROL_SOCKET, EXIT_RECORD, Event, ExitRecord, Failure, KILLED_EXIT_CODE, Response, StreamKind,
+};
+
+use crate::deadline::Deadline;
+use crate::journal::note;
+use crate::lifecycle::{Change, State};
+use crate::silo::WINESERVER;
+use crate::supervisor::Supervisor;
+
+/// How long wineserver may take to write the registry.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long init may take to say how the agent ended, once its channel is closed.
+pub(crate) const AGENT_GRACE: Duration = Duration::from_millis(200);
+
+/// How long clients may take to read what they have been sent.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Why a silo ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Its main process has exited.
+    MainExited,
+    /// A client asked for it.
+    Terminated,
+    /// Something went wrong.
+    Failed(String),
+}
+
+impl Supervisor {
+    /// Ends the silo, if it is not about to end already.
+    pub(crate) fn end_silo(&mut self, cause: Cause) {
+        let Some(next) = self.state.after(Change::End) else {
+            return;
+        };
+        if let Cause::Failed(reason) = &cause {
+            note!("the silo ends: {reason}");
+        }
+        let was_paused = self.state == State::Paused;
+        self.state = next;
+        self.cause = Some(cause);
+        if was_paused
+            && let Some(running) = &self.running
+            && let Err(error) = running.cgroup.freeze(false)
+        {
+            note!("{}", error.chain());
+        }
+        let asked = self.running.as_ref().is_some_and(|running| {
+            let signal = u8::try_from(libc::SIGTERM).unwrap_or_default();
+            running.built
+                && running
+                    .silo
+                    .channel()
+                    .signal_service(WINESERVER, signal)
+                    .is_ok()
+        });
+        self.ending_due = Deadline::after(if asked {
+            REGISTRY_PATIENCE
+        } else {
+            Duration::ZERO
+        });
+    }
+
+    /// Wineserver or init is gone, or has been waited for long enough.
+    pub(crate) fn finish_silo(&mut self) {
+        let Some(next) = self.state.after(Change::Gone) else {
+            return;
+        };
+        self.state = next;
+        self.ending_due = Deadline::NEVER;
+        self.close_agent();
+        self.kill_silo();
+        self.end_processes();
+        let record = self.exit_record();
+        self.remove_silo();
+        if let Err(error) = self.write_record(&record) {
+            note!("{error:#}");
+        }
+        self.answer_everybody(&record);
+        self.happened(Event::SystemExited(record));
+        self.say_farewell();
+    }
+
+    fn kill_silo(&mut self) {
+        if let Some(running) = &mut self.running
+            && let Err(error) = running.silo.kill()
+        {
+            note!("{}", error.chain());
+        }
+        self.check_out_of_memory();
+    }
+
+    /// Records what is left in every process's streams and reports an end for all that had none.
+    fn end_processes(&mut self) {
+        let mut keys: Vec<ProcessKey> = self.processes.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let Some(process) = self.processes.get_mut(&key) else {
+                continue;
+            };
+            if !process.created {
+                self.forget_process(key);
+                continue;
+            }
+            process.hold = Deadline::NEVER;
+            let exit_code = process.exit_code().unwrap_or(KILLED_EXIT_CODE);
+            let reported = process.reported;
+            self.drain_outputs(key);
+            for kind in [StreamKind::Stdout, StreamKind::Stderr] {
+                self.end_output(key, kind);
+            }
+            if !reported {
+                self.report_exit(key, exit_code);
+            }
+        }
+    }
+
+    fn exit_record(&self) -> ExitRecord {
+        let mut processes: Vec<(ProcessKey, u32)> = self
+            .processes
+            .iter()
+            .filter_map(|(&key, process)| Some((key, process.exit_code()?)))
+            .collect();
+        processes.sort_unstable();
+        let main = self.processes.values().find(|process| process.is_main());
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        ExitRecord {
+            exit_code: main.and_then(crate::processes::Process::exit_code),
+            processes,
+            terminated: self.cause == Some(Cause::Terminated),
+            out_of_memory: self.out_of_memory_kills > 0,
+            finished_at: i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+            error: match &self.cause {
+                Some(Cause::Failed(reason)) => Some(reason.clone()),
+                _ => None,
+            },
+        }
+    }
+
+    fn remove_silo(&mut self) {
+        self.proxy.close(&mut self.poller);
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        self.forget_descriptors(&running);
+        if let Err(error) = running.cgroup.remove() {
+            note!("{}", error.chain());
+        }
+    }
+
+    /// Writes the record so that it is there whole or not at all, whatever happens to the host.
+    fn write_record(&self, record: &ExitRecord) -> Result<()> {
+        let path = self.directory.join(EXIT_RECORD);
+        let temporary = self.directory.join(format!("{EXIT_RECORD}.tmp"));
+        let write = || -> std::io::Result<()> {
+            let mut file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&temporary)?;
+            file.write_all(&serde_json::to_vec(record)?)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Answers requests that waited for the end, or that it has overtaken.
+    fn answer_everybody(&mut self, record: &ExitRecord) {
+        let requester = self.start_requester.take();
+        for client in self.busy_clients() {
+            let response = match (&record.error, record.terminated) {
+                (Some(reason), _) if requester == Some(client) => {
+                    Response::Failed(Failure::Host(reason.clone()))
+                }
+                (_, true) if requester != Some(client) => Response::Done,
+                _ => Response::Failed(Failure::State(State::Ended.describe().to_owned())),
+            };
+            self.respond(client, &response);
+        }
+    }
+
+    /// Takes no more connections and gives the clients time to read what they have been sent.
+    fn say_farewell(&mut self) {
+        if let Err(error) = fs::remove_file(self.directory.join(CONTROL_SOCKET)) {
+            note!("cannot remove the control socket: {error}");
+        }
+        self.farewell_due = Deadline::after(FAREWELL);
+    }
+
+    /// Whether the supervisor has nothing left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Ended && (self.all_is_sent() || self.farewell_due.is_due())
+    }
+}

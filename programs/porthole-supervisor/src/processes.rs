@@ -1,0 +1,189 @@
+//! The processes that were created in the silo.
+
+use std::path::Path;
+use std::time::Duration;
+
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::supervisor::{
+    ATTACH_GRACE_SECONDS, Event, ProcessSpec, StreamKind, Streams,
+};
+
+use crate::deadline::Deadline;
+use crate::ending::Cause;
+use crate::poller::Poller;
+use crate::stdio::{Fifos, Input, Output, Recorder};
+use crate::supervisor::Supervisor;
+
+/// A process and its streams.
+#[derive(Debug)]
+pub(crate) struct Process {
+    main: bool,
+    /// Whether the agent has said that it runs.
+    pub(crate) created: bool,
+    pub(crate) input: Option<Input>,
+    pub(crate) input_is_for_one_client: bool,
+    /// Streams that have not ended.
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) recorder: Option<Recorder>,
+    /// While set, output waits for the first client.
+    pub(crate) hold: Deadline,
+    /// Clients that read or write its streams.
+    pub(crate) attached: Vec<u32>,
+    exit_code: Option<u32>,
+    /// Whether its end has been recorded and reported.
+    pub(crate) reported: bool,
+}
+
+impl Process {
+    /// A process that the agent is about to be asked for.
+    pub(crate) fn new(spec: &ProcessSpec, fifos: Fifos) -> std::io::Result<Self> {
+        let key = spec.process;
+        let recorder = spec
+            .log
+            .as_ref()
+            .map(|path| Recorder::open(Path::new(path)))
+            .transpose()?;
+        let hold = if spec.wait_for_attach {
+            Deadline::after(Duration::from_secs(ATTACH_GRACE_SECONDS))
+        } else {
+            Deadline::NEVER
+        };
+        Ok(Self {
+            main: spec.main,
+            created: false,
+            input: fifos.input.map(|fifo| Input::new(key, fifo)),
+            input_is_for_one_client: matches!(
+                spec.streams,
+                Streams::Pipes {
+                    stdin_once: true,
+                    ..
+                }
+            ),
+            outputs: fifos
+                .outputs
+                .into_iter()
+                .map(|(kind, fifo)| Output::new(key, kind, fifo))
+                .collect(),
+            recorder,
+            hold,
+            attached: Vec::new(),
+            exit_code: None,
+            reported: false,
+        })
+    }
+
+    /// The stream of a kind, if it has not ended.
+    pub(crate) fn output(&self, kind: StreamKind) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.kind == kind)
+    }
+
+    /// Takes a stream that has ended.
+    pub(crate) fn take_output(&mut self, kind: StreamKind) -> Option<Output> {
+        let index = self.outputs.iter().position(|output| output.kind == kind)?;
+        Some(self.outputs.swap_remove(index))
+    }
+
+    /// Closes the input at once.
+    pub(crate) fn close_input(&mut self, poller: &mut Poller) {
+        if let Some(mut input) = self.input.take() {
+            input.unwatch(poller);
+        }
+    }
+
+    /// Lets go of every descriptor.
+    pub(crate) fn release(&mut self, poller: &mut Poller) {
+        self.close_input(poller);
+        for mut output in self.outputs.drain(..) {
+            let _ = output.watch(poller, false);
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> Option<u32> {
+        self.exit_code
+    }
+
+    pub(crate) fn is_main(&self) -> bool {
+        self.main
+    }
+}
+
+impl Supervisor {
+    /// The agent says that a process has ended.
+    pub(crate) fn process_exited(&mut self, key: ProcessKey, exit_code: u32) {
+        if let Some(process) = self.processes.get_mut(&key) {
+            process.exit_code.get_or_insert(exit_code);
+            self.settle_exit(key);
+        }
+    }
+
+    /// Reports a process's end once all that it wrote is recorded. Descendants that still hold a
+    /// stream do not delay it.
+    pub(crate) fn settle_exit(&mut self, key: ProcessKey) {
+        let Some(process) = self.processes.get(&key) else {
+            return;
+        };
+        let Some(exit_code) = process.exit_code else {
+            return;
+        };
+        if process.reported || !process.created || process.hold.is_set() {
+            return;
+        }
+        self.drain_outputs(key);
+        self.report_exit(key, exit_code);
+    }
+
+    /// Reads all that is there now, whether or not clients keep up.
+    pub(crate) fn drain_outputs(&mut self, key: ProcessKey) {
+        for kind in [StreamKind::Stdout, StreamKind::Stderr] {
+            self.pump(key, kind, None);
+        }
+    }
+
+    /// Records and reports a process's end.
+    pub(crate) fn report_exit(&mut self, key: ProcessKey, exit_code: u32) {
+        let Some(process) = self.processes.get_mut(&key) else {
+            return;
+        };
+        process.exit_code = Some(exit_code);
+        process.reported = true;
+        process.close_input(&mut self.poller);
+        let (main, attached) = (process.main, process.attached.clone());
+        if let Some(recorder) = &mut process.recorder {
+            for kind in [StreamKind::Stdout, StreamKind::Stderr] {
+                recorder.finish(kind);
+            }
+        }
+        self.happened(Event::ProcessExited {
+            process: key,
+            exit_code,
+        });
+        for client in attached {
+            self.finish_attachment(client);
+        }
+        if main {
+            self.end_silo(Cause::MainExited);
+        }
+    }
+
+    /// Output waits no longer for a client, because there is one or none has come in time.
+    pub(crate) fn release_output(&mut self, key: ProcessKey) {
+        if let Some(process) = self.processes.get_mut(&key) {
+            process.hold = Deadline::NEVER;
+            self.watch_outputs(key);
+            self.settle_exit(key);
+        }
+    }
+
+    /// Releases the output of every process whose client has not come in time.
+    pub(crate) fn release_overdue_outputs(&mut self) {
+        let overdue: Vec<ProcessKey> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.hold.is_due())
+            .map(|(&key, _)| key)
+            .collect();
+        for key in overdue {
+            self.release_output(key);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Published ports: held, so that nobody else takes them, and relayed where the firewall's
+//! translation does not reach.
+//!
+//! The network layer translates addresses of connections that come from outside. What arrives at
+//! the listening sockets here is what it cannot translate, such as IPv6 on a host whose containers
+//! have none; such connections are copied.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use anyhow::{Context, Result};
+use porthole_protocol::supervisor::PublishedPort;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, Shutdown, SocketFlags, SocketType, connect, recv, shutdown,
+    socket_with,
+};
+
+use crate::framing::Outbox;
+use crate::journal::note;
+use crate::poller::{Interest, Poller, Source, Token};
+
+/// Bytes that wait for one end before the other is read no further.
+const WINDOW: usize = 64 * 1024;
+
+/// Connections that are relayed at once; more wait in the listening socket's queue.
+const MOST_RELAYS: usize = 1024;
+
+/// An end of a relayed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The host's side, which has connected to the published port.
+    Outer,
+    /// The silo's side.
+    Inner,
+}
+
+#[derive(Debug)]
+struct Half {
+    socket: OwnedFd,
+    /// What waits to be sent on this socket.
+    outbox: Outbox,
+    /// This socket will send us nothing more.
+    read_ended: bool,
+    /// We have told this socket that nothing more will come.
+    write_ended: bool,
+    registered: Option<(Token, Interest)>,
+}
+
+#[derive(Debug)]
+struct Relay {
+    outer: Half,
+    inner: Half,
+}
+
+/// All published ports of a silo.
+#[derive(Debug, Default)]
+pub(crate) struct Proxy {
+    ports: Vec<(TcpListener, SocketAddr, Option<Token>)>,
+    relays: HashMap<u32, Relay>,
+    next: u32,
+}
+
+impl Proxy {
+    /// Takes every port, or none.
+    pub(crate) fn open(poller: &mut Poller, ports: &[PublishedPort]) -> Result<Self> {
+        let mut proxy = Self::default();
+        let opened = ports.iter().try_for_each(|port| proxy.hold(poller, port));
+        if opened.is_err() {
+            proxy.close(poller);
+        }
+        opened.map(|()| proxy)
+    }
+
+    fn hold(&mut self, poller: &mut Poller, port: &PublishedPort) -> Result<()> {
+        let address = |text: &str, port| -> Result<SocketAddr> {
+            let ip: IpAddr = text
+                .parse()
+                .with_context(|| format!("{text:?} is no address"))?;
+            Ok(SocketAddr::new(ip, port))
+        };
+        let host = address(&port.host_address, port.host_port)?;
+        let inside = address(&port.container_address, port.container_port)?;
+        let listener = listen(host).with_context(|| format!("cannot publish {host}"))?;
+        let token = poller
+            .add(&listener, Source::Port(self.ports.len()), Interest::READ)
+            .context("cannot wait for connections")?;
+        self.ports.push((listener, inside, Some(token)));
+        Ok(())
+    }
+
+    /// Lets go of every port and connection.
+    pub(crate) fn close(&mut self, poller: &mut Poller) {
+        for (listener, _, token) in self.ports.drain(..) {
+            if let Some(token) = token {
+                poller.remove(token, &listener);
+            }
+        }
+        for (_, relay) in self.relays.drain() {
+            relay.outer.unregister(poller);
+            relay.inner.unregister(poller);
+        }
+    }
+
+    /// A connection waits at a published port.
+    pub(crate) fn accept(&mut self, poller: &mut Poller, port: usize) {
+        let Some((listener, inside, _)) = self.ports.get(port) else {
+            return;
+        };
+        let outer = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if error.kind() != std::io::ErrorKind::WouldBlock {
+                    note!("cannot accept a connection to a published port: {error}");
+                }
+                return;
+            }
+        };
+        let inner = outer
+            .set_nonblocking(true)
+            .and_then(|()| begin_to_connect(*inside));
+        match inner {
+            Ok(inner) => {
+                let number = self.next;
+                self.next = self.next.wrapping_add(1);
+                let relay = Relay {
+                    outer: Half::new(outer.into()),
+                    inner: Half::new(inner),
+                };
+                self.relays.insert(number, relay);
+                self.update(poller, number);
+            }
+            // Dropped, the connection is closed: what an unpublished port would answer.
+            Err(error) => note!("cannot relay a connection to {inside}: {error}"),
+        }
+        self.watch_ports(poller);
+    }
+
+    /// An end of a relayed connection is ready.
+    pub(crate) fn relay(&mut self, poller: &mut Poller, number: u32, end: End, readable: bool) {
+        let Some(relay) = self.relays.get_mut(&number) else {
+            return;
+        };
+        let (ready, other) = match end {
+            End::Outer => (&mut relay.outer, &mut relay.inner),
+            End::Inner => (&mut relay.inner, &mut relay.outer),
+        };
+        let alive = ready.flush() && (!readable || ready.copy_to(other)) && other.flush();
+        other.pass_end_on(ready);
+        ready.pass_end_on(other);
+        if alive && !(ready.is_over() && other.is_over()) {
+            self.update(poller, number);
+        } else if let Some(relay) = self.relays.remove(&number) {
+            relay.outer.unregister(poller);
+            relay.inner.unregister(poller);
+            self.watch_ports(poller);
+        }
+    }
+
+    fn update(&mut self, poller: &mut Poller, number: u32) {
+        let Some(Relay { outer, inner }) = self.relays.get_mut(&number) else {
+            return;
+        };
+        let registered = outer
+            .register(
+                poller,
+                Source::Relay(number, End::Outer),
+                inner.outbox.len(),
+            )
+            .and_then(|()| {
+                inner.register(
+                    poller,
+                    Source::Relay(number, End::Inner),
+                    outer.outbox.len(),
+                )
+            });
+        if let Err(error) = registered {
+            note!("cannot relay a connection: {error}");
+            if let Some(relay) = self.relays.remove(&number) {
+                relay.outer.unregister(poller);
+                relay.inner.unregister(poller);
+            }
+        }
+    }
+
+    /// Takes connections only while there is room for them.
+    fn watch_ports(&mut self, poller: &mut Poller) {
+        let room = self.relays.len() < MOST_RELAYS;
+        for (index, (listener, _, token)) in self.ports.iter_mut().enumerate() {
+            match (*token, room) {
+                (Some(registered), false) => {
+                    poller.remove(registered, &*listener);
+                    *token = None;
+                }
+                (None, true) => {
+                    *token = poller
+                        .add(&*listener, Source::Port(index), Interest::READ)
+                        .ok();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Half {
+    fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            outbox: Outbox::default(),
+            read_ended: false,
+            write_ended: false,
+            registered: None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.read_ended && self.write_ended
+    }
+
+    /// Sends what waits. `false` when the connection is broken.
+    fn flush(&mut self) -> bool {
+        match self.outbox.flush_socket(&self.socket) {
+            Ok(()) => true,
+            // The connection to the silo is still being made.
+            Err(error) => error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error()),
+        }
+    }
+
+    /// Reads what is there and sends it to the other end. `false` when the connection is broken.
+    fn copy_to(&mut self, other: &mut Self) -> bool {
+        if self.read_ended || other.outbox.len() >= WINDOW {
+            return true;
+        }
+        let mut buffer = [0; 16 * 1024];
+        match recv(&self.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => {
+                self.read_ended = true;
+                true
+            }
+            Ok((count, _)) => {
+                other.outbox.push_bytes(&buffer[..count]);
+                true
+            }
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOTCONN) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Once all that `source` has sent is passed on, passes on that there will be no more.
+    fn pass_end_on(&mut self, source: &Self) {
+        if source.read_ended && self.outbox.is_empty() && !self.write_ended {
+            self.write_ended = true;
+            // A connection that is broken shows at the next read.
+            let _ = shutdown(&self.socket, Shutdown::Write);
+        }
+    }
+
+    /// Waits for what can happen next. `waiting` is what waits for the other end: while that is
+    /// much, this one is not read.
+    fn register(
+        &mut self,
+        poller: &mut Poller,
+        source: Source,
+        waiting: usize,
+    ) -> std::io::Result<()> {
+        let interest = Interest {
+            read: !self.read_ended && waiting < WINDOW,
+            write: !self.outbox.is_empty(),
+        };
+        let wanted = interest.read || interest.write;
+        match self.registered {
+            Some((_, before)) if before == interest => {}
+            Some((token, _)) if wanted => {
+                poller.modify(token, &self.socket, interest)?;
+                self.registered = Some((token, interest));
+            }
+            Some((token, _)) => {
+                poller.remove(token, &self.socket);
+                self.registered = None;
+            }
+            None if wanted => {
+                self.registered = Some((poller.add(&self.socket, source, interest)?, interest));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn unregister(&self, poller: &mut Poller) {
+        if let Some((token, _)) = self.registered {
+            poller.remove(token, self.socket.as_fd());
+        }
+    }
+}
+
+/// Listens as a server does that is restarted often, and on IPv6 addresses for IPv6 only: the
+/// same port of IPv4 is published, or not, on its own.
+fn listen(address: SocketAddr) -> rustix::io::Result<TcpListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family(address), SocketType::STREAM, flags, None)?;
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, 128)?;
+    Ok(TcpListener::from(socket))
+}
+
+fn begin_to_connect(address: SocketAddr) -> std::io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family(address), SocketType::STREAM, flags, None)?;
+    match connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn family(address: SocketAddr) -> AddressFamily {
+    if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    }
+}

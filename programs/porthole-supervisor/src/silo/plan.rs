@@ -1,0 +1,205 @@
+//! A spec as the sandbox's plan.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use porthole_protocol::supervisor::{Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser};
+use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio};
+use porthole_wine::environment::{self, Account};
+
+/// Wineserver's place among the services.
+pub(crate) const WINESERVER: u8 = 0;
+
+/// The guest agent's place among the services.
+pub(crate) const AGENT: u8 = 1;
+
+/// The guest agent as the loader is told.
+const AGENT_PATH: &str = r"C:\Windows\System32\cexecsvc.exe";
+
+/// The plan of the silo that `spec` asks for.
+pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
+    let (identity, account) = match spec.user {
+        SiloUser::ContainerAdministrator => {
+            (Identity::Administrator, Account::ContainerAdministrator)
+        }
+        SiloUser::ContainerUser => (Identity::User, Account::ContainerUser),
+    };
+    Ok(Plan {
+        host_name: spec.host_name.clone(),
+        root: PathBuf::from(&spec.kernel),
+        layers: spec.layers.iter().map(PathBuf::from).collect(),
+        sandbox: PathBuf::from(&spec.sandbox),
+        prefix: PathBuf::from(&spec.registry),
+        mapped: spec
+            .mapped_directories
+            .iter()
+            .map(mapped)
+            .collect::<Result<_>>()?,
+        identity,
+        network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
+        resolver: resolver(&spec.dns, &spec.host_name)?,
+        staging: staging.to_owned(),
+        services: services(account),
+    })
+}
+
+/// Wineserver first, so that the agent finds it. In the foreground, so that its end is seen, and
+/// for ever: a silo between two processes keeps its registry and objects.
+fn services(account: Account) -> Vec<Service> {
+    let variables: Vec<(String, String)> = environment::variables(account)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let service = |executable: &str, arguments: &[&str], stdio, awaits_wineserver| Service {
+        executable: executable.to_owned(),
+        arguments: [executable]
+            .iter()
+            .chain(arguments)
+            .map(|&text| text.to_owned())
+            .collect(),
+        environment: variables.clone(),
+        stdio,
+        awaits_wineserver,
+    };
+    vec![
+        service(
+            environment::WINESERVER,
+            &["-f", "-p"],
+            ServiceStdio::Null,
+            true,
+        ),
+        service(
+            environment::LOADER,
+            &[AGENT_PATH],
+            ServiceStdio::Channel,
+            false,
+        ),
+    ]
+}
+
+/// The sandbox's form of limits.
+pub(crate) fn limits(limits: &Limits) -> porthole_sandbox::cgroup::Limits {
+    porthole_sandbox::cgroup::Limits {
+        memory: limits.memory,
+        processors: limits.processors,
+        processor_weight: limits.processor_weight,
+        pids: limits.pids,
+    }
+}
+
+/// How many processors the silo's programs are told of.
+pub(crate) fn processors(limits: &Limits) -> u32 {
+    let host = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let host = u32::try_from(host).unwrap_or(u32::MAX);
+    let host_share = f64::from(host);
+    match limits.processors {
+        Some(share) if share < host_share => (1..host)
+            .find(|&count| f64::from(count) >= share)
+            .unwrap_or(host),
+        _ => host,
+    }
+}
+
+fn mapped(directory: &MappedDirectory) -> Result<Mapped> {
+    let target = directory.target.as_str();
+    let below = match target.as_bytes() {
+        [b'C' | b'c', b':', b'\\' | b'/', ..] => &target[3..],
+        _ => bail!(
+            "cannot map {} to {target}: not a path on C:",
+            directory.source
+        ),
+    };
+    Ok(Mapped {
+        source: PathBuf::from(&directory.source),
+        target: below
+            .split(['\\', '/'])
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        read_only: directory.read_only,
+    })
+}
+
+fn resolver(dns: &SiloDns, host_name: &str) -> Result<Resolver> {
+    let words = dns.servers.iter().chain(&dns.search);
+    let pairs = dns.hosts.iter().flat_map(|(address, name)| [address, name]);
+    for word in words.chain(pairs) {
+        if word.is_empty() || word.contains(char::is_whitespace) {
+            bail!("cannot configure the resolver: {word:?} is no name or address");
+        }
+    }
+    let mut resolv_conf = String::new();
+    for server in &dns.servers {
+        writeln!(resolv_conf, "nameserver {server}")?;
+    }
+    if !dns.search.is_empty() {
+        writeln!(resolv_conf, "search {}", dns.search.join(" "))?;
+    }
+    let mut hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost\n".to_owned();
+    for (address, name) in &dns.hosts {
+        writeln!(hosts, "{address}\t{name}")?;
+    }
+    if !dns.hosts.iter().any(|(_, name)| name == host_name) {
+        writeln!(hosts, "127.0.1.1\t{host_name}")?;
+    }
+    Ok(Resolver { resolv_conf, hosts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(target: &str) -> MappedDirectory {
+        MappedDirectory {
+            source: "/x".into(),
+            target: target.into(),
+            read_only: false,
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_path_on_c() {
+        assert_eq!(
+            mapped(&directory(r"c:\App\data\")).unwrap().target,
+            ["App", "data"]
+        );
+        assert_eq!(mapped(&directory("C:/app")).unwrap().target, ["app"]);
+        for bad in [r"D:\app", "C:app", r"\app", ""] {
+            assert!(mapped(&directory(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_line_can_be_smuggled_into_the_resolvers_files() {
+        let dns = SiloDns {
+            servers: vec!["10.0.0.1\nnameserver 6.6.6.6".into()],
+            ..SiloDns::default()
+        };
+        assert!(resolver(&dns, "x").is_err());
+        let dns = SiloDns {
+            servers: vec!["10.0.0.1".into()],
+            search: vec!["a.example".into(), "b.example".into()],
+            hosts: vec![("10.0.0.2".into(), "x".into())],
+        };
+        let files = resolver(&dns, "x").unwrap();
+        assert_eq!(
+            files.resolv_conf,
+            "nameserver 10.0.0.1\nsearch a.example b.example\n"
+        );
+        assert!(files.hosts.ends_with("::1\tlocalhost\n10.0.0.2\tx\n"));
+    }
+
+    #[test]
+    fn programs_see_a_whole_number_of_processors() {
+        let with = |share| {
+            processors(&Limits {
+                processors: share,
+                ..Limits::default()
+            })
+        };
+        let host = with(None);
+        assert_eq!(with(Some(0.5)), 1);
+        assert_eq!(with(Some(1e6)), host);
+    }
+}

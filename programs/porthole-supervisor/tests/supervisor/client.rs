@@ -1,0 +1,245 @@
+//! A supervisor of its own for each test, and a client of it.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use porthole_protocol::Hello;
+use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::frame;
+use porthole_protocol::supervisor::{
+    CONTROL_SOCKET, EXIT_RECORD, Event, ExitRecord, LOG_FILE, Limits, OpenStdio, ProcessSpec,
+    Request, Response, SPEC_FILE, SiloDns, SiloSpec, SiloUser, StdioFrame, StreamKind, Streams,
+    VERSION,
+};
+
+/// The cgroup below which every test's silo is.
+pub(crate) const CGROUP_PARENT: &str = "supervisor-test";
+
+/// A tree with a kernel package, a base layer and its registry, or why there is none.
+pub(crate) fn dev_tree() -> Result<PathBuf, &'static str> {
+    let tree = std::env::var_os("PORTHOLE_DEV_TREE")
+        .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from);
+    if !rustix::process::geteuid().is_root() {
+        Err("needs root")
+    } else if tree
+        .join("layers/nanoserver/Files/Windows/System32/cexecsvc.exe")
+        .exists()
+    {
+        Ok(tree)
+    } else {
+        Err("needs a base image with the guest agent (PORTHOLE_DEV_TREE)")
+    }
+}
+
+/// A run directory with a spec, and the supervisor that was started there.
+pub(crate) struct Supervised {
+    directory: tempfile::TempDir,
+    pub(crate) spec: SiloSpec,
+}
+
+impl Supervised {
+    /// A spec over the tree's nanoserver; nothing is started yet.
+    pub(crate) fn prepare(tree: &Path, name: &str, user: SiloUser) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("supervisor-test")
+            .tempdir()
+            .unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let registry = directory.path().join("registry");
+        fs::create_dir(&registry).unwrap();
+        fs::create_dir(directory.path().join("sandbox")).unwrap();
+        for file in ["system.reg", "user.reg", "userdef.reg"] {
+            fs::copy(
+                tree.join("registry/nanoserver").join(file),
+                registry.join(file),
+            )
+            .unwrap();
+        }
+        let tree = |name: &str| tree.join(name).to_str().unwrap().to_owned();
+        let spec = SiloSpec {
+            id: format!("{name}-{}", std::process::id()),
+            host_name: "testhost".to_owned(),
+            kernel: tree("kernels/current/root"),
+            layers: vec![tree("layers/nanoserver/Files")],
+            sandbox: path("sandbox"),
+            registry: path("registry"),
+            mapped_directories: Vec::new(),
+            user,
+            network_namespace: None,
+            dns: SiloDns::default(),
+            limits: Limits::default(),
+            cgroup_parent: CGROUP_PARENT.to_owned(),
+            published_ports: Vec::new(),
+        };
+        Self { directory, spec }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts the supervisor.
+    pub(crate) fn launch(&self) {
+        fs::write(
+            self.path(SPEC_FILE),
+            serde_json::to_vec(&self.spec).unwrap(),
+        )
+        .unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_porthole-supervisor"))
+            .arg("--system-dir")
+            .arg(self.directory.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let mut stream = UnixStream::connect(self.path(CONTROL_SOCKET)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        frame::write(&mut stream, &Hello::new(VERSION)).unwrap();
+        let hello: Hello = frame::read(&mut stream).unwrap();
+        assert!(hello.agrees_with(VERSION));
+        Client(stream)
+    }
+
+    /// Launches and starts the silo; a client, and how long the start took.
+    pub(crate) fn start(&self) -> (Client, Duration) {
+        self.launch();
+        let mut client = self.connect();
+        let begin = Instant::now();
+        let response = client.ask(&Request::Start);
+        assert!(
+            matches!(response, Response::Started { .. }),
+            "{response:?}\n{}",
+            self.log()
+        );
+        (client, begin.elapsed())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path(LOG_FILE)).unwrap_or_default()
+    }
+
+    /// Waits for the exit record and checks that nothing else is left.
+    pub(crate) fn record(&self) -> ExitRecord {
+        let path = self.path(EXIT_RECORD);
+        eventually("an exit record", || path.exists());
+        let record = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        eventually("no socket", || !self.path(CONTROL_SOCKET).exists());
+        let id = &self.spec.id;
+        eventually("no cgroup", || cgroups(id).is_empty());
+        record
+    }
+}
+
+impl Drop for Supervised {
+    /// Whatever has become of the test, no silo outlives it.
+    fn drop(&mut self) {
+        if let Ok(mut stream) = UnixStream::connect(self.path(CONTROL_SOCKET)) {
+            let _ = frame::write(&mut stream, &Hello::new(VERSION));
+            let _ = frame::write(&mut stream, &Request::Terminate);
+            eventually("the end of the silo", || self.path(EXIT_RECORD).exists());
+        }
+    }
+}
+
+/// The directories of a silo's cgroup.
+pub(crate) fn cgroups(id: &str) -> Vec<PathBuf> {
+    let roots = fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    roots
+        .chain([PathBuf::from("/sys/fs/cgroup")])
+        .map(|root| root.join(CGROUP_PARENT).join(id))
+        .filter(|path| path.exists())
+        .collect()
+}
+
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A connection.
+pub(crate) struct Client(UnixStream);
+
+impl Client {
+    pub(crate) fn ask(&mut self, request: &Request) -> Response {
+        frame::write(&mut self.0, request).unwrap();
+        frame::read(&mut self.0).unwrap()
+    }
+
+    pub(crate) fn create(&mut self, spec: ProcessSpec) -> u32 {
+        match self.ask(&Request::CreateProcess(spec)) {
+            Response::Created { pid } => pid,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Becomes the streams of a process.
+    pub(crate) fn attach(mut self, process: u32, stdin: bool) -> Self {
+        let wanted = OpenStdio {
+            process: ProcessKey(process),
+            stdin,
+            stdout: true,
+            stderr: true,
+        };
+        assert_eq!(self.ask(&Request::OpenStdio(wanted)), Response::Done);
+        self
+    }
+
+    pub(crate) fn send(&mut self, frame: &StdioFrame) {
+        frame::write(&mut self.0, frame).unwrap();
+    }
+
+    pub(crate) fn receive(&mut self) -> Option<StdioFrame> {
+        frame::read(&mut self.0).ok()
+    }
+
+    /// All of standard output and standard error until the connection is closed.
+    pub(crate) fn read_all(mut self) -> (String, String) {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while let Some(frame) = self.receive() {
+            match frame {
+                StdioFrame::Data(StreamKind::Stdout, bytes) => stdout.extend(bytes),
+                StdioFrame::Data(_, bytes) => stderr.extend(bytes),
+                StdioFrame::End(_) => {}
+            }
+        }
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(stdout), text(stderr))
+    }
+
+    /// Becomes a watcher; all events until the last.
+    pub(crate) fn watch(mut self) -> Vec<Event> {
+        assert_eq!(self.ask(&Request::Watch), Response::Done);
+        std::iter::from_fn(|| frame::read(&mut self.0).ok()).collect()
+    }
+}
+
+/// A process that runs a command line, with pipes and no input.
+pub(crate) fn process(key: u32, command_line: &str) -> ProcessSpec {
+    ProcessSpec {
+        process: ProcessKey(key),
+        command_line: command_line.to_owned(),
+        environment: Vec::new(),
+        working_directory: r"C:\".to_owned(),
+        user: "ContainerAdministrator".to_owned(),
+        streams: Streams::Pipes {
+            stdin: false,
+            stdin_once: false,
+        },
+        log: None,
+        wait_for_attach: false,
+        main: false,
+    }
+}
