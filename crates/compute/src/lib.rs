@@ -9,6 +9,7 @@
 pub mod document;
 pub mod error;
 pub mod fake;
+pub mod launch;
 pub mod limits;
 pub mod phase;
 pub mod policy;
@@ -17,7 +18,7 @@ mod properties;
 pub mod rpc;
 pub mod service;
 pub mod settings;
-//pub mod silo;
+pub mod silo;
 mod socket;
 pub mod system;
 mod timeout;

@@ -5,7 +5,7 @@
 //! system), `driver` (the task), `system` and `process` (the handles), [`systems`] (the table).
 
 pub mod backend;
-mod call;
+pub(crate) mod call;
 mod driver;
 pub(crate) mod process;
 mod recovery;

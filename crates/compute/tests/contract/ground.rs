@@ -15,6 +15,8 @@ use porthole_hcs as hcs;
 use porthole_protocol::supervisor::StreamKind;
 use tokio::net::UnixListener;
 
+use crate::silo_host::SiloHost;
+
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,6 +27,8 @@ pub(crate) struct Ground {
     layers: Vec<PathBuf>,
     wine_build: String,
     systems: AtomicU32,
+    /// Of silos: where their service keeps things.
+    pub(crate) host: Option<SiloHost>,
     prefix: String,
 }
 
@@ -40,6 +44,7 @@ impl Ground {
             layers,
             wine_build,
             systems: AtomicU32::new(0),
+            host: None,
             prefix,
         }
     }
@@ -129,6 +134,10 @@ impl Ground {
             system.close().await.unwrap();
             assert!(self.service.open(&properties.id).await.is_err());
         }
+        assert!(
+            self.host.is_none_or(|host| host.is_clean()),
+            "a system left something behind"
+        );
     }
 }
 
@@ -230,10 +239,21 @@ fn over_grpc(systems: Arc<Systems>) -> Arc<Client> {
 }
 
 pub(crate) async fn silo() -> Option<Ground> {
-    println!("skipped: no silo back end yet");
-    None
+    let host = SiloHost::find()?;
+    let (systems, wine_build) = host.systems().await;
+    let layers = vec![host.base.clone()];
+    Some(Ground {
+        host: Some(host),
+        ..Ground::new(systems, layers, &wine_build)
+    })
 }
 
 pub(crate) async fn silo_over_grpc() -> Option<Ground> {
-    silo().await
+    let host = SiloHost::find()?;
+    let (systems, wine_build) = host.systems().await;
+    let layers = vec![host.base.clone()];
+    Some(Ground {
+        host: Some(host),
+        ..Ground::new(over_grpc(systems), layers, &wine_build)
+    })
 }

@@ -5,6 +5,7 @@
 
 mod cases;
 mod ground;
+mod silo_host;
 mod states;
 mod streams;
 

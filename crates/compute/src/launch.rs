@@ -1,0 +1,122 @@
+//! Reaching the service, and starting it when it does not run: what containerd is to dockerd.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use crate::rpc::Client;
+use crate::socket;
+use crate::timeout;
+
+/// The service's socket, in the run-time root.
+pub const SOCKET: &str = "compute.sock";
+
+/// The log of a service that was started by [`client`], in the run-time root.
+pub const LOG: &str = "compute.log";
+
+/// How the service is started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The service's program, `porthole-compute`.
+    pub program: PathBuf,
+    /// `--data-root`.
+    pub data_root: PathBuf,
+    /// `--exec-root`.
+    pub exec_root: PathBuf,
+    /// `--log-level`, if not the program's own.
+    pub log_level: Option<String>,
+}
+
+/// A client of the service, which starts the service whenever it is needed and does not run.
+#[must_use]
+pub fn client(launch: Launch) -> Client {
+    let launch = Arc::new(launch);
+    Client::with_connector(Arc::new(move || {
+        let launch = launch.clone();
+        Box::pin(async move { ensure_running(&launch).await })
+    }))
+}
+
+/// A connection to the service, which is started if it does not run. It detaches into a session of
+/// its own, so that it outlives its starter.
+///
+/// # Errors
+/// It cannot be started, or ends before it answers; its log says why.
+pub async fn ensure_running(launch: &Launch) -> io::Result<UnixStream> {
+    let path = launch.exec_root.join(SOCKET);
+    if let Ok(stream) = socket::connect(&path).await {
+        return Ok(stream);
+    }
+    let child = spawn(launch)?;
+    let mut ended = std::pin::pin!(reap(child));
+    let mut failure = None;
+    let deadline = Instant::now() + timeout::SERVICE_APPEARS;
+    loop {
+        match socket::connect(&path).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() > deadline => return Err(failure.unwrap_or(error)),
+            Err(_) => {}
+        }
+        tokio::select! {
+            status = &mut ended, if failure.is_none() => {
+                // Another starter may have been first; then its service is about to answer.
+                failure = Some(io::Error::other(format!(
+                    "{} ended ({status}); see {}",
+                    launch.program.display(),
+                    launch.exec_root.join(LOG).display()
+                )));
+            }
+            () = tokio::time::sleep(timeout::POLL) => {}
+        }
+    }
+}
+
+fn spawn(launch: &Launch) -> io::Result<Child> {
+    std::fs::create_dir_all(&launch.exec_root)?;
+    let mut command = Command::new(&launch.program);
+    command
+        .arg("--data-root")
+        .arg(&launch.data_root)
+        .arg("--exec-root")
+        .arg(&launch.exec_root)
+        .arg("--detached")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log(&launch.exec_root)?);
+    if let Some(level) = &launch.log_level {
+        command.arg("--log-level").arg(level);
+    }
+    command.spawn().map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("{}: {error}", launch.program.display()),
+        )
+    })
+}
+
+fn log(exec_root: &Path) -> io::Result<File> {
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(exec_root.join(LOG))
+}
+
+/// Waits for the child in a task of its own, so that it is reaped whenever it ends.
+async fn reap(mut child: Child) -> String {
+    let waiting = tokio::spawn(async move {
+        match child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    });
+    waiting.await.unwrap_or_else(|error| error.to_string())
+}

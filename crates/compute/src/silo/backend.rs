@@ -1,0 +1,226 @@
+//! The back end of silos.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::num::NonZero;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use porthole_hcs as hcs;
+use porthole_protocol::supervisor::Request;
+
+use super::directory::RunDirectory;
+use super::supervised::SiloSupervised;
+use super::{image, leftovers, spawn, spec};
+use crate::document::{self, SystemPlan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::service::backend::{Backend, Recovered, Supervised};
+use crate::service::call::call;
+use crate::settings::SystemSettings;
+
+/// The directory of run directories, in the run-time root.
+const SYSTEMS: &str = "compute";
+
+/// Where things are.
+#[derive(Debug, Clone)]
+pub struct SiloConfig {
+    /// The data root: kernel packages and merged registries.
+    pub data_root: PathBuf,
+    /// The run-time root.
+    pub exec_root: PathBuf,
+    /// The supervisor program.
+    pub supervisor: PathBuf,
+}
+
+/// Makes silos.
+#[derive(Debug)]
+pub struct SiloBackend {
+    config: Arc<SiloConfig>,
+    processors: u32,
+}
+
+impl SiloBackend {
+    /// A back end on this host. The run-time root is made if it is not there.
+    ///
+    /// # Errors
+    /// `Host` when it cannot be made.
+    pub fn new(config: SiloConfig) -> Result<Self> {
+        let systems = config.exec_root.join(SYSTEMS);
+        // For root alone: logs and documents of every container are below it.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&systems);
+        made.map_err(|source| {
+            let message = format!("cannot make {}", systems.display());
+            Error::new(ErrorKind::Host, "open the silo back end", message).with_source(source)
+        })?;
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Ok(Self {
+            config: Arc::new(config),
+            processors: u32::try_from(processors).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for SiloBackend {
+    fn processors(&self) -> u32 {
+        self.processors
+    }
+
+    async fn prepare(
+        &self,
+        plan: &SystemPlan,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<Arc<dyn Supervised>> {
+        let directory = run_directory(&self.config, &plan.id);
+        let work = (
+            plan.clone(),
+            settings.clone(),
+            self.config.clone(),
+            directory.clone(),
+        );
+        blocking(&plan.id, move || {
+            write_files(&work.0, &work.1, &work.2, &work.3)
+        })
+        .await?;
+        let failed = |source: io::Error| {
+            host(&plan.id, "cannot start the system's supervisor").with_source(source)
+        };
+        let exists = match spawn::supervisor(&self.config.supervisor, directory.path()).await {
+            Ok(()) => directory.write_document(document).map_err(failed),
+            Err(error) => Err(failed(error)),
+        };
+        let supervised = SiloSupervised {
+            id: plan.id.clone(),
+            directory,
+        };
+        match exists {
+            Ok(()) => Ok(Arc::new(supervised)),
+            Err(error) => {
+                undo(&supervised).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn recover(&self) -> Result<Vec<Recovered>> {
+        let (config, processors) = (self.config.clone(), self.processors);
+        let found = blocking("", move || find(&config, processors)).await?;
+        for supervised in &found.half {
+            undo(supervised).await;
+        }
+        Ok(found.whole)
+    }
+}
+
+fn run_directory(config: &SiloConfig, id: &str) -> RunDirectory {
+    RunDirectory::new(config.exec_root.join(SYSTEMS).join(id))
+}
+
+fn host(id: &str, message: impl Into<String>) -> Error {
+    Error::new(
+        ErrorKind::Host,
+        format!("CreateComputeSystem {id}"),
+        message,
+    )
+}
+
+async fn blocking<T: Send + 'static>(
+    id: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(host(id, "the operation was cut short").with_source(error)))
+}
+
+/// Makes the run directory with everything that the supervisor reads.
+fn write_files(
+    plan: &SystemPlan,
+    settings: &SystemSettings,
+    config: &SiloConfig,
+    directory: &RunDirectory,
+) -> Result<()> {
+    let image = image::make_ready(plan, &config.data_root)?;
+    let spec = spec::spec(plan, &image, &config.exec_root);
+    let write = || -> io::Result<()> {
+        directory.make()?;
+        directory.write_spec(&spec)?;
+        directory.write_settings(settings)
+    };
+    write().map_err(|source| {
+        // Fails when it was never made; then there is nothing to remove.
+        let _ = directory.remove();
+        let message = format!("cannot write {}", directory.path().display());
+        host(&plan.id, message).with_source(source)
+    })
+}
+
+/// Takes back a system that was only half made.
+async fn undo(supervised: &SiloSupervised) {
+    // There may be no supervisor to ask.
+    let _ = call(supervised, &Request::Terminate).await;
+    if let Err(error) = supervised.discard().await {
+        tracing::error!(system = supervised.id, %error, "cannot remove a half-made system");
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    whole: Vec<Recovered>,
+    half: Vec<SiloSupervised>,
+}
+
+/// Looks through the run directories.
+fn find(config: &SiloConfig, processors: u32) -> Result<Found> {
+    let systems = config.exec_root.join(SYSTEMS);
+    let unreadable = |source: io::Error| {
+        let message = format!("cannot read {}", systems.display());
+        Error::new(ErrorKind::Host, "recover compute systems", message).with_source(source)
+    };
+    let mut found = Found::default();
+    for entry in fs::read_dir(&systems).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let id = entry.file_name().to_string_lossy().into_owned();
+        let directory = run_directory(config, &id);
+        let supervised = SiloSupervised { id, directory };
+        match read(&supervised, processors) {
+            Ok((plan, notes)) => {
+                let supervised = Arc::new(supervised);
+                found.whole.push(Recovered {
+                    plan,
+                    supervised,
+                    notes,
+                });
+            }
+            Err(error) => {
+                tracing::warn!(system = supervised.id, %error, "removing a half-made system");
+                found.half.push(supervised);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn read(
+    supervised: &SiloSupervised,
+    processors: u32,
+) -> io::Result<(SystemPlan, Vec<crate::service::backend::Note>)> {
+    let directory = &supervised.directory;
+    let (document, settings) = directory.documents()?;
+    let mut plan = document::plan(&supervised.id, &document, &settings, processors)
+        .map_err(io::Error::other)?;
+    // They may have been changed since.
+    plan.limits = directory.spec()?.limits;
+    let record = directory.exit_record();
+    if record.is_none() && !directory.is_supervised()? {
+        // Its driver will find nobody and say so; the cgroup must not wait for that.
+        leftovers::remove_cgroup(&supervised.id)?;
+    }
+    Ok((plan, directory.notes()?))
+}

@@ -1,0 +1,134 @@
+//! What a silo is made from: the kernel package, the layers, the host's directories, and a
+//! registry of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use porthole_wine::registry::FILES;
+use porthole_wine::{KernelPackage, RegistryCache};
+use sha2::{Digest, Sha256};
+
+use crate::document::SystemPlan;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The directory of a layer that holds its part of C:.
+pub(super) const LAYER_FILES: &str = "Files";
+
+/// The container's registry, beside its sandbox.
+const REGISTRY: &str = "registry";
+
+/// HCS's own text of its own error.
+const MISMATCH: &str = "The container operating system does not match the host operating system.";
+
+/// The paths that a silo is built from.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) kernel_root: PathBuf,
+    pub(super) registry: PathBuf,
+}
+
+fn error(plan: &SystemPlan, kind: ErrorKind, message: impl Into<String>) -> Error {
+    Error::new(kind, format!("CreateComputeSystem {}", plan.id), message)
+}
+
+/// Checks everything, then makes the registry unless the container has one already.
+pub(super) fn make_ready(plan: &SystemPlan, data_root: &Path) -> Result<Image> {
+    let kernel_root = kernel(plan, &data_root.join("kernels"))?;
+    check_layers(plan)?;
+    check_mapped_directories(plan)?;
+    let registry = registry(plan, &data_root.join(REGISTRY))?;
+    fs::create_dir_all(&plan.sandbox).map_err(|source| {
+        let message = format!("cannot make the sandbox {}", plan.sandbox.display());
+        error(plan, ErrorKind::Host, message).with_source(source)
+    })?;
+    Ok(Image {
+        kernel_root,
+        registry,
+    })
+}
+
+fn kernel(plan: &SystemPlan, kernels: &Path) -> Result<PathBuf> {
+    let kernel = KernelPackage::current(kernels).map_err(|source| {
+        error(plan, ErrorKind::Host, "there is no usable kernel package").with_source(source)
+    })?;
+    match kernel.build().accept(&plan.wine_build) {
+        Ok(()) => Ok(kernel.root()),
+        Err(mismatch) => Err(error(plan, ErrorKind::ImageMismatch, MISMATCH).with_source(mismatch)),
+    }
+}
+
+fn check_layers(plan: &SystemPlan) -> Result<()> {
+    match plan
+        .layers
+        .iter()
+        .find(|layer| !layer.join(LAYER_FILES).is_dir())
+    {
+        None => Ok(()),
+        Some(layer) => {
+            let message = format!("{} is no layer: it holds no {LAYER_FILES}", layer.display());
+            Err(error(plan, ErrorKind::InvalidLayer, message))
+        }
+    }
+}
+
+fn check_mapped_directories(plan: &SystemPlan) -> Result<()> {
+    for mapped in &plan.mapped_directories {
+        fs::metadata(&mapped.source).map_err(|source| {
+            let message = format!("cannot map {} into the container", mapped.source);
+            error(plan, ErrorKind::InvalidDocument, message).with_source(source)
+        })?;
+    }
+    Ok(())
+}
+
+/// A container keeps its registry from one start to the next.
+fn registry(plan: &SystemPlan, cache: &Path) -> Result<PathBuf> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
+        let message = "cannot make the container's registry";
+        error(plan, ErrorKind::Host, message).with_source(source)
+    };
+    let container = plan.sandbox.parent().unwrap_or(Path::new("/"));
+    let target = container.join(REGISTRY);
+    if FILES.iter().all(|name| target.join(name).exists()) {
+        return Ok(target);
+    }
+    // What is left of a copy that was cut short would be in the way of the next.
+    match fs::remove_dir_all(&target) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed(source.into()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(cache).map_err(|source| failed(source.into()))?;
+    let base_first: Vec<&Path> = plan.layers.iter().rev().map(PathBuf::as_path).collect();
+    RegistryCache::new(cache)
+        .prepare(&chain_id(&base_first), &base_first)
+        .and_then(|merged| merged.clone_into(&target))
+        .map_err(|source| failed(source.into()))?;
+    Ok(target)
+}
+
+/// Names a chain of layers, the base first: the digest of the layers' own names, which are digests
+/// of what is in them.
+#[must_use]
+pub fn chain_id(base_first: &[&Path]) -> String {
+    let mut digest = Sha256::new();
+    for layer in base_first {
+        digest.update(layer.file_name().unwrap_or_default().as_encoded_bytes());
+        digest.update(b"\n");
+    }
+    hex::encode(digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_named_by_its_layers_in_their_order() {
+        let (a, b) = (Path::new("/layers/a"), Path::new("/layers/b"));
+        assert_eq!(chain_id(&[a, b]), chain_id(&[Path::new("/elsewhere/a"), b]));
+        assert_ne!(chain_id(&[a, b]), chain_id(&[b, a]));
+        assert_eq!(chain_id(&[a]).len(), 64);
+    }
+}

@@ -1,0 +1,43 @@
+//! From the plan to what the supervisor is told.
+
+use std::path::Path;
+
+use porthole_protocol::supervisor::SiloSpec;
+
+use super::image::{Image, LAYER_FILES};
+use crate::document::{Network, SystemPlan};
+
+/// The cgroup that holds those of all silos.
+pub(super) const CGROUP_PARENT: &str = "porthole";
+
+/// The directory of network namespaces, in the run-time root.
+const NAMESPACES: &str = "netns";
+
+pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSpec {
+    let layers = plan.layers.iter();
+    let network_namespace = match &plan.network {
+        Network::None => None,
+        Network::Path(path) => Some(path.clone()),
+        Network::Id(id) => Some(text(&exec_root.join(NAMESPACES).join(id))),
+    };
+    SiloSpec {
+        id: plan.id.clone(),
+        host_name: plan.host_name.clone(),
+        kernel: text(&image.kernel_root),
+        layers: layers.map(|layer| text(&layer.join(LAYER_FILES))).collect(),
+        sandbox: text(&plan.sandbox),
+        registry: text(&image.registry),
+        mapped_directories: plan.mapped_directories.clone(),
+        user: plan.user,
+        network_namespace,
+        dns: plan.dns.clone(),
+        limits: plan.limits.clone(),
+        cgroup_parent: CGROUP_PARENT.to_owned(),
+        published_ports: plan.published_ports.clone(),
+    }
+}
+
+/// Paths come from JSON documents and from our own names, both Unicode.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

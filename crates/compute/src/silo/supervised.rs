@@ -1,0 +1,98 @@
+//! A system with its run directory and its supervisor.
+
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use porthole_protocol::supervisor::{ExitRecord, Limits};
+
+use super::directory::RunDirectory;
+use super::leftovers;
+use crate::service::backend::{Note, Supervised};
+use crate::socket;
+use crate::timeout;
+use crate::wire::Duplex;
+
+#[derive(Debug)]
+pub(super) struct SiloSupervised {
+    pub(super) id: String,
+    pub(super) directory: RunDirectory,
+}
+
+impl SiloSupervised {
+    /// Does blocking work with the run directory.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&RunDirectory, &str) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let (directory, id) = (self.directory.clone(), self.id.clone());
+        tokio::task::spawn_blocking(move || work(&directory, &id))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+#[async_trait]
+impl Supervised for SiloSupervised {
+    async fn connect(&self) -> io::Result<Box<dyn Duplex>> {
+        Ok(Box::new(socket::connect(&self.directory.socket()).await?))
+    }
+
+    async fn socket(&self) -> io::Result<PathBuf> {
+        Ok(self.directory.socket())
+    }
+
+    fn note(&self, note: &Note) -> io::Result<()> {
+        self.directory.note(note)
+    }
+
+    async fn keep_limits(&self, limits: &Limits) -> io::Result<()> {
+        let limits = limits.clone();
+        self.blocking(move |directory, _| {
+            let mut spec = directory.spec()?;
+            spec.limits = limits;
+            directory.write_spec(&spec)
+        })
+        .await
+    }
+
+    async fn exit_record(&self) -> Option<ExitRecord> {
+        let read = self.blocking(|directory, _| {
+            directory
+                .exit_record()
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        });
+        read.await.ok()
+    }
+
+    async fn abandon(&self, record: &ExitRecord) {
+        let mut record = record.clone();
+        let ended = self.blocking(move |directory, id| {
+            let ended = leftovers::end(directory, id);
+            let said = directory.log_tail();
+            if let Some(error) = record.error.as_mut().filter(|_| !said.is_empty()) {
+                error.push_str("; it said: ");
+                error.push_str(&said);
+            }
+            // Written even so: the system is over.
+            directory.write_exit_record(&record)?;
+            ended
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(system = self.id, %error, "cannot end what the supervisor left");
+        }
+    }
+
+    async fn discard(&self) -> io::Result<()> {
+        self.blocking(|directory, id| {
+            if directory.path().exists()
+                && leftovers::await_unsupervised(directory, timeout::REQUEST).is_err()
+            {
+                leftovers::end(directory, id)?;
+            }
+            leftovers::remove_cgroup(id)?;
+            directory.remove()
+        })
+        .await
+    }
+}
