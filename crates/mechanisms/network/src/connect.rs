@@ -162,7 +162,11 @@ impl Network {
             let pair = async {
                 if let (Some(bridge), Some(address)) = (bridge, &endpoint.address) {
                     link::create_pair(&self.inner.host, bridge, &file, address).await?;
-                    link::configure_interface(&inside, address).await?;
+                    let (port, interface) = tokio::join!(
+                        link::allow_hairpin(&self.inner.host, address),
+                        link::configure_interface(&inside, address),
+                    );
+                    port.and(interface)?;
                 }
                 Ok(())
             };

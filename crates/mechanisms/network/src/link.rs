@@ -11,7 +11,7 @@ use rtnetlink::packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
-use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkBridge, LinkBridgePort, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::io::Errno;
 
 use crate::address;
@@ -78,6 +78,16 @@ pub(crate) async fn create_pair(
         .build();
     let result = host.link().add(pair).execute().await;
     result.map_err(|error| Error::netlink("create interface", &name, error))
+}
+
+/// Lets the bridge send a container what it sent itself. With `br_netfilter`, which dockerd loads,
+/// translation already happens in the bridge, and a container that asks for its own published port
+/// is answered through the port that it asked by.
+pub(crate) async fn allow_hairpin(host: &Handle, address: &Address) -> Result<()> {
+    let name = host_end(address.ip);
+    let port = LinkBridgePort::new(0).name(&name).hairpin(true).build();
+    let result = host.link().set_port(port).execute().await;
+    result.map_err(|error| Error::netlink("configure bridge port", &name, error))
 }
 
 /// Brings the container's end up, with its address and its route out.

@@ -30,6 +30,7 @@ pub(crate) async fn create(path: &Path) -> Result<(File, rtnetlink::Handle)> {
         let _ = sender.send(enter_new(&target));
     };
     let failed = |error| Error::io(OPERATION, path, error);
+    std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
     std::thread::Builder::new()
         .name("netns".to_owned())
         .spawn(work)
@@ -78,4 +79,27 @@ const NSFS_MAGIC: rustix::fs::FsWord = 0x6e73_6673;
 /// The directory of the namespaces' files.
 pub(crate) fn directory(exec_root: &Path) -> PathBuf {
     exec_root.join("netns")
+}
+
+/// The namespaces' files.
+pub(crate) fn list(exec_root: &Path) -> Result<Vec<PathBuf>> {
+    let directory = directory(exec_root);
+    let failed = |error| Error::io("list network namespaces", &directory, error);
+    match std::fs::read_dir(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+            .map_err(failed),
+    }
+}
+
+/// Removes the directory of the namespaces' files, which must be empty.
+pub(crate) fn remove_directory(exec_root: &Path) -> Result<()> {
+    let directory = directory(exec_root);
+    match std::fs::remove_dir(&directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove directory", &directory, error))
+        }
+        _ => Ok(()),
+    }
 }

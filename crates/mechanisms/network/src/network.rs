@@ -142,9 +142,6 @@ impl Network {
     /// [`ErrorKind::Kernel`].
     pub async fn open(options: Options) -> Result<Self> {
         let records = Records::open(&options.exec_root)?;
-        let directory = namespace::directory(&options.exec_root);
-        std::fs::create_dir_all(&directory)
-            .map_err(|error| Error::io("create directory", &directory, error))?;
         let endpoints = records.load_endpoints()?;
         let mut ports = Ports::new(
             port::host_ephemeral_range(),
@@ -302,9 +299,7 @@ impl Network {
         *prepared = None;
         self.inner.state().leases = None;
         self.inner.records.remove_all()?;
-        let directory = namespace::directory(&self.inner.options.exec_root);
-        std::fs::remove_dir(&directory)
-            .map_err(|error| Error::io("remove directory", &directory, error))?;
+        namespace::remove_directory(&self.inner.options.exec_root)?;
         Ok(Teardown::Done)
     }
 
@@ -419,20 +414,13 @@ impl Network {
     }
 
     fn remove_stray_namespaces(&self) -> Result<()> {
-        let directory = namespace::directory(&self.inner.options.exec_root);
-        let failed = |error| Error::io("list namespaces", &directory, error);
-        let known: BTreeSet<PathBuf> = self
-            .endpoints()
-            .into_iter()
-            .map(|endpoint| endpoint.namespace)
-            .collect();
-        for entry in std::fs::read_dir(&directory).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if !known.contains(&path) {
-                namespace::remove(&path)?;
-            }
-        }
-        Ok(())
+        let endpoints = self.endpoints();
+        let is_stray = |path: &PathBuf| endpoints.iter().all(|known| known.namespace != *path);
+        let paths = namespace::list(&self.inner.options.exec_root)?;
+        paths
+            .iter()
+            .filter(|path| is_stray(path))
+            .try_for_each(|path| namespace::remove(path))
     }
 
     async fn remove_stray_interfaces(&self) -> Result<()> {

@@ -83,7 +83,8 @@ fn an_endpoint_has_what_it_says() {
         );
         let interface = &links[1];
         ensure!(
-            interface["ifname"] == "Ethernet" && interface["operstate"] == "UP",
+            interface["ifname"] == "Ethernet"
+                && interface["flags"].to_string().contains("LOWER_UP"),
             "{links}"
         );
         ensure!(interface["address"] == address.mac_text(), "{links}");
@@ -109,12 +110,7 @@ fn an_endpoint_has_what_it_says() {
                 .is_some_and(|list| list.len() == 1),
             "{bridge}"
         );
-        sh_in(
-            &endpoint.namespace,
-            &format!("ping -c1 -W2 {}", address.gateway),
-        )
-        .map(drop)
-        .or_else(|_| sh(&format!("{at} sh -c ': >/dev/udp' ; true")).map(drop))
+        Ok(())
     });
 }
 
@@ -159,34 +155,52 @@ fn published_ports_are_reached_from_everywhere() {
         serve(&server.namespace, 80)?;
         let gateway = network.nat().context("prepared")?.gateway.to_string();
 
-        ensure!(
-            get("127.0.0.1:8080")? == gateway,
-            "loopback comes in as the gateway"
-        );
-        ensure!(get("127.0.0.1:8081")? == gateway);
-        ensure!(get("192.0.2.1:8080")? == gateway || get("192.0.2.1:8080")? == "192.0.2.1");
-        ensure!(
-            get_in(&outside.namespace, "192.0.2.1:8080")? == "192.0.2.2",
-            "the peer's own address"
-        );
-        ensure!(
-            get_in(&client.namespace, "192.0.2.1:8080")? == gateway,
-            "a neighbour by the host's address"
-        );
-        ensure!(
-            get_in(&server.namespace, "192.0.2.1:8080")? == gateway,
-            "itself by the host's address"
-        );
         let direct = format!("{}:80", ip(&server));
-        ensure!(
-            get_in(&client.namespace, &direct)? == ip(&client),
-            "neighbours talk directly"
-        );
-        ensure!(get(&direct).is_ok(), "the host reaches containers");
-        ensure!(
-            get_in(&outside.namespace, "192.0.2.1:8081").is_err(),
-            "published on loopback alone"
-        );
+        // From where, by which address, and who the server then sees.
+        let ways: [(&str, Option<&Endpoint>, &str, &str); 8] = [
+            ("the host by loopback", None, "127.0.0.1:8080", &gateway),
+            (
+                "the host by a port on loopback",
+                None,
+                "127.0.0.1:8081",
+                &gateway,
+            ),
+            (
+                "the host by its address",
+                None,
+                "192.0.2.1:8080",
+                "192.0.2.1",
+            ),
+            ("the host directly", None, &direct, &gateway),
+            (
+                "another machine",
+                Some(&outside),
+                "192.0.2.1:8080",
+                "192.0.2.2",
+            ),
+            (
+                "a neighbour by the host",
+                Some(&client),
+                "192.0.2.1:8080",
+                &gateway,
+            ),
+            ("a neighbour directly", Some(&client), &direct, &ip(&client)),
+            (
+                "itself by the host",
+                Some(&server),
+                "192.0.2.1:8080",
+                &gateway,
+            ),
+        ];
+        for (from, endpoint, address, seen) in ways {
+            let peer = match endpoint {
+                Some(endpoint) => get_in(&endpoint.namespace, address).context(from)?,
+                None => get(address).context(from)?,
+            };
+            ensure!(peer == seen, "{from}: seen as {peer}, not {seen}");
+        }
+        let loopback_only = get_in(&outside.namespace, "192.0.2.1:8081");
+        ensure!(loopback_only.is_err(), "published on loopback alone");
 
         network.delete_endpoint("server").await?;
         ensure!(get("127.0.0.1:8080").is_err(), "published no more");
@@ -291,8 +305,9 @@ fn failures_undo_what_was_done() {
             .unwrap_err();
         ensure!(error.kind() == ErrorKind::Invalid);
         // The next address's interface is there already, so making it fails halfway.
-        sh("ip link add phac1e0004 type dummy 2>/dev/null || ip link add phac1e0004 type bridge")?;
-        nat(&network, "c", &[]).await?;
+        let c = nat(&network, "c", &[]).await?;
+        let next = u32::from(c.address.context("an address")?.ip) + 1;
+        sh(&format!("ip link add ph{next:08x} type bridge"))?;
         let error = network
             .create_endpoint(&spec("d", NetworkKind::Nat, &[(None, 9090, 80)]))
             .await
@@ -344,7 +359,7 @@ fn a_new_daemon_finds_what_the_old_one_left() {
             root.display()
         ))?;
         ensure!(
-            !files.contains("stray") && !files.contains("tmp") && !files.contains("gone"),
+            !files.contains("stray") && !files.contains("x.json") && !files.contains("gone"),
             "{files}"
         );
         let error = new
