@@ -9,12 +9,15 @@
 pub mod container;
 pub mod process;
 pub mod properties;
+pub mod registry;
 pub mod request;
+pub mod result;
+pub mod shutdown;
 pub mod system;
 
 pub use container::{
-    Container, GuestOs, Layer, MappedDirectory, MappedPipe, Memory, Networking, PathType, Processor,
-    Storage,
+    Container, GuestOs, Layer, MappedDirectory, MappedPipe, Memory, Networking, PathType,
+    Processor, Storage,
 };
 pub use process::{
     CloseHandle, ConsoleSize, ModifyOperation, ProcessModifyRequest, ProcessParameters,
@@ -24,5 +27,8 @@ pub use properties::{
     ExitType, MemoryStats, OsType, ProcessDetails, ProcessorStats, Properties, PropertyType, State,
     Statistics, StorageStats, SystemPropertyQuery, SystemQuery, SystemType,
 };
+pub use registry::{RegistryChanges, RegistryHive, RegistryKey, RegistryValue, RegistryValueType};
 pub use request::{ModifyRequestType, ModifySettingRequest};
+pub use result::{ErrorEvent, EventType, ResultError, SystemExitStatus};
+pub use shutdown::{SaveOptions, SaveType, ShutdownMechanism, ShutdownOptions, ShutdownType};
 pub use system::{ComputeSystem, Version};

@@ -29,6 +29,22 @@ pub struct ComputeSystem {
     pub should_terminate_on_last_handle_closed: bool,
 }
 
+impl ComputeSystem {
+    /// A document for a container, in the schema's version that is current here.
+    #[must_use]
+    pub fn container(owner: impl Into<String>, container: Container) -> Self {
+        Self {
+            owner: owner.into(),
+            schema_version: Version::V2_5,
+            hosting_system_id: None,
+            hosted_system: None,
+            container: Some(container),
+            virtual_machine: None,
+            should_terminate_on_last_handle_closed: false,
+        }
+    }
+}
+
 /// A schema version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
