@@ -106,7 +106,7 @@ impl Supervisor {
             };
             self.close_agent();
             self.agent_failure.get_or_insert(reason);
-            self.agent_failure_due = crate::deadline::Deadline::after(crate::ending::AGENT_GRACE);
+            self.agent_failure_due = crate::clock::Deadline::after(crate::ending::AGENT_GRACE);
         }
     }
 

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use porthole_protocol::agent::ProcessKey;
@@ -15,7 +15,7 @@ use porthole_protocol::supervisor::{
     CONTROL_SOCKET, EXIT_RECORD, Event, ExitRecord, Failure, KILLED_EXIT_CODE, Response, StreamKind,
 };
 
-use crate::deadline::Deadline;
+use crate::clock::{Deadline, nanoseconds_since_1970};
 use crate::journal::note;
 use crate::lifecycle::{Change, State};
 use crate::silo::WINESERVER;
@@ -137,15 +137,12 @@ impl Supervisor {
             .collect();
         processes.sort_unstable();
         let main = self.processes.values().find(|process| process.is_main());
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         ExitRecord {
             exit_code: main.and_then(crate::processes::Process::exit_code),
             processes,
             terminated: self.cause == Some(Cause::Terminated),
             out_of_memory: self.out_of_memory_kills > 0,
-            finished_at: i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+            finished_at: nanoseconds_since_1970(),
             error: match &self.cause {
                 Some(Cause::Failed(reason)) => Some(reason.clone()),
                 _ => None,

@@ -12,7 +12,8 @@
 
 mod agent;
 mod clients;
-mod deadline;
+mod clock;
+
 mod detach;
 mod ending;
 mod framing;

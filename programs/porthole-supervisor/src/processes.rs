@@ -8,7 +8,7 @@ use porthole_protocol::supervisor::{
     ATTACH_GRACE_SECONDS, Event, ProcessSpec, StreamKind, Streams,
 };
 
-use crate::deadline::Deadline;
+use crate::clock::Deadline;
 use crate::ending::Cause;
 use crate::poller::Poller;
 use crate::stdio::{Fifos, Input, Output, Recorder};

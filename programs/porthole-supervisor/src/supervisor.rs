@@ -13,7 +13,7 @@ use porthole_sandbox::Report;
 
 use crate::agent::AgentLink;
 use crate::clients::Client;
-use crate::deadline::Deadline;
+use crate::clock::Deadline;
 use crate::ending::Cause;
 use crate::journal::note;
 use crate::lifecycle::{Change, State};

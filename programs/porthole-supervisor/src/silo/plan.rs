@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use porthole_protocol::supervisor::{Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser};
 use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio};
 use porthole_wine::environment::{self, Account};
+use porthole_winpath::ContainerPath;
 
 /// Wineserver's place among the services.
 pub(crate) const WINESERVER: u8 = 0;
@@ -51,31 +52,28 @@ fn services(account: Account) -> Vec<Service> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let service = |executable: &str, arguments: &[&str], stdio, awaits_wineserver| Service {
-        executable: executable.to_owned(),
-        arguments: [executable]
-            .iter()
-            .chain(arguments)
-            .map(|&text| text.to_owned())
-            .collect(),
+    let wineserver = Service {
+        executable: environment::WINESERVER.to_owned(),
+        arguments: [environment::WINESERVER, "-f", "-p"]
+            .map(str::to_owned)
+            .to_vec(),
         environment: variables.clone(),
-        stdio,
-        awaits_wineserver,
+        stdio: ServiceStdio::Null,
+        awaits_wineserver: true,
     };
-    vec![
-        service(
-            environment::WINESERVER,
-            &["-f", "-p"],
-            ServiceStdio::Null,
-            true,
-        ),
-        service(
-            environment::LOADER,
-            &[AGENT_PATH],
-            ServiceStdio::Channel,
-            false,
-        ),
-    ]
+    // Spares the loader executing itself anew through its preloader, which reserves addresses
+    // that only old 32-bit programs want.
+    let no_exec = ("WINELOADERNOEXEC".to_owned(), "1".to_owned());
+    let agent = Service {
+        executable: environment::LOADER.to_owned(),
+        arguments: [environment::LOADER, AGENT_PATH]
+            .map(str::to_owned)
+            .to_vec(),
+        environment: variables.into_iter().chain([no_exec]).collect(),
+        stdio: ServiceStdio::Channel,
+        awaits_wineserver: false,
+    };
+    vec![wineserver, agent]
 }
 
 /// The sandbox's form of limits.
@@ -102,21 +100,11 @@ pub(crate) fn processors(limits: &Limits) -> u32 {
 }
 
 fn mapped(directory: &MappedDirectory) -> Result<Mapped> {
-    let target = directory.target.as_str();
-    let below = match target.as_bytes() {
-        [b'C' | b'c', b':', b'\\' | b'/', ..] => &target[3..],
-        _ => bail!(
-            "cannot map {} to {target}: not a path on C:",
-            directory.source
-        ),
-    };
+    let target = ContainerPath::parse(&directory.target)
+        .with_context(|| format!("cannot map {} to {}", directory.source, directory.target))?;
     Ok(Mapped {
         source: PathBuf::from(&directory.source),
-        target: below
-            .split(['\\', '/'])
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        target: target.components().to_vec(),
         read_only: directory.read_only,
     })
 }

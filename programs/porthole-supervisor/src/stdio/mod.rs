@@ -8,7 +8,6 @@
 
 mod fifo;
 mod input;
-mod log_line;
 mod output;
 mod pump;
 mod recorder;

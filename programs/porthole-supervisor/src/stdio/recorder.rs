@@ -4,23 +4,25 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::SystemTime;
 
+use porthole_container_log::record::encode;
+use porthole_container_log::split::MAX_PIECE;
+use porthole_container_log::{LineSplitter, Stream, Timestamp};
 use porthole_protocol::supervisor::StreamKind;
 
-use super::log_line;
+use crate::clock::nanoseconds_since_1970;
 use crate::journal::note;
 
-/// Writes a json-file log: each entry whole, or not at all.
+/// Writes a json-file log: each record whole, or not at all.
 ///
 /// A disk that is full stops no program: what cannot be written is counted and dropped, and
 /// recording goes on as soon as there is room.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     file: File,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    entries: String,
+    stdout: LineSplitter,
+    stderr: LineSplitter,
+    records: Vec<u8>,
     lost: u64,
 }
 
@@ -34,89 +36,68 @@ impl Recorder {
             .open(path)?;
         Ok(Self {
             file,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            entries: String::new(),
+            stdout: LineSplitter::new(),
+            stderr: LineSplitter::new(),
+            records: Vec::new(),
             lost: 0,
         })
     }
 
     /// Records bytes: complete lines at once, a line's beginning when it is complete or long.
     pub(crate) fn record(&mut self, kind: StreamKind, bytes: &[u8]) {
-        let now = SystemTime::now();
-        let pending = if kind == StreamKind::Stderr {
-            &mut self.stderr
-        } else {
-            &mut self.stdout
-        };
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = log_line::LONGEST - pending.len();
-            let line = rest
-                .iter()
-                .take(room)
-                .position(|&byte| byte == b'\n')
-                .map(|end| end + 1);
-            let (head, tail) = rest.split_at(line.unwrap_or(room.min(rest.len())));
-            rest = tail;
-            if line.is_none() && head.len() < room {
-                pending.extend_from_slice(head);
-            } else if pending.is_empty() {
-                log_line::append(&mut self.entries, kind, head, now);
-            } else {
-                pending.extend_from_slice(head);
-                log_line::append(&mut self.entries, kind, pending, now);
-                pending.clear();
-            }
-        }
+        let time = Timestamp(nanoseconds_since_1970());
+        let (stream, splitter, records) = self.parts(kind);
+        splitter.push(bytes, |piece| encode(records, stream, time, piece));
         self.write();
     }
 
     /// Records a last line that has no end.
     pub(crate) fn finish(&mut self, kind: StreamKind) {
-        let pending = if kind == StreamKind::Stderr {
-            &mut self.stderr
+        let (stream, splitter, records) = self.parts(kind);
+        std::mem::take(splitter)
+            .finish(|piece| encode(records, stream, Timestamp(nanoseconds_since_1970()), piece));
+        self.write();
+    }
+
+    fn parts(&mut self, kind: StreamKind) -> (Stream, &mut LineSplitter, &mut Vec<u8>) {
+        if kind == StreamKind::Stderr {
+            (Stream::Stderr, &mut self.stderr, &mut self.records)
         } else {
-            &mut self.stdout
-        };
-        let last = std::mem::take(pending);
-        if !last.is_empty() {
-            log_line::append(&mut self.entries, kind, &last, SystemTime::now());
-            self.write();
+            (Stream::Stdout, &mut self.stdout, &mut self.records)
         }
     }
 
     fn write(&mut self) {
-        if self.entries.is_empty() {
+        if self.records.is_empty() {
             return;
         }
-        let count = self.entries.lines().count() as u64;
-        match write_whole(&mut self.file, self.entries.as_bytes()) {
+        match write_whole(&mut self.file, &self.records) {
             Ok(()) if self.lost > 0 => {
-                note!("the log is written again; entries lost: {}", self.lost);
+                note!("the log is written again; records lost: {}", self.lost);
                 self.lost = 0;
             }
             Ok(()) => {}
             Err(error) => {
                 if self.lost == 0 {
-                    note!("cannot write the log, entries are dropped: {error}");
+                    note!("cannot write the log, records are dropped: {error}");
                 }
-                self.lost += count;
+                let count = self.records.iter().filter(|&&byte| byte == b'\n').count();
+                self.lost += count as u64;
             }
         }
-        self.entries.clear();
-        if self.entries.capacity() > log_line::LONGEST {
-            self.entries = String::new();
-        }
+        self.records.clear();
+        // An idle container keeps no buffer.
+        self.records.shrink_to(MAX_PIECE);
     }
 }
 
-/// Appends all of `entries` in one write, or leaves the file as it was.
-fn write_whole(file: &mut File, entries: &[u8]) -> io::Result<()> {
+/// Appends all of `records` in one write, or leaves the file as it was.
+fn write_whole(file: &mut File, records: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
-    let written = file.write_all(entries);
+    let written = file.write_all(records);
     if written.is_err() {
-        file.set_len(before)?;
+        // The first error is the one that tells why.
+        let _ = file.set_len(before);
     }
     written
 }
@@ -165,16 +146,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut recorder = Recorder::open(&path).unwrap();
-        let line = [vec![b'x'; 3 * log_line::LONGEST + 5], vec![b'\n']].concat();
+        let line = [vec![b'x'; 3 * MAX_PIECE + 5], vec![b'\n']].concat();
         for piece in line.chunks(777) {
             recorder.record(StreamKind::Stdout, piece);
         }
         let entries = std::fs::read_to_string(path).unwrap();
         let lengths: Vec<usize> = logs(&entries).iter().map(|log| log.len() - 7).collect();
-        assert_eq!(
-            lengths,
-            [log_line::LONGEST, log_line::LONGEST, log_line::LONGEST, 6]
-        );
+        assert_eq!(lengths, [MAX_PIECE, MAX_PIECE, MAX_PIECE, 6]);
     }
 
     #[test]

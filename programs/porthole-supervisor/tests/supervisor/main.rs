@@ -139,3 +139,40 @@ fn a_spec_that_cannot_be_built_fails_and_leaves_nothing() {
     assert!(failure.to_string().contains("/absent/layer"), "{failure}");
     assert!(supervised.record().error.is_some());
 }
+
+#[test]
+#[ignore = "a measurement, not a check: run it alone, in release mode"]
+fn how_long_things_take() {
+    let mut times: [Vec<Duration>; 4] = Default::default();
+    for _ in 0..10 {
+        let supervised = prepare!("time", SiloUser::ContainerUser);
+        let begin = Instant::now();
+        supervised.launch();
+        let mut client = supervised.connect();
+        times[0].push(begin.elapsed());
+        let begin = Instant::now();
+        let started = client.ask(&Request::Start);
+        assert!(matches!(started, Response::Started { .. }), "{started:?}");
+        times[1].push(begin.elapsed());
+        let begin = Instant::now();
+        client.create(ProcessSpec {
+            main: true,
+            ..process(0, r"C:\Windows\System32\cmd.exe /c exit 0")
+        });
+        times[2].push(begin.elapsed());
+        let begin = Instant::now();
+        client.watch();
+        times[3].push(begin.elapsed());
+    }
+    for (what, mut times) in ["launch", "start until ready", "create", "exit and end"]
+        .iter()
+        .zip(times)
+    {
+        times.sort_unstable();
+        println!(
+            "{what}: min {:?}, median {:?}",
+            times[0],
+            times[times.len() / 2]
+        );
+    }
+}

@@ -1,6 +1,14 @@
-//! Points in time at which something is due.
+//! The time, and points in time at which something is due.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since 1970-01-01 UTC.
+pub(crate) fn nanoseconds_since_1970() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// A time, or never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
