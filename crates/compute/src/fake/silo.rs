@@ -6,15 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use porthole_protocol::ProcessEntry;
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{Event, ExitRecord, Failure, ProcessSpec, Statistics};
+use porthole_protocol::supervisor::{
+    Event, ExitRecord, Failure, KILLED_EXIT_CODE, ProcessSpec, Statistics,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::process::FakeProcess;
 use super::script::Script;
-
-/// What processes report that were ended with their silo: `ERROR_PROCESS_ABORTED`.
-const ABORTED: u32 = 1067;
 
 /// The Windows process ID of the first process; the next ones follow in steps of 4.
 const FIRST_PID: u32 = 32;
@@ -171,7 +170,7 @@ impl FakeSilo {
 
     async fn end(&self, processes: Vec<Arc<FakeProcess>>) {
         for process in &processes {
-            process.terminate(ABORTED);
+            process.terminate(KILLED_EXIT_CODE);
         }
         let mut exits = Vec::new();
         for process in &processes {
@@ -217,7 +216,7 @@ impl FakeSilo {
     pub(super) fn kill(&self) {
         self.dead.send_replace(true);
         for process in self.state().processes.values() {
-            process.terminate(ABORTED);
+            process.terminate(KILLED_EXIT_CODE);
         }
     }
 }

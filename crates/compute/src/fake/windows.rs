@@ -17,8 +17,7 @@ const NOT_RECOGNIZED: u32 = 9009;
 /// | `cmd` | a shell: copies its input to its output until the input ends |
 /// | `cmd /c echo TEXT`, with `1>&2` at the end as an error | prints |
 /// | `cmd /c exit N` | exits; N may be negative |
-/// | `cmd /c more` | copies its input to its output |
-/// | `cmd /c ping -t …`, `ping -t …` | runs until it is told to end |
+/// | `sort`, `cmd /c sort` | copies its input to its output, as it comes; so it is a program that runs for as long as its input is open |
 /// | `cmd /c OTHER` | not recognized: 9009 |
 pub(super) fn program(command_line: &str) -> Result<Program, WindowsError> {
     let (name, arguments) = split(command_line);
@@ -26,7 +25,7 @@ pub(super) fn program(command_line: &str) -> Result<Program, WindowsError> {
     let base = lower.rsplit('\\').next().unwrap_or(&lower);
     match base.strip_suffix(".exe").unwrap_or(base) {
         "cmd" => Ok(cmd(arguments)),
-        "ping" => Ok(Program::new().await_signal().exit(0xC000_013A)),
+        "sort" => Ok(Program::new().echo()),
         _ => Err(WindowsError {
             code: FILE_NOT_FOUND,
             operation: "CreateProcess".into(),
@@ -46,8 +45,7 @@ fn cmd(arguments: &str) -> Program {
             None => Program::new().print(format!("{rest}\r\n")),
         },
         "exit" => Program::new().exit(exit_code(rest)),
-        "more" => Program::new().echo(),
-        "ping" => Program::new().await_signal().exit(0xC000_013A),
+        "sort" => Program::new().echo(),
         other => Program::new()
             .print_error(format!(
                 "'{other}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"

@@ -65,6 +65,17 @@ impl ProcessHandle {
         }
     }
 
+    /// Whether the streams may still have something to say.
+    pub(crate) fn check_streams(&self) -> Result<()> {
+        match self.state().exit_code {
+            None => Ok(()),
+            Some(_) => {
+                let message = "the process has ended and its streams are drained";
+                Err(self.error(ErrorKind::ProcessNotFound, message))
+            }
+        }
+    }
+
     async fn close_input(&self) -> Result<()> {
         let only_input = Wanted {
             stdin: true,
@@ -101,6 +112,7 @@ impl Process for ProcessHandle {
     }
 
     async fn stdio(&self, want: Wanted) -> Result<Stdio> {
+        self.check_streams()?;
         let open = async {
             let connection = Connection::open(self.shared.supervised.connect().await?).await?;
             connection.stdio(open_request(self.key, want)).await

@@ -94,7 +94,7 @@ impl Systems {
     /// `SystemNotFound`, `ProcessNotFound`.
     pub async fn stdio_endpoint(&self, system: &str, process: u32) -> Result<StdioEndpoint> {
         let handle = self.handle(system)?;
-        handle.process(process)?;
+        handle.process(process)?.check_streams()?;
         let socket = handle.shared.supervised.socket().await;
         let socket = socket.map_err(|error| no_stdio(system, process, error))?;
         Ok(StdioEndpoint {

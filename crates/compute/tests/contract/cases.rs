@@ -191,7 +191,7 @@ pub(crate) async fn processes_are_listed(ground: &Ground) {
         .iter()
         .find(|entry| entry.process_id == process.pid())
         .expect("is listed");
-    assert!(own.image_name.eq_ignore_ascii_case("ping.exe"), "{own:?}");
+    assert!(own.image_name.eq_ignore_ascii_case("sort.exe"), "{own:?}");
 }
 
 pub(crate) async fn usage_is_told(ground: &Ground) {

@@ -178,13 +178,21 @@ pub(crate) async fn endless(system: &dyn ComputeSystem, main: bool) -> Arc<dyn P
         ..Default::default()
     };
     system
-        .create_process(&parameters(ENDLESS), &settings)
+        .create_process(&with_input(COPY), &settings)
         .await
         .unwrap()
 }
 
-/// Runs until it is ended.
-pub(crate) const ENDLESS: &str = r"C:\Windows\System32\ping.exe -t 127.0.0.1";
+/// Copies its input to its output, and runs until its input ends.
+pub(crate) const COPY: &str = r"C:\Windows\System32\sort.exe";
+
+/// Parameters of a process with input, too.
+pub(crate) fn with_input(command_line: &str) -> hcs::ProcessParameters {
+    hcs::ProcessParameters {
+        create_std_in_pipe: true,
+        ..parameters(command_line)
+    }
+}
 
 /// All output and all errors, to their ends.
 pub(crate) async fn read_all(stdio: &mut Stdio) -> (String, String) {

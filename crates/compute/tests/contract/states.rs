@@ -5,7 +5,7 @@ use porthole_compute_service::limits::MEMORY_PATH;
 use porthole_compute_service::settings::ProcessSettings;
 use porthole_hcs::{self as hcs, ExitType, State};
 
-use crate::ground::{ENDLESS, Ground, PATIENCE, endless, parameters};
+use crate::ground::{COPY, Ground, PATIENCE, endless, parameters};
 
 async fn state(system: &dyn porthole_compute_service::system::ComputeSystem) -> State {
     system
@@ -69,14 +69,14 @@ pub(crate) async fn requests_in_the_wrong_state_are_refused(ground: &Ground) {
     assert_eq!(system.pause().await.unwrap_err().kind(), wrong);
     assert_eq!(system.resume().await.unwrap_err().kind(), wrong);
     assert_eq!(system.shutdown().await.unwrap_err().kind(), wrong);
-    let process = system.create_process(&parameters(ENDLESS), &none).await;
+    let process = system.create_process(&parameters(COPY), &none).await;
     assert_eq!(process.err().unwrap().kind(), wrong);
     system.start().await.unwrap();
     assert_eq!(system.start().await.unwrap_err().kind(), wrong);
     assert_eq!(system.close().await.unwrap_err().kind(), wrong);
     system.pause().await.unwrap();
     assert_eq!(system.pause().await.unwrap_err().kind(), wrong);
-    let process = system.create_process(&parameters(ENDLESS), &none).await;
+    let process = system.create_process(&parameters(COPY), &none).await;
     assert_eq!(process.err().unwrap().kind(), wrong);
     system.terminate().await.unwrap();
     assert_eq!(system.start().await.unwrap_err().kind(), wrong);

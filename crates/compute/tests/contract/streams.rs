@@ -7,20 +7,10 @@ use porthole_compute_service::system::Wanted;
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
 
-use crate::ground::{Ground, PATIENCE, attached, endless, parameters, read_all};
-
-/// Copies its input to its output.
-const COPY: &str = r"C:\Windows\System32\cmd.exe /c more";
+use crate::ground::{COPY, Ground, PATIENCE, attached, endless, parameters, read_all, with_input};
 
 fn input(text: &str) -> StdioFrame {
     StdioFrame::Data(StreamKind::Stdin, text.as_bytes().to_vec())
-}
-
-fn with_input(command_line: &str) -> hcs::ProcessParameters {
-    hcs::ProcessParameters {
-        create_std_in_pipe: true,
-        ..parameters(command_line)
-    }
 }
 
 pub(crate) async fn output_is_streamed_and_logged(ground: &Ground) {
