@@ -232,7 +232,9 @@ pub struct OpenStdio {
 pub enum StdioFrame {
     /// Bytes of a stream.
     Data(StreamKind, Vec<u8>),
-    /// No more bytes will come on a stream.
+    /// No more bytes will come on a stream. From a client, for [`StreamKind::Stdin`]: the program
+    /// reads the end of its input, whether or not the input is for one client only; a console's
+    /// input has no end.
     End(StreamKind),
 }
 
