@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::digest::{ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::image_rows;
 use crate::images;
 use crate::removal::{MovedAside, delete_tree};
 use crate::store::Store;
@@ -265,7 +266,7 @@ fn insert(transaction: &Transaction<'_>, container: &NewContainer) -> Result<()>
     const OPERATION: &str = "create container";
     let failed = |error| Error::database(OPERATION, &container.id, error);
     check_name_is_free(transaction, OPERATION, &container.id, &container.name)?;
-    let layers = images::layer_ids(transaction, container.image)?;
+    let layers = image_rows::layer_ids(transaction, container.image)?;
     let inserted = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO containers (id, name, image, created, document) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -303,7 +304,7 @@ pub(crate) fn layers_of(connection: &Connection, id: &str) -> Result<Vec<LayerId
         .prepare_cached("SELECT layer FROM container_layers WHERE container = ?1 ORDER BY position")
         .map_err(failed)?;
     let rows = query
-        .query_map([id], |row| images::hex_column(row, 0))
+        .query_map([id], |row| image_rows::hex_column(row, 0))
         .map_err(failed)?;
     rows.map(|digest| digest.map(LayerId).map_err(failed))
         .collect()
@@ -313,7 +314,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ContainerRecord> {
     Ok(ContainerRecord {
         id: row.get(0)?,
         name: row.get(1)?,
-        image: ImageId(images::hex_column(row, 2)?),
+        image: ImageId(image_rows::hex_column(row, 2)?),
         created: row.get(3)?,
         document: row.get(4)?,
     })

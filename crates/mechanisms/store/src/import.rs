@@ -10,6 +10,7 @@ use crate::blobs;
 use crate::config::ImageConfig;
 use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::image_rows;
 use crate::images;
 use crate::recovery;
 use crate::reference::Reference;
@@ -172,7 +173,7 @@ impl Importer<'_> {
         id: LayerId,
         diff_id: Digest,
     ) -> Result<()> {
-        if images::layer_exists(self.transaction, id)? {
+        if image_rows::layer_exists(self.transaction, id)? {
             return Ok(());
         }
         let LayerContents::Unpacked { directory, size } = contents else {

@@ -26,6 +26,7 @@ mod config;
 mod containers;
 mod digest;
 mod error;
+mod image_rows;
 mod images;
 mod import;
 mod recovery;

@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
+use crate::image_rows;
 use crate::images;
 use crate::removal::{MovedAside, SUFFIX, aside};
 use crate::staging;
@@ -68,7 +69,7 @@ fn sweep_images(
 ) -> Result<()> {
     let root = store.root();
     let names = |sql| -> Result<HashSet<String>> {
-        Ok(images::digests(transaction, sql, [])?
+        Ok(image_rows::digests(transaction, sql, [])?
             .into_iter()
             .map(|digest| digest.hex())
             .collect())
