@@ -26,6 +26,7 @@ mod firewall;
 mod forwarding;
 mod link;
 mod namespace;
+mod nat;
 mod network;
 mod port;
 mod record;

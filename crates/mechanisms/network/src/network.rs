@@ -1,24 +1,19 @@
-//! The handle, and the nat network as a whole: made, kept as it should be, taken down.
+//! The handle to the networks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv4Net;
 use tokio::task::AbortHandle;
 
 use crate::address::{self, Leases};
-use crate::endpoint::{Endpoint, NetworkKind, PublishedPort};
-use crate::error::{Error, ErrorKind, Result};
+use crate::endpoint::{Endpoint, NetworkKind};
+use crate::error::{Error, Result};
 use crate::port::{self, Ports};
-use crate::record::{NatRecord, Records};
-use crate::watch::Watch;
-use crate::{firewall, forwarding, link, namespace, sysctl};
-
-/// How long to wait, after a change to the firewall, for the rest of it.
-const SETTLE: Duration = Duration::from_millis(500);
+use crate::record::Records;
+use crate::{link, namespace, sysctl};
 
 /// How a [`Network`] is set up.
 #[derive(Debug, Clone)]
@@ -87,9 +82,9 @@ pub(crate) struct Inner {
     pub(crate) host: rtnetlink::Handle,
     state: Mutex<State>,
     /// The bridge's index, once the nat network is prepared; held while that is done.
-    prepared: tokio::sync::Mutex<Option<u32>>,
+    pub(crate) prepared: tokio::sync::Mutex<Option<u32>>,
     /// One change to the firewall at a time, so that a full one misses no small one.
-    firewall: tokio::sync::Mutex<()>,
+    pub(crate) firewall: tokio::sync::Mutex<()>,
     /// Addresses whose interfaces are going; held while one is deleted.
     pub(crate) departing: tokio::sync::Mutex<BTreeSet<Ipv4Addr>>,
     watcher: Mutex<Option<AbortHandle>>,
@@ -105,33 +100,21 @@ pub(crate) struct State {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop_watching();
+        self.set_watcher(None);
     }
 }
 
 impl Inner {
-    fn stop_watching(&self) {
-        if let Some(watcher) = self
-            .watcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            watcher.abort();
+    /// Replaces the task that watches the firewall; the old one ends.
+    pub(crate) fn set_watcher(&self, watcher: Option<AbortHandle>) {
+        let mut current = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = std::mem::replace(&mut *current, watcher) {
+            old.abort();
         }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The published ports of all endpoints.
-    fn published(&self) -> Vec<PublishedPort> {
-        self.state()
-            .endpoints
-            .values()
-            .flat_map(|endpoint| endpoint.ports.clone())
-            .collect()
     }
 }
 
@@ -139,7 +122,7 @@ impl Network {
     /// Opens the networks below a run-time root; touches nothing outside it.
     ///
     /// # Errors
-    /// [`ErrorKind::Kernel`].
+    /// [`Kernel`](crate::ErrorKind::Kernel).
     pub async fn open(options: Options) -> Result<Self> {
         let records = Records::open(&options.exec_root)?;
         let endpoints = records.load_endpoints()?;
@@ -178,23 +161,6 @@ impl Network {
         Ok(Self {
             inner: Arc::new(inner),
         })
-    }
-
-    /// Makes the nat network: bridge, settings, firewall. What is there already is left as it is.
-    /// [`Network::create_endpoint`] does it when it has not been done; done before, it costs the
-    /// first container nothing.
-    ///
-    /// Beside iptables that drops what is forwarded (dockerd, ufw), rules in `DOCKER-USER` or at
-    /// the head of `FORWARD` let the bridge through; should those come or go later, the rules
-    /// follow, and so does our own table.
-    ///
-    /// # Errors
-    /// [`ErrorKind::ToolMissing`], [`ErrorKind::NoFreeSubnet`], [`ErrorKind::NameTaken`],
-    /// [`ErrorKind::Tool`], or [`ErrorKind::Kernel`].
-    pub async fn prepare(&self) -> Result<Nat> {
-        self.prepare_bridge().await?;
-        self.nat()
-            .ok_or_else(|| no_subnet(&self.inner.options.bridge))
     }
 
     /// The nat network, once it has been prepared.
@@ -259,25 +225,6 @@ impl Network {
         Ok(Reconciled { removed, lost })
     }
 
-    /// Puts the firewall's rules back where somebody removed them. Done by itself when the kernel
-    /// announces a change.
-    ///
-    /// # Errors
-    /// As [`Network::prepare`].
-    pub async fn restore_firewall(&self) -> Result<()> {
-        let Some(nat) = self.nat() else { return Ok(()) };
-        let _change = self.inner.firewall.lock().await;
-        let ports = self.inner.published();
-        let ours = async {
-            if firewall::is_intact(&nat.bridge, nat.subnet, &ports).await? {
-                return Ok(());
-            }
-            firewall::apply(&nat.bridge, nat.subnet, &ports).await
-        };
-        let (ours, theirs) = tokio::join!(ours, forwarding::allow(&nat.bridge));
-        ours.and(theirs)
-    }
-
     /// Takes everything down that the host has of ours, if no endpoint is left.
     ///
     /// The host's forwarding is switched off again if this network switched it on, unless there
@@ -301,116 +248,6 @@ impl Network {
         self.inner.records.remove_all()?;
         namespace::remove_directory(&self.inner.options.exec_root)?;
         Ok(Teardown::Done)
-    }
-
-    async fn remove_nat(&self, record: &NatRecord) -> Result<()> {
-        let Inner { options, host, .. } = &*self.inner;
-        let change = self.inner.firewall.lock().await;
-        // Stopped first: it would put back what is being removed.
-        self.inner.stop_watching();
-        let (ours, theirs) = tokio::join!(firewall::remove(), forwarding::disallow());
-        drop(change);
-        let bridge = link::delete(host, &options.bridge).await;
-        ours.and(theirs).and(bridge)?;
-        if record.enabled_forwarding && !link::has_other_bridges(host, &options.bridge).await? {
-            sysctl::set_forwarding(false)?;
-        }
-        Ok(())
-    }
-
-    /// The bridge's index; makes the nat network when that has not been done.
-    pub(crate) async fn prepare_bridge(&self) -> Result<u32> {
-        let mut prepared = self.inner.prepared.lock().await;
-        if let Some(index) = *prepared {
-            return Ok(index);
-        }
-        let Inner {
-            options,
-            host,
-            records,
-            ..
-        } = &*self.inner;
-        let record = self.nat_record().await?;
-        records.write_nat(&record)?;
-        let index = link::ensure_bridge(host, &options.bridge, record.subnet).await?;
-        sysctl::configure_bridge(&options.bridge)?;
-        sysctl::set_forwarding(true)?;
-        self.inner
-            .state()
-            .leases
-            .get_or_insert_with(|| Leases::new(record.subnet, []));
-        self.watch();
-        self.restore_firewall().await?;
-        *prepared = Some(index);
-        Ok(index)
-    }
-
-    /// The nat network as it is recorded, or as it shall be.
-    async fn nat_record(&self) -> Result<NatRecord> {
-        let Inner {
-            options,
-            host,
-            records,
-            ..
-        } = &*self.inner;
-        let enabled_forwarding = !sysctl::is_forwarding()?;
-        if let Some(record) = records.nat()? {
-            return Ok(NatRecord {
-                enabled_forwarding: record.enabled_forwarding || enabled_forwarding,
-                ..record
-            });
-        }
-        let subnet = match options.subnet {
-            Some(subnet) => Some(subnet.trunc()),
-            None => address::choose_subnet(&link::used_networks(host, &options.bridge).await?),
-        };
-        let subnet = subnet.ok_or_else(|| no_subnet(&options.bridge))?;
-        Ok(NatRecord {
-            subnet,
-            enabled_forwarding,
-        })
-    }
-
-    /// Translates an endpoint's ports.
-    pub(crate) async fn publish(&self, ports: &[PublishedPort]) -> Result<()> {
-        if ports.is_empty() {
-            return Ok(());
-        }
-        let change = self.inner.firewall.lock().await;
-        match firewall::publish(ports).await {
-            Err(error) if error.kind() == ErrorKind::Tool => {
-                drop(change);
-                tracing::warn!(%error, "the firewall's table is not as it was; putting it back");
-                self.restore_firewall().await
-            }
-            other => other,
-        }
-    }
-
-    /// Translates an endpoint's ports no more.
-    pub(crate) async fn unpublish(&self, ports: &[PublishedPort]) -> Result<()> {
-        if ports.is_empty() {
-            return Ok(());
-        }
-        let _change = self.inner.firewall.lock().await;
-        firewall::unpublish(ports).await
-    }
-
-    /// Restores the firewall whenever it has been changed, for as long as there is a handle.
-    fn watch(&self) {
-        self.inner.stop_watching();
-        let inner = Arc::downgrade(&self.inner);
-        match Watch::open() {
-            Ok(watch) => {
-                let task = tokio::spawn(keep_firewall(watch, inner)).abort_handle();
-                *self
-                    .inner
-                    .watcher
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(task);
-            }
-            Err(error) => tracing::warn!(%error, "changes to the firewall will not be noticed"),
-        }
     }
 
     fn remove_stray_namespaces(&self) -> Result<()> {
@@ -443,28 +280,4 @@ impl Network {
         }
         Ok(())
     }
-}
-
-async fn keep_firewall(mut watch: Watch, inner: Weak<Inner>) {
-    loop {
-        if let Err(error) = watch.changed().await {
-            tracing::error!(%error, "changes to the firewall are no longer noticed");
-            return;
-        }
-        tokio::time::sleep(SETTLE).await;
-        let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = (Network { inner }).restore_firewall().await {
-            tracing::error!(%error, "the firewall was changed and could not be restored");
-        }
-    }
-}
-
-fn no_subnet(bridge: &str) -> Error {
-    let message = "the host has routes to every private network; configure a subnet";
-    Error::new(
-        ErrorKind::NoFreeSubnet,
-        "choose subnet for",
-        bridge,
-        message,
-    )
 }

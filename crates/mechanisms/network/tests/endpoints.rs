@@ -13,7 +13,7 @@ use support::{get, get_in, inside, json, on_own_host, serve, sh, sh_in};
 
 fn spec(id: &str, network: NetworkKind, ports: &[(Option<&str>, u16, u16)]) -> EndpointSpec {
     let request = |(host, host_port, container_port): &(Option<&str>, u16, u16)| PortRequest {
-        host_address: host.map(|text| text.parse().unwrap()),
+        host_address: host.map(|text| text.parse().expect("an address")),
         host_port: *host_port,
         container_port: *container_port,
     };
