@@ -7,8 +7,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use client::{Supervised, dev_tree, process};
+use porthole_protocol::ConsoleSize;
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{Event, ProcessSpec, Request, Response, SiloUser};
+use porthole_protocol::supervisor::{
+    Event, MappedDirectory, ProcessSpec, PublishedPort, Request, Response, SiloUser, StdioFrame,
+    StreamKind, Streams,
+};
 
 /// Prepares a silo, or prints why there can be none and leaves the test.
 macro_rules! prepare {
@@ -138,6 +142,243 @@ fn a_spec_that_cannot_be_built_fails_and_leaves_nothing() {
     };
     assert!(failure.to_string().contains("/absent/layer"), "{failure}");
     assert!(supervised.record().error.is_some());
+}
+
+#[test]
+fn an_attached_client_feeds_a_program_and_misses_nothing() {
+    let supervised = prepare!("attach", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        wait_for_attach: true,
+        streams: Streams::Pipes {
+            stdin: true,
+            stdin_once: true,
+        },
+        log: Some(log_of(&supervised)),
+        ..process(
+            0,
+            r#"cmd /v:on /c "echo first& set /p x=& echo got !x!& set /p y=& echo then !y!""#,
+        )
+    });
+    // Output that is printed before anybody listens must wait.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut streams = supervised.connect().attach(0, true);
+    streams.send(&StdioFrame::Data(StreamKind::Stdin, b"one\r\n".to_vec()));
+    streams.send(&StdioFrame::Data(StreamKind::Stdin, b"two\r\n".to_vec()));
+    streams.send(&StdioFrame::End(StreamKind::Stdin));
+    let (stdout, stderr) = streams.read_all();
+    assert_eq!(
+        (stdout.as_str(), stderr.as_str()),
+        ("first\r\ngot one\r\nthen two\r\n", "")
+    );
+    assert_eq!(supervised.record().exit_code, Some(0));
+    let log = fs::read_to_string(supervised.path("log")).unwrap();
+    assert_eq!(log.lines().count(), 3, "{log}");
+}
+
+#[test]
+fn much_output_arrives_whole_though_the_client_is_slow() {
+    let supervised = prepare!("flood", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        wait_for_attach: true,
+        ..process(
+            0,
+            "cmd /c for /l %i in (1,1,20000) do @echo line %i of many, many, many, many, many",
+        )
+    });
+    let mut streams = supervised.connect().attach(0, false);
+    let mut text = Vec::new();
+    let mut frames = 0;
+    while let Some(frame) = streams.receive() {
+        if let StdioFrame::Data(StreamKind::Stdout, bytes) = frame {
+            text.extend(bytes);
+        }
+        frames += 1;
+        if frames % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let lines = String::from_utf8(text).unwrap();
+    assert!(
+        lines
+            .lines()
+            .zip(1..)
+            .all(|(line, number)| line.starts_with(&format!("line {number} ")))
+    );
+    assert_eq!(lines.lines().count(), 20_000);
+    assert_eq!(supervised.record().exit_code, Some(0));
+}
+
+#[test]
+fn a_console_is_one_stream_and_takes_keys() {
+    let supervised = prepare!("console", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    let size = ConsoleSize {
+        height: 30,
+        width: 100,
+    };
+    client.create(ProcessSpec {
+        main: true,
+        wait_for_attach: true,
+        streams: Streams::Console(size),
+        ..process(0, "cmd")
+    });
+    let mut streams = supervised.connect().attach(0, true);
+    let bigger = ConsoleSize {
+        height: 40,
+        width: 120,
+    };
+    let resize = Request::Resize {
+        process: ProcessKey(0),
+        size: bigger,
+    };
+    assert_eq!(client.ask(&resize), Response::Done);
+    streams.send(&StdioFrame::Data(StreamKind::Stdin, b"exit 9\r".to_vec()));
+    let (screen, _) = streams.read_all();
+    assert!(screen.contains("exit 9"), "{screen:?} {}", supervised.log());
+    assert_eq!(supervised.record().exit_code, Some(9));
+}
+
+#[test]
+fn a_paused_silo_stands_still_and_counts_no_time() {
+    let supervised = prepare!("pause", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, "cmd /c for /l %i in (1,1,100000000) do @rem")
+    });
+    let used = |client: &mut client::Client| match client.ask(&Request::Statistics) {
+        Response::Statistics(statistics) => statistics.cpu_total_ns,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(client.ask(&Request::Pause), Response::Done);
+    assert!(matches!(client.ask(&Request::Pause), Response::Failed(_)));
+    assert!(matches!(
+        client.ask(&Request::CreateProcess(process(1, "cmd"))),
+        Response::Failed(_)
+    ));
+    let before = used(&mut client);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(used(&mut client), before);
+    assert_eq!(client.ask(&Request::Resume), Response::Done);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(used(&mut client) > before);
+    assert_eq!(client.ask(&Request::Pause), Response::Done);
+    assert_eq!(client.ask(&Request::Terminate), Response::Done);
+    assert!(supervised.record().terminated);
+}
+
+#[test]
+fn a_mapped_directory_is_the_hosts() {
+    let mut supervised = prepare!("mapped", SiloUser::ContainerUser);
+    let source = supervised.path("shared");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("given"), "from the host\r\n").unwrap();
+    std::os::unix::fs::chown(&source, Some(1234), Some(1234)).unwrap();
+    supervised.spec.mapped_directories = vec![MappedDirectory {
+        source: source.to_str().unwrap().to_owned(),
+        target: r"C:\data\Größe".to_owned(),
+        read_only: false,
+    }];
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, r"cmd /c copy C:\DATA\grösse\given C:\data\größe\x& type C:\data\GRÖßE\given >C:\data\größe\taken")
+    });
+    supervised.record();
+    let taken = source.join("taken");
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "from the host\r\n");
+    assert_eq!(
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(taken).unwrap()),
+        1234
+    );
+    assert!(
+        !source.join("x").exists(),
+        "ö and oe are not one letter in another case"
+    );
+}
+
+#[test]
+fn a_published_port_is_held_and_relayed() {
+    let mut supervised = prepare!("ports", SiloUser::ContainerUser);
+    // What answers here stands for the silo's program: the relay only knows an address.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host_port = free.local_addr().unwrap().port();
+    supervised.spec.published_ports = vec![PublishedPort {
+        host_address: "127.0.0.1".to_owned(),
+        host_port,
+        container_address: "127.0.0.1".to_owned(),
+        container_port: server.local_addr().unwrap().port(),
+    }];
+    supervised.launch();
+    let taken = supervised.connect().ask(&Request::Start);
+    assert!(
+        matches!(&taken, Response::Failed(failure) if failure.to_string().contains("in use")),
+        "{taken:?}"
+    );
+    supervised.record();
+    drop(free);
+    fs::remove_file(supervised.path("exit.json")).unwrap();
+
+    let (mut client, _) = supervised.start();
+    let echo = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        std::io::Write::write_all(&mut stream, &bytes).unwrap();
+    });
+    let sent: Vec<u8> = (0..3_000_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", host_port)).unwrap();
+    std::io::Write::write_all(&mut stream, &sent).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut received = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut received).unwrap();
+    assert!(received == sent);
+    echo.join().unwrap();
+    assert_eq!(client.ask(&Request::Terminate), Response::Done);
+    supervised.record();
+    std::net::TcpListener::bind(("127.0.0.1", host_port)).unwrap();
+}
+
+#[test]
+fn the_registry_is_written_at_the_end() {
+    let supervised = prepare!("registry", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(
+            0,
+            r"cmd /c reg add HKCU\Software\Kept /v Mark /d written /f",
+        )
+    });
+    assert_eq!(supervised.record().exit_code, Some(0));
+    let user = fs::read_to_string(supervised.path("registry/user.reg")).unwrap();
+    assert!(user.contains("\"Mark\"=\"written\""));
+}
+
+#[test]
+fn a_silo_whose_init_is_killed_ends_with_an_error() {
+    let supervised = prepare!("killed", SiloUser::ContainerUser);
+    supervised.launch();
+    let mut client = supervised.connect();
+    let Response::Started { init_pid } = client.ask(&Request::Start) else {
+        panic!()
+    };
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, "cmd /c ping -n 100 127.0.0.1 >nul")
+    });
+    let init = rustix::process::Pid::from_raw(init_pid.cast_signed()).unwrap();
+    rustix::process::kill_process(init, rustix::process::Signal::KILL).unwrap();
+    let record = supervised.record();
+    assert!(record.error.is_some_and(|error| error.contains("killed")));
+    assert_eq!(record.exit_code, Some(1067));
 }
 
 #[test]
