@@ -7,8 +7,9 @@
 //! chain belongs to: iptables and dockerd refuse a table with rules in it that nft alone
 //! understands. Each carries a comment by which it is found again.
 //!
-//! firewalld has its own table and zones: there, put the bridge in the zone `trusted`
-//! (`firewall-cmd --permanent --zone=trusted --add-interface=porthole0`).
+//! Other tables are not ours to change; [`obstacles`] names those that drop what we forward.
+//! firewalld is told with `firewall-cmd --permanent --zone=trusted --add-interface=porthole0`,
+//! any other by a rule of its administrator's.
 
 use std::path::Path;
 
@@ -57,6 +58,50 @@ pub(crate) async fn disallow() -> Result<()> {
         restore(flavour, &changes(&listing, None)).await?;
     }
     Ok(())
+}
+
+/// The tables, besides those that [`allow`] takes care of, that do not let `bridge` through: each
+/// with what to do.
+pub(crate) async fn obstacles(bridge: &str) -> Result<Vec<String>> {
+    let listing = tool::run("nft", &["-j", "-t", "list", "ruleset"], "").await?;
+    let listing: serde_json::Value = serde_json::from_slice(&listing).map_err(|error| {
+        Error::new(
+            ErrorKind::Tool,
+            "read listing of",
+            "nft",
+            "not what nft prints",
+        )
+        .with_source(error)
+    })?;
+    let objects = listing["nftables"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    Ok(obstacles_in(objects, bridge))
+}
+
+fn obstacles_in(objects: &[serde_json::Value], bridge: &str) -> Vec<String> {
+    let mentions_bridge = |family: &str, table: &str| {
+        objects.iter().map(|object| &object["rule"]).any(|rule| {
+            rule["family"] == family
+                && rule["table"] == table
+                && rule.to_string().contains(&format!("\"{bridge}\""))
+        })
+    };
+    let mut obstacles = Vec::new();
+    for chain in objects.iter().map(|object| &object["chain"]) {
+        let [family, table, name] =
+            ["family", "table", "name"].map(|key| chain[key].as_str().unwrap_or_default());
+        let drops = chain["hook"] == "forward" && chain["policy"] == "drop";
+        // That of IPv6 does not matter as long as the network has none.
+        let handled =
+            table == "filter" && name == "FORWARD" && family.starts_with("ip") || family == "ip6";
+        if table == "firewalld" && name == "filter_FORWARD" && !mentions_bridge(family, table) {
+            obstacles.push(format!("firewalld: run firewall-cmd --permanent --zone=trusted --add-interface={bridge} and reload it"));
+        } else if drops && !handled && !mentions_bridge(family, table) {
+            obstacles.push(format!("nft chain {family} {table} {name} drops by default: add rules that accept iifname and oifname \"{bridge}\""));
+        }
+    }
+    obstacles
 }
 
 /// The flavours whose `filter` table exists.
@@ -212,6 +257,28 @@ mod tests {
                 .all(|command| command.starts_with("-D DOCKER-USER "))
         );
         assert!(changes(DOCKER, None).is_empty());
+    }
+
+    #[test]
+    fn names_the_tables_that_drop() {
+        let chain = |family: &str, table: &str, name: &str, policy: &str| serde_json::json!({"chain": {"family": family, "table": table, "name": name, "hook": "forward", "policy": policy}});
+        let fine = [
+            chain("ip", "filter", "FORWARD", "drop"),
+            chain("ip6", "filter", "FORWARD", "drop"),
+            chain("inet", "porthole", "forward", "accept"),
+        ];
+        assert!(obstacles_in(&fine, "porthole0").is_empty());
+        let rule = serde_json::json!({"rule": {"family": "inet", "table": "own", "expr": [
+            {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "porthole0"}}]}});
+        let own = chain("inet", "own", "forward", "drop");
+        let found = obstacles_in(std::slice::from_ref(&own), "porthole0");
+        assert!(
+            found[0].starts_with("nft chain inet own forward drops"),
+            "{found:?}"
+        );
+        assert!(obstacles_in(&[own, rule], "porthole0").is_empty());
+        let firewalld = chain("inet", "firewalld", "filter_FORWARD", "accept");
+        assert!(obstacles_in(&[firewalld], "porthole0")[0].starts_with("firewalld: "));
     }
 
     #[test]

@@ -32,6 +32,15 @@ impl Network {
             .ok_or_else(|| no_subnet(&self.inner.options.bridge))
     }
 
+    /// The firewalls of the host that keep containers from the network and that are not ours to
+    /// change, each with what to do about it. [`Network::prepare`] logs them too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ToolMissing`], [`ErrorKind::Tool`], or [`ErrorKind::Kernel`].
+    pub async fn obstacles(&self) -> Result<Vec<String>> {
+        forwarding::obstacles(&self.inner.options.bridge).await
+    }
+
     /// Puts the firewall's rules back where somebody removed them. Done by itself when the kernel
     /// announces a change.
     ///
@@ -101,6 +110,12 @@ impl Network {
         self.put_firewall(&nat, &self.inner.published(), true)
             .await?;
         drop(change);
+        for obstacle in self.obstacles().await? {
+            tracing::warn!(
+                obstacle,
+                "a firewall of the host drops what containers send"
+            );
+        }
         *prepared = Some(index);
         Ok(index)
     }

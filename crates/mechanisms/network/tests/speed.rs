@@ -35,6 +35,42 @@ async fn measure(network: &Network, ports: &[PortRequest]) -> Result<(Duration, 
 }
 
 #[test]
+fn fifty_are_made_at_once() {
+    on_own_host(|root| async move {
+        let network = Network::open(Options::new(root)).await?;
+        let port = PortRequest {
+            host_address: None,
+            host_port: 0,
+            container_port: 80,
+        };
+        let specs: Vec<_> = (0..50)
+            .map(|number| EndpointSpec {
+                id: format!("c{number}"),
+                network: NetworkKind::Nat,
+                ports: vec![port],
+            })
+            .collect();
+        let start = Instant::now();
+        let made =
+            futures::future::try_join_all(specs.iter().map(|spec| network.create_endpoint(spec)))
+                .await?;
+        println!("50 with a port each: {:?}", start.elapsed());
+        let addresses: std::collections::BTreeSet<_> = made
+            .iter()
+            .filter_map(|endpoint| Some(endpoint.address?.ip))
+            .collect();
+        assert_eq!(addresses.len(), 50);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        let start = Instant::now();
+        futures::future::try_join_all(specs.iter().map(|spec| network.delete_endpoint(&spec.id)))
+            .await?;
+        network.teardown().await?;
+        println!("all gone: {:?}", start.elapsed());
+        Ok(())
+    });
+}
+
+#[test]
 fn endpoints_are_made_in_milliseconds() {
     on_own_host(|root| async move {
         let network = Network::open(Options::new(root)).await?;
