@@ -1,0 +1,111 @@
+//! The daemon's life: claim, open, serve, leave.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures::future::join_all;
+use porthole_api::Api;
+use porthole_engine::{Engine, Parts};
+use porthole_network::{Network, Options, Teardown};
+use porthole_store::Store;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::address::Address;
+use crate::configuration::Configuration;
+use crate::instance::Instance;
+use crate::network::HostNetwork;
+use crate::{compute, facts, socket};
+
+/// Runs until SIGTERM or SIGINT. Containers run on.
+///
+/// # Errors
+/// When the daemon cannot start; nothing of it is left then.
+pub(crate) async fn run(configuration: &Configuration) -> Result<()> {
+    let exec_root = &configuration.exec_root;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(exec_root)
+        .with_context(|| format!("cannot make {}", exec_root.display()))?;
+    let _instance = Instance::claim(exec_root)?;
+    let network = open_network(configuration).await?;
+    let engine = open_engine(configuration, network.clone()).await?;
+    let listeners = listen(configuration)?;
+    let stop = stop_signal()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving the API");
+    let api = Api::new(engine);
+    join_all(listeners.into_iter().map(|listener| {
+        let mut stop = stop.clone();
+        api.clone().serve(listener, async move {
+            // An error means that the sender is gone, and with it the signals.
+            let _ = stop.wait_for(|stop| *stop).await;
+        })
+    }))
+    .await;
+    leave(configuration, &network).await;
+    Ok(())
+}
+
+async fn open_network(configuration: &Configuration) -> Result<Network> {
+    let mut options = Options::new(&configuration.exec_root);
+    options.bridge.clone_from(&configuration.bridge);
+    options.subnet = configuration.subnet;
+    Network::open(options)
+        .await
+        .context("cannot open the networks")
+}
+
+async fn open_engine(configuration: &Configuration, network: Network) -> Result<Arc<Engine>> {
+    let data_root = configuration.data_root.clone();
+    let (store, recovery) = tokio::task::spawn_blocking(move || Store::open(data_root))
+        .await?
+        .with_context(|| format!("cannot open {}", configuration.data_root.display()))?;
+    tracing::debug!(?recovery, "opened the store");
+    let parts = Parts {
+        store,
+        compute: Arc::new(compute::client(configuration)),
+        network: Arc::new(HostNetwork(network)),
+        facts: facts::gather(configuration)?,
+    };
+    Engine::open(parts).await.context("cannot open the engine")
+}
+
+fn listen(configuration: &Configuration) -> Result<Vec<UnixListener>> {
+    configuration
+        .hosts
+        .iter()
+        .map(|Address::Unix(path)| socket::bind(path, &configuration.group))
+        .collect()
+}
+
+/// Becomes true with the first signal that asks to end.
+fn stop_signal() -> Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (tell, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending; containers run on");
+        tell.send_replace(true);
+    });
+    Ok(stop)
+}
+
+/// Takes down what the host need not have while no container runs.
+async fn leave(configuration: &Configuration, network: &Network) {
+    for Address::Unix(path) in &configuration.hosts {
+        // One that stays behind refuses connections, and the next daemon takes its place.
+        let _ = std::fs::remove_file(path);
+    }
+    match network.teardown().await {
+        Ok(Teardown::Done) => tracing::debug!("the networks are taken down"),
+        Ok(Teardown::InUse) => tracing::info!("containers use the networks, which stay"),
+        Err(error) => tracing::warn!(%error, "cannot take down the networks"),
+    }
+}
