@@ -101,7 +101,7 @@ fn build(
 ) -> Result<Container> {
     check_image(image)?;
     let id = name::new_id();
-    let mut config = merge::merge(config, run_config(&image.config.config));
+    let mut config = merge::merge(config, run_config(&image.config.config))?;
     check_names(&mut config, &id)?;
     config.user = user::account(&config.user)?.to_owned();
     config.working_dir = command::working_directory(&config.working_dir)?;

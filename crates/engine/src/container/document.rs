@@ -7,10 +7,12 @@ use porthole_compute_service::settings::{
     ProcessSettings, PublishedPort, SiloDns, SiloUser, SystemSettings,
 };
 use porthole_hcs as hcs;
+use porthole_winpath::Environment;
 use uuid::Uuid;
 
 use crate::container::record::{Container, Endpoint};
-use crate::container::user;
+use crate::container::{command, user};
+use crate::error::Result;
 
 /// Who owns our compute systems.
 pub(crate) const OWNER: &str = "porthole";
@@ -88,17 +90,17 @@ pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> Sy
 }
 
 /// What the main process is to be.
-pub(crate) fn main_process(container: &Container) -> hcs::ProcessParameters {
+pub(crate) fn main_process(container: &Container) -> Result<hcs::ProcessParameters> {
     let config = &container.config;
-    parameters(&ProcessShape {
+    Ok(parameters(ProcessShape {
         command_line: &container.command_line,
-        environment: &config.env,
+        environment: command::environment(&config.env, &[])?,
         user: &config.user,
         working_directory: &config.working_dir,
         tty: config.tty,
         stdin: config.open_stdin,
         console_size: Some(container.host.console_size),
-    })
+    }))
 }
 
 /// What travels beside the main process's parameters.
@@ -115,7 +117,7 @@ pub(crate) fn main_settings(container: &Container, wait_for_attach: bool) -> Pro
 #[derive(Debug)]
 pub(crate) struct ProcessShape<'a> {
     pub(crate) command_line: &'a str,
-    pub(crate) environment: &'a [String],
+    pub(crate) environment: Environment,
     pub(crate) user: &'a str,
     pub(crate) working_directory: &'a str,
     pub(crate) tty: bool,
@@ -124,13 +126,13 @@ pub(crate) struct ProcessShape<'a> {
 }
 
 /// The HCS parameters of a process.
-pub(crate) fn parameters(shape: &ProcessShape<'_>) -> hcs::ProcessParameters {
+pub(crate) fn parameters(shape: ProcessShape<'_>) -> hcs::ProcessParameters {
     hcs::ProcessParameters {
         application_name: None,
         command_line: Some(shape.command_line.to_owned()),
         user: Some(shape.user.to_owned()),
         working_directory: Some(shape.working_directory.to_owned()),
-        environment: variables(shape.environment),
+        environment: variables(&shape.environment),
         emulate_console: shape.tty,
         create_std_in_pipe: shape.stdin,
         create_std_out_pipe: true,
@@ -142,10 +144,9 @@ pub(crate) fn parameters(shape: &ProcessShape<'_>) -> hcs::ProcessParameters {
     }
 }
 
-fn variables(environment: &[String]) -> BTreeMap<String, String> {
+fn variables(environment: &Environment) -> BTreeMap<String, String> {
     environment
         .iter()
-        .map(|variable| variable.split_once('=').unwrap_or((variable, "")))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }

@@ -129,7 +129,7 @@ async fn run_in(
         .await
         .map_err(|error| process_error::system(&container.id, error))?;
     let at = OffsetDateTime::now_utc();
-    let parameters = document::main_process(container);
+    let parameters = document::main_process(container)?;
     let settings = document::main_settings(container, !waiters.is_empty());
     let main = system
         .create_process(&parameters, &settings)

@@ -1,14 +1,28 @@
-//! Reading a container's log.
+//! Reading a container's log, also while it is written.
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
+use porthole_container_log::read::ReadError;
+use porthole_container_log::{self as log, LogReader, Record, Selection, Timestamp, tail};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::attachment::{Attach, OutputStream, StreamKind};
 use crate::container::handle::Handle;
+use crate::container::ledger::Snapshot;
 use crate::container::record::Container;
-use crate::error::Result;
+use crate::container::state::{Phase, State};
+use crate::error::{Error, Result};
+use crate::event::log::sleep_until;
+use crate::file_watch::FileWatch;
+use crate::records::nanoseconds;
+
+/// How many records are read at once.
+const BATCH: usize = 256;
 
 /// Which part of a log is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +68,245 @@ impl std::fmt::Debug for Log {
     }
 }
 
-/// What was logged so far, for a client that attaches.
-pub(crate) fn so_far(container: &Container, attach: Attach) -> Result<OutputStream> {
-    let _ = (container, attach);
-    Ok(Box::pin(futures::stream::empty()))
-}
-
 /// Opens a container's log.
 pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
-    let _ = query;
+    if !query.stdout && !query.stderr {
+        return Err(Error::invalid(
+            "Bad parameters: you must choose at least one stream",
+        ));
+    }
+    let snapshots = handle.ledger.watch();
     let container = handle.ledger.read();
-    Ok(Log {
-        tty: container.config.tty,
-        entries: Box::pin(futures::stream::empty()),
+    let follow = query.follow && may_write(&container.state);
+    let directory = container.log_path.parent().unwrap_or(Path::new("/"));
+    // Before the first read, so that nothing is written unnoticed in between.
+    let watch = if follow {
+        Some(FileWatch::new(directory).map_err(unreadable)?)
+    } else {
+        None
+    };
+    let reading = Reading {
+        path: container.log_path.clone(),
+        tail: query.tail,
+        reader: None,
+        selection: selection(query),
+        over: false,
+    };
+    let follower = Follower {
+        reading: Some(reading),
+        watch,
+        snapshots,
+        container: container.id.clone(),
+    };
+    let entries = stream::unfold(follower, Follower::next).flat_map(stream::iter);
+    let tty = container.config.tty;
+    Ok(match query.until.filter(|_| follow) {
+        Some(until) => Log {
+            tty,
+            entries: Box::pin(entries.take_until(sleep_until(until))),
+        },
+        None => Log {
+            tty,
+            entries: Box::pin(entries),
+        },
     })
+}
+
+/// What was logged so far, for a client that attaches.
+pub(crate) fn so_far(container: &Container, attach: Attach) -> Result<OutputStream> {
+    let length = match std::fs::metadata(&container.log_path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(unreadable(error)),
+    };
+    if length == 0 {
+        return Ok(Box::pin(stream::empty()));
+    }
+    let file = File::open(&container.log_path).map_err(unreadable)?;
+    let selection = Selection {
+        stdout: attach.stdout,
+        stderr: attach.stderr,
+        ..Selection::ALL
+    };
+    let reading = Reading {
+        path: container.log_path.clone(),
+        tail: None,
+        // What is written from now on comes through the attachment itself.
+        reader: Some(LogReader::new(io::Read::take(file, length))),
+        selection,
+        over: false,
+    };
+    let batches = stream::unfold(Some(reading), async |reading| {
+        let (reading, entries) = reading?.read().await;
+        Some((entries, (!reading.over).then_some(reading)))
+    });
+    let pieces = batches.flat_map(stream::iter).map(|entry| match entry {
+        Ok(entry) => Ok((entry.stream, entry.message)),
+        Err(error) => Err(io::Error::other(error)),
+    });
+    Ok(Box::pin(pieces))
+}
+
+fn selection(query: LogQuery) -> Selection {
+    let timestamp = |time: OffsetDateTime| Timestamp(nanoseconds(time));
+    Selection {
+        stdout: query.stdout,
+        stderr: query.stderr,
+        since: query.since.map(timestamp),
+        until: query.until.map(timestamp),
+    }
+}
+
+/// Whether more may come.
+fn may_write(state: &State) -> bool {
+    matches!(state.phase, Phase::Running | Phase::Starting)
+}
+
+/// A log that is being read.
+#[derive(Debug)]
+struct Reading {
+    path: PathBuf,
+    tail: Option<u64>,
+    /// None until the log is there.
+    reader: Option<LogReader<io::Take<File>>>,
+    selection: Selection,
+    /// Whether the log ended for now, or nothing wanted can come any more.
+    over: bool,
+}
+
+impl Reading {
+    /// Reads a batch on a thread where blocking harms nobody.
+    async fn read(mut self) -> (Self, Vec<Result<LogEntry>>) {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let entries = self.read_batch();
+            (self, entries)
+        });
+        read.await.unwrap_or_else(|error| {
+            let ended = Self {
+                path,
+                tail: None,
+                reader: None,
+                selection: Selection::ALL,
+                over: true,
+            };
+            (
+                ended,
+                vec![Err(
+                    Error::system("reading the log was cut short").with_source(error)
+                )],
+            )
+        })
+    }
+
+    fn read_batch(&mut self) -> Vec<Result<LogEntry>> {
+        self.over = false;
+        let mut entries = Vec::new();
+        if let Err(error) = self.fill(&mut entries) {
+            self.over = true;
+            entries.push(Err(unreadable(error)));
+        }
+        entries
+    }
+
+    fn fill(&mut self, entries: &mut Vec<Result<LogEntry>>) -> io::Result<()> {
+        if self.reader.is_none() && !self.open()? {
+            self.over = true;
+            return Ok(());
+        }
+        let Some(reader) = &mut self.reader else {
+            return Ok(());
+        };
+        for _ in 0..BATCH {
+            match reader.next_record() {
+                Ok(Some(record)) if self.selection.is_past(&record) => self.over = true,
+                Ok(Some(record)) if self.selection.wants(&record) => {
+                    entries.push(Ok(entry(record)))
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => self.over = true,
+                Err(ReadError::Io(error)) => return Err(error),
+                // A torn record, as a crash of the host leaves it, hides no other.
+                Err(error) => tracing::warn!(path = %self.path.display(), %error, "skipped"),
+            }
+            if self.over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the log where the wanted part begins; false while there is none.
+    fn open(&mut self) -> io::Result<bool> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if let Some(count) = self.tail {
+            tail::last_records(&mut file, count)?;
+        }
+        self.reader = Some(LogReader::new(io::Read::take(file, u64::MAX)));
+        Ok(true)
+    }
+}
+
+fn entry(record: Record) -> LogEntry {
+    LogEntry {
+        stream: match record.stream {
+            log::Stream::Stdout => StreamKind::Stdout,
+            log::Stream::Stderr => StreamKind::Stderr,
+        },
+        time: OffsetDateTime::from_unix_timestamp_nanos(record.time.0.into())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        message: record.log.into_bytes(),
+    }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::system("the log cannot be read").with_source(error)
+}
+
+/// Reads a log to its end, and on while the container runs.
+struct Follower {
+    /// None once everything has been read.
+    reading: Option<Reading>,
+    /// None reads to the log's present end only.
+    watch: Option<FileWatch>,
+    snapshots: watch::Receiver<Snapshot>,
+    container: String,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Vec<Result<LogEntry>>, Self)> {
+        let mut reading = self.reading.take()?;
+        loop {
+            // Looked at before reading: what was written before the end is then seen.
+            let running = may_write(&self.snapshots.borrow_and_update().container.state);
+            let entries;
+            (reading, entries) = reading.read().await;
+            let ended = reading.over && !(running && self.watch.is_some());
+            if ended || entries.iter().any(Result::is_err) {
+                return Some((entries, self));
+            }
+            if !entries.is_empty() || !reading.over {
+                self.reading = Some(reading);
+                return Some((entries, self));
+            }
+            self.more().await;
+        }
+    }
+
+    /// Waits until more was written or the container's state has changed.
+    async fn more(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        tokio::select! {
+            changed = watch.changed() => if let Err(error) = changed {
+                tracing::warn!(container = self.container, %error, "the log cannot be watched");
+                self.watch = None;
+            },
+            // It ends with the engine.
+            _ = self.snapshots.changed() => {}
+        }
+    }
 }

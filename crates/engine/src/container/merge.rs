@@ -2,12 +2,16 @@
 
 use crate::container::command;
 use crate::container::config::ContainerConfig;
+use crate::error::Result;
 
 /// What the container runs: the request's settings, and the image's where the request says nothing.
-pub(crate) fn merge(mut request: ContainerConfig, image: ContainerConfig) -> ContainerConfig {
+pub(crate) fn merge(
+    mut request: ContainerConfig,
+    image: ContainerConfig,
+) -> Result<ContainerConfig> {
     fill(&mut request.user, image.user);
     fill(&mut request.working_dir, image.working_dir);
-    request.env = command::environment(&image.env, &request.env);
+    request.env = command::environment(&image.env, &request.env)?.to_entries();
     request.exposed_ports.extend(image.exposed_ports);
     for (label, value) in image.labels {
         request.labels.entry(label).or_insert(value);
@@ -20,7 +24,7 @@ pub(crate) fn merge(mut request: ContainerConfig, image: ContainerConfig) -> Con
     merge_command(&mut request, image.entrypoint, image.cmd);
     // On Windows an image's finished command line stays one when arguments are added to it.
     request.args_escaped |= image.args_escaped;
-    request
+    Ok(request)
 }
 
 /// An entry point of the request's own, even a reset one, makes the image's command meaningless.
@@ -82,7 +86,8 @@ mod tests {
                 ..ContainerConfig::default()
             },
             image,
-        );
+        )
+        .unwrap();
         (result.entrypoint, result.cmd)
     }
 
@@ -118,7 +123,7 @@ mod tests {
             labels: [("x".to_owned(), "own".to_owned())].into(),
             ..ContainerConfig::default()
         };
-        let result = merge(request, image);
+        let result = merge(request, image).unwrap();
         assert_eq!(result.user, "ContainerUser");
         assert_eq!(result.labels["x"], "own");
         assert_eq!(result.labels["y"], "image");

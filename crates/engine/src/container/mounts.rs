@@ -1,65 +1,97 @@
 //! Bind mounts: from `source:C:\path[:ro|rw]` to a directory of the host that is there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use porthole_winpath::{Bind, BindSource, ContainerPath};
 
 use crate::container::record::Mount;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The mounts that a client asks for.
 pub(crate) fn mounts(binds: &[String]) -> Result<Vec<Mount>> {
-    let mut mounts: Vec<Mount> = Vec::new();
-    for bind in binds {
-        let mount = mount(bind)?;
-        if mounts
-            .iter()
-            .any(|other| other.destination.eq_ignore_ascii_case(&mount.destination))
-        {
+    let mut targets: Vec<ContainerPath> = Vec::new();
+    let mut mounts = Vec::new();
+    for specification in binds {
+        let bind = Bind::parse(specification)
+            .map_err(|error| Error::invalid(error.to_string()).with_source(error))?;
+        if targets.iter().any(|target| target.is_same(&bind.target)) {
             return Err(Error::invalid(format!(
                 "Duplicate mount point: {}",
-                mount.destination
+                bind.target
             )));
         }
-        mounts.push(mount);
+        mounts.push(Mount {
+            source: source(&bind.source)?,
+            destination: bind.target.to_string(),
+            writable: !bind.read_only,
+        });
+        targets.push(bind.target);
     }
     Ok(mounts)
 }
 
-fn mount(bind: &str) -> Result<Mount> {
-    let invalid = || Error::invalid(format!("invalid volume specification: '{bind}'"));
-    let (source, rest) = bind.split_once(':').ok_or_else(invalid)?;
-    let (destination, writable) = match rest.rsplit_once(':') {
-        Some((destination, "ro")) => (destination, false),
-        Some((destination, "rw")) => (destination, true),
-        _ => (rest, true),
-    };
-    let source = Path::new(source);
-    check_source(source)?;
-    Ok(Mount {
-        source: source.to_owned(),
-        destination: destination.replace('/', r"\"),
-        writable,
-    })
+fn source(source: &BindSource) -> Result<PathBuf> {
+    match source {
+        BindSource::Host(path) => {
+            let path = PathBuf::from(path);
+            check(&path)?;
+            Ok(path)
+        }
+        BindSource::Volume(name) => Err(Error::new(
+            ErrorKind::NotImplemented,
+            format!(
+                "volumes are not there yet: {name}; give the absolute path of a directory of the host"
+            ),
+        )),
+        BindSource::Anonymous => Err(Error::new(
+            ErrorKind::NotImplemented,
+            "volumes are not there yet",
+        )),
+    }
 }
 
-/// A bind source is an absolute path of a directory.
-fn check_source(source: &Path) -> Result<()> {
-    let text = source.display();
+/// A bind source is a directory, as on Windows.
+fn check(path: &Path) -> Result<()> {
     let refused = |reason: &str| {
+        let path = path.display();
         Error::invalid(format!(
-            "invalid mount config for type \"bind\": {reason}: {text}"
+            "invalid mount config for type \"bind\": {reason}: {path}"
         ))
     };
-    if !source.is_absolute() {
-        return Err(refused(
-            "volumes are not there yet, and a bind source path must be absolute",
-        ));
-    }
-    match std::fs::metadata(source) {
+    match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(refused("source path must be a directory")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(refused("bind source path does not exist"))
         }
-        Err(error) => Err(refused("cannot look at bind source path").with_source(error)),
+        Err(error) => Err(refused("bind source path cannot be looked at").with_source(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(binds: &[&str]) -> String {
+        let binds: Vec<String> = binds.iter().map(|bind| (*bind).to_owned()).collect();
+        mounts(&binds).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sources_must_be_directories_that_are_there() {
+        let there = mounts(&[r"/tmp:C:/a:ro".to_owned()]).unwrap();
+        assert_eq!(
+            (there[0].destination.as_str(), there[0].writable),
+            (r"C:\a", false)
+        );
+        assert!(
+            refused(&[r"/nowhere:C:\a"]).ends_with("bind source path does not exist: /nowhere")
+        );
+        assert!(refused(&[r"/etc/passwd:C:\a"]).contains("must be a directory"));
+        assert!(refused(&[r"data:C:\a"]).contains("volumes are not there yet: data"));
+        assert_eq!(
+            refused(&[r"/tmp:C:\a", r"/etc:C:\A"]),
+            r"Duplicate mount point: C:\A"
+        );
     }
 }

@@ -93,9 +93,9 @@ fn parameters(
     } else {
         &request.working_dir
     };
-    Ok(document::parameters(&ProcessShape {
-        command_line: &command::quote(&request.cmd),
-        environment: &command::environment(&config.env, &request.env),
+    Ok(document::parameters(ProcessShape {
+        command_line: &command::join(&request.cmd)?,
+        environment: command::environment(&config.env, &request.env)?,
         user: user::exec_account(&request.user, &config.user)?,
         working_directory,
         tty: request.tty,

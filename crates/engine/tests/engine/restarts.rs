@@ -1,9 +1,8 @@
 //! An engine that ends at any point, and another that goes on from there.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{OUTPUT, World, eventually, read_to_end, request, within};
 use porthole_compute_service::fake::Program;
 use porthole_compute_service::settings::{SiloDns, SiloUser, SystemSettings};
 use porthole_engine::attachment::StreamKind;
@@ -12,7 +11,6 @@ use porthole_engine::container::stop::StopContainer;
 use porthole_engine::exec::record::{CreateExec, StartExec};
 use porthole_hcs as hcs;
 use serde_json::Value;
-use support::{OUTPUT, World, eventually, read_to_end, request, within};
 
 #[tokio::test]
 async fn a_running_container_goes_on() {

@@ -1,12 +1,10 @@
 //! Local images.
 
-mod support;
-
+use crate::support::{IMAGE, World, within};
 use porthole_engine::ErrorKind;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::filter::Filters;
 use porthole_engine::image::{ListImages, RemoveImage, RemovedImage};
-use support::{IMAGE, World, within};
 
 const FORCE: RemoveImage = RemoveImage {
     force: true,

@@ -1,6 +1,8 @@
 //! What the engine needs of a network: a place for each container. Implemented over the network
 //! mechanism, and in memory for tests.
 
+mod host;
+
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -8,6 +10,8 @@ use async_trait::async_trait;
 use crate::container::config::Port;
 use crate::container::record::Endpoint;
 use crate::error::Result;
+
+pub use host::HostNetwork;
 
 /// Makes and takes back endpoints.
 #[async_trait]

@@ -1,13 +1,11 @@
 //! Further processes in running containers.
 
-mod support;
-
+use crate::support::{World, eventually, read_to_end, within};
 use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
 use porthole_engine::attachment::StreamKind;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::exec::record::{CreateExec, StartExec};
-use support::{World, eventually, read_to_end, within};
 
 fn exec(cmd: &[&str]) -> CreateExec {
     CreateExec {

@@ -1,9 +1,8 @@
 //! Containers from creation to removal.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{IMAGE, OUTPUT, World, eventually, read_to_end, request, within};
 use futures::StreamExt;
 use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
@@ -13,7 +12,6 @@ use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::container::wait::WaitCondition;
 use porthole_engine::filter::Filters;
-use support::{IMAGE, OUTPUT, World, eventually, read_to_end, request, within};
 
 #[tokio::test]
 async fn a_container_runs_and_its_output_arrives() {
