@@ -9,7 +9,7 @@ use crate::digest::{ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::image_rows;
 use crate::images;
-use crate::removal::{MovedAside, delete_tree};
+use crate::removal::{self, MovedAside};
 use crate::store::Store;
 
 /// The longest container ID and name that are accepted.
@@ -128,17 +128,20 @@ impl Store {
         check_name(OPERATION, &container.name)?;
         let directory = self.container_directory(&container.id);
         let mut garbage = MovedAside::default();
+        let mut made = false;
         let created = self.write(OPERATION, &container.id, |transaction| {
             insert(transaction, container)?;
             // No record named it a moment ago, so whatever is there is garbage.
             garbage.add(directory.path())?;
+            made = true;
             // Not synced: should the power fail before the kernel has written it, recovery finds
             // the record alone and forgets the container, which is the state before.
-            directory
-                .create()
-                .inspect_err(|_| drop(delete_tree(directory.path())))
+            directory.create()
         });
         garbage.delete();
+        if created.is_err() && made {
+            removal::delete_or_leave(directory.path());
+        }
         created.map(|()| directory)
     }
 
@@ -346,7 +349,7 @@ fn check_name_is_free(
 
 /// An ID names a directory, so it must not lead elsewhere, nor look like one being removed.
 fn check_id(operation: &'static str, id: &str) -> Result<()> {
-    if is_word(id) && !id.ends_with(crate::removal::SUFFIX) {
+    if is_word(id) && !id.ends_with(removal::SUFFIX) {
         return Ok(());
     }
     let shown: String = id.chars().take(MAX_NAME).collect();

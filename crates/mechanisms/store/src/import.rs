@@ -101,7 +101,9 @@ impl Store {
         garbage.delete();
         if result.is_err() {
             // Files that were put in place have no record now.
-            recovery::sweep(self)?;
+            if let Err(error) = recovery::sweep(self) {
+                tracing::warn!(%error, "what was imported in part is left for recovery");
+            }
         }
         result.map(|()| id)
     }

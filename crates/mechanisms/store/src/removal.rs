@@ -37,11 +37,15 @@ impl MovedAside {
     /// recovery: to the store it is gone.
     pub(crate) fn delete(mut self) {
         for path in self.paths.drain(..) {
-            let aside = aside(&path);
-            if let Err(error) = delete_tree(&aside) {
-                tracing::warn!(path = %aside.display(), %error, "left for recovery");
-            }
+            delete_or_leave(&aside(&path));
         }
+    }
+}
+
+/// Deletes a tree; what cannot be deleted is left for recovery.
+pub(crate) fn delete_or_leave(path: &Path) {
+    if let Err(error) = delete_tree(path) {
+        tracing::warn!(path = %path.display(), %error, "left for recovery");
     }
 }
 
