@@ -161,44 +161,23 @@ impl<R: Read> LayerReader<R> {
 
     fn entry(&mut self, header: &Header, records: &Records) -> Result<Entry, LayerErrorKind> {
         let name = text(records.get(pax::PATH).unwrap_or(&header.name))?.to_owned();
-        let size = match records.get(pax::SIZE) {
-            Some(size) => text(size)?.parse().map_err(|_| LayerErrorKind::Record)?,
-            None => header.size,
-        };
-        let has_content =
-            matches!(header.kind, kind::FILE | kind::OLD_FILE) && !name.ends_with('/');
-        self.announce(if has_content { size } else { 0 });
-        if !has_content && size != 0 && header.kind != kind::HARD_LINK {
-            return Err(LayerErrorKind::Header);
-        }
+        let content = self.announce_content(header, records, &name)?;
         if let Some((owner, stream)) = split_stream(&name) {
-            return if has_content {
-                self.stream(owner, stream, size)
-            } else {
-                Err(LayerErrorKind::Stream)
-            };
+            return self.stream(owner, stream, content.ok_or(LayerErrorKind::Stream)?);
         }
-        let last = name
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+        let path = name.trim_end_matches('/');
+        let last = path.rsplit('/').next().unwrap_or_default();
         if last.starts_with(WHITEOUT) {
             self.last = None;
-            return whiteout(&name, last, size);
+            return whiteout(path, last, content.unwrap_or(0));
         }
         let path = LayerPath::new(&name).map_err(LayerErrorKind::Path)?;
-        let kind = self.kind(header, records, size, name.ends_with('/'))?;
-        if let EntryKind::HardLink { .. } = kind {
-            self.last = None;
-            return Ok(Entry {
-                path,
-                kind,
-                metadata: Metadata::default(),
-            });
-        }
-        self.last = Some(path.clone());
-        let metadata = metadata(header, &kind, records)?;
+        let kind = kind(header, records, content)?;
+        let (last, metadata) = match kind {
+            EntryKind::HardLink { .. } => (None, Metadata::default()),
+            _ => (Some(path.clone()), metadata(header, &kind, records)?),
+        };
+        self.last = last;
         Ok(Entry {
             path,
             kind,
@@ -206,31 +185,25 @@ impl<R: Read> LayerReader<R> {
         })
     }
 
-    fn kind(
-        &self,
+    /// The size of a file's content, which can be read from now on; none for other entries.
+    fn announce_content(
+        &mut self,
         header: &Header,
         records: &Records,
-        size: u64,
-        is_directory: bool,
-    ) -> Result<EntryKind, LayerErrorKind> {
-        let link = || text(records.get(pax::LINK_PATH).unwrap_or(&header.link));
-        Ok(match header.kind {
-            kind::FILE | kind::OLD_FILE if is_directory => EntryKind::Directory,
-            kind::FILE | kind::OLD_FILE => EntryKind::File { size },
-            kind::DIRECTORY => EntryKind::Directory,
-            kind::HARD_LINK => EntryKind::HardLink {
-                target: LayerPath::new(link()?).map_err(LayerErrorKind::Path)?,
-            },
-            kind::SYMLINK => {
-                let target = link()?.replace('/', "\\");
-                if records.contains_key(pax::MOUNT_POINT) {
-                    EntryKind::Junction { target }
-                } else {
-                    EntryKind::Symlink { target }
-                }
-            }
-            other => return Err(LayerErrorKind::Type(char::from(other))),
-        })
+        name: &str,
+    ) -> Result<Option<u64>, LayerErrorKind> {
+        let size = match records.get(pax::SIZE) {
+            Some(size) => text(size)?.parse().map_err(|_| LayerErrorKind::Record)?,
+            None => header.size,
+        };
+        // Old archives mark directories only by the end of their names.
+        let is_file = matches!(header.kind, kind::FILE | kind::OLD_FILE) && !name.ends_with('/');
+        // Some writers give a hard link the size of its file, but never the content.
+        if !is_file && size != 0 && header.kind != kind::HARD_LINK {
+            return Err(LayerErrorKind::Header);
+        }
+        self.announce(if is_file { size } else { 0 });
+        Ok(is_file.then_some(size))
     }
 
     fn stream(&self, owner: &str, name: &str, size: u64) -> Result<Entry, LayerErrorKind> {
@@ -279,10 +252,7 @@ fn split_stream(name: &str) -> Option<(&str, &str)> {
 }
 
 fn whiteout(name: &str, last: &str, size: u64) -> Result<Entry, LayerErrorKind> {
-    let parent = name
-        .trim_end_matches('/')
-        .strip_suffix(last)
-        .unwrap_or_default();
+    let parent = name.strip_suffix(last).unwrap_or_default();
     let parent = LayerPath::new(parent).map_err(LayerErrorKind::Path)?;
     if size != 0 || !parent.takes_whiteouts() {
         return Err(LayerErrorKind::Whiteout);
@@ -302,6 +272,30 @@ fn whiteout(name: &str, last: &str, size: u64) -> Result<Entry, LayerErrorKind> 
         path,
         kind: EntryKind::Whiteout,
         metadata,
+    })
+}
+
+fn kind(
+    header: &Header,
+    records: &Records,
+    content: Option<u64>,
+) -> Result<EntryKind, LayerErrorKind> {
+    let link = || text(records.get(pax::LINK_PATH).unwrap_or(&header.link));
+    Ok(match (header.kind, content) {
+        (kind::FILE | kind::OLD_FILE, Some(size)) => EntryKind::File { size },
+        (kind::FILE | kind::OLD_FILE | kind::DIRECTORY, _) => EntryKind::Directory,
+        (kind::HARD_LINK, _) => EntryKind::HardLink {
+            target: LayerPath::new(link()?).map_err(LayerErrorKind::Path)?,
+        },
+        (kind::SYMLINK, _) => {
+            let target = link()?.replace('/', "\\");
+            if records.contains_key(pax::MOUNT_POINT) {
+                EntryKind::Junction { target }
+            } else {
+                EntryKind::Symlink { target }
+            }
+        }
+        (other, _) => return Err(LayerErrorKind::Type(char::from(other))),
     })
 }
 

@@ -47,18 +47,18 @@ impl Name {
     /// Windows' order for `[ \ ] ^ _` and the backtick, which stand between the two cases.
     #[must_use]
     pub fn cmp_lower_case(&self, other: &Self) -> Ordering {
-        let folded = |name: &Self| {
-            name.0
-                .iter()
-                .map(|&unit| lower_case(unit))
-                .collect::<Vec<_>>()
-        };
-        if self.0.iter().chain(&other.0).all(|&unit| unit < 0x80) {
-            let lower = |&unit: &u16| lower_case(unit);
-            return self.0.iter().map(lower).cmp(other.0.iter().map(lower));
-        }
-        folded(self).cmp(&folded(other))
+        compare(&self.0, &other.0, lower_case)
     }
+}
+
+/// Compares unit by unit after folding. Names beside each other mostly begin alike, so folding is
+/// left to where they differ.
+fn compare(left: &[u16], right: &[u16], fold: fn(u16) -> u16) -> Ordering {
+    let pairs = left.iter().zip(right).filter(|(left, right)| left != right);
+    pairs
+        .map(|(&left, &right)| fold(left).cmp(&fold(right)))
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| left.len().cmp(&right.len()))
 }
 
 /// One UTF-16 unit in upper case, as `RtlUpcaseUnicodeChar` gives it.
@@ -106,8 +106,7 @@ fn single(mut mapped: impl ExactSizeIterator<Item = char>) -> Option<char> {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let upper = |&unit: &u16| upper_case(unit);
-        self.0.iter().map(upper).cmp(other.0.iter().map(upper))
+        compare(&self.0, &other.0, upper_case)
     }
 }
 

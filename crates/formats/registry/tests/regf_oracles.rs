@@ -116,6 +116,29 @@ fn without_security(mut key: Key) -> Key {
     key
 }
 
+/// `golden/hive` is what an earlier build wrote, and what hivexsh, reglookup and the crate `regf`
+/// have read: it must stay readable, and hives must not get another digest by a change here. Where
+/// the output must change on purpose, the test writes the new file when `UPDATE_GOLDEN` is set.
+#[test]
+fn a_golden_hive_is_still_written_and_read() {
+    let mut root = sample();
+    root.delete("Many");
+    root.open_mut(r"Software\Values")
+        .expect("there")
+        .remove_value("big");
+    let bytes = regf::write(&Hive::new("SOFTWARE", root.clone())).expect("fits");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/hive");
+        std::fs::write(golden, &bytes).expect("writable");
+    }
+    let golden = include_bytes!("golden/hive");
+    assert!(bytes == golden, "the bytes of hives have changed");
+    assert_eq!(
+        without_security(regf::read(golden).expect("well-formed").root),
+        root
+    );
+}
+
 #[test]
 fn layered_keys_come_back() {
     let mut root = Key::default();

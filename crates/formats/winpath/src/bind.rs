@@ -160,25 +160,11 @@ mod tests {
 
     #[test]
     fn binds_are_understood() {
+        let host = |path: &str| BindSource::Host(path.to_owned());
         for (specification, source, target, read_only) in [
-            (
-                r"/src:C:\app",
-                BindSource::Host("/src".to_owned()),
-                r"C:\app",
-                false,
-            ),
-            (
-                "/src:c:/app:ro",
-                BindSource::Host("/src".to_owned()),
-                r"C:\app",
-                true,
-            ),
-            (
-                r"/a:b/c:C:\x\:RW",
-                BindSource::Host("/a:b/c".to_owned()),
-                r"C:\x",
-                false,
-            ),
+            (r"/src:C:\app", host("/src"), r"C:\app", false),
+            ("/src:c:/app:ro", host("/src"), r"C:\app", true),
+            (r"/a:b/c:C:\x\:RW", host("/a:b/c"), r"C:\x", false),
             (
                 r"data:C:\data",
                 BindSource::Volume("data".to_owned()),
@@ -187,12 +173,7 @@ mod tests {
             ),
             (r"C:\cache", BindSource::Anonymous, r"C:\cache", false),
             (r"C:\cache:ro", BindSource::Anonymous, r"C:\cache", true),
-            (
-                "/:C:/host",
-                BindSource::Host("/".to_owned()),
-                r"C:\host",
-                false,
-            ),
+            ("/:C:/host", host("/"), r"C:\host", false),
         ] {
             let bind = Bind::parse(specification).expect(specification);
             assert_eq!(
