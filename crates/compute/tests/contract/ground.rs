@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use porthole_compute_service::fake;
+use porthole_compute_service::launch;
 use porthole_compute_service::rpc::{self, Client};
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::settings::{ProcessSettings, SiloDns, SiloUser, SystemSettings};
@@ -46,6 +47,15 @@ impl Ground {
             systems: AtomicU32::new(0),
             host: None,
             prefix,
+        }
+    }
+
+    fn on_silos(service: Arc<dyn ComputeService>, host: SiloHost) -> Self {
+        let layers = vec![host.base.clone()];
+        let ground = Self::new(service, layers, &host.wine_build());
+        Self {
+            host: Some(host),
+            ..ground
         }
     }
 
@@ -214,6 +224,13 @@ pub(crate) async fn read_all(stdio: &mut Stdio) -> (String, String) {
     )
 }
 
+/// Silos behind the daemon, which is started when it is needed.
+pub(crate) async fn daemon() -> Option<Ground> {
+    let host = SiloHost::find()?;
+    let launch = host.launch()?;
+    Some(Ground::on_silos(Arc::new(launch::client(launch)), host))
+}
+
 pub(crate) async fn fake() -> Option<Ground> {
     let (systems, _) = fake::service().await;
     Some(Ground::new(
@@ -248,20 +265,12 @@ fn over_grpc(systems: Arc<Systems>) -> Arc<Client> {
 
 pub(crate) async fn silo() -> Option<Ground> {
     let host = SiloHost::find()?;
-    let (systems, wine_build) = host.systems().await;
-    let layers = vec![host.base.clone()];
-    Some(Ground {
-        host: Some(host),
-        ..Ground::new(systems, layers, &wine_build)
-    })
+    let systems = host.systems().await;
+    Some(Ground::on_silos(systems, host))
 }
 
 pub(crate) async fn silo_over_grpc() -> Option<Ground> {
     let host = SiloHost::find()?;
-    let (systems, wine_build) = host.systems().await;
-    let layers = vec![host.base.clone()];
-    Some(Ground {
-        host: Some(host),
-        ..Ground::new(over_grpc(systems), layers, &wine_build)
-    })
+    let systems = host.systems().await;
+    Some(Ground::on_silos(over_grpc(systems), host))
 }

@@ -8,6 +8,7 @@ mod ground;
 mod silo_host;
 mod states;
 mod streams;
+mod takeover;
 
 /// Makes each case a test of each ground.
 macro_rules! contract {

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use porthole_compute_service::launch::Launch;
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::silo::{SiloBackend, SiloConfig, chain_id};
+use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use porthole_wine::KernelPackage;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The data root with a kernel package and a base, unless this variable names another.
 const DATA_ROOT: (&str, &str) = ("PORTHOLE_TEST_DATA_ROOT", "/var/lib/porthole");
@@ -60,21 +63,64 @@ impl SiloHost {
         })
     }
 
-    pub(crate) async fn systems(&self) -> (Arc<Systems>, String) {
+    /// What images must have been made for.
+    pub(crate) fn wine_build(&self) -> String {
         let kernel = KernelPackage::current(&self.data.path().join("kernels")).unwrap();
-        (Arc::new(self.open().await), kernel.build().to_string())
+        kernel.build().to_string()
     }
 
-    /// A service over what is there: what a service process does at its start.
-    pub(crate) async fn open(&self) -> Systems {
+    /// A service in this process.
+    pub(crate) async fn systems(&self) -> Arc<Systems> {
         let config = SiloConfig {
             data_root: self.data.path().to_owned(),
             exec_root: self.run.path().to_owned(),
             supervisor: self.supervisor.clone(),
         };
-        Systems::open(SiloBackend::new(config).unwrap())
-            .await
-            .unwrap()
+        Arc::new(
+            Systems::open(SiloBackend::new(config).unwrap())
+                .await
+                .unwrap(),
+        )
+    }
+
+    /// How the daemon is started on these roots.
+    pub(crate) fn launch(&self) -> Option<Launch> {
+        let program = self.supervisor.with_file_name("porthole-compute");
+        if !program.exists() {
+            println!("skipped: {} is not built", program.display());
+            return None;
+        }
+        Some(Launch {
+            program,
+            data_root: self.data.path().to_owned(),
+            exec_root: self.run.path().to_owned(),
+            log_level: Some("debug".into()),
+        })
+    }
+
+    /// Kills every process that has `word` and these roots in its arguments.
+    pub(crate) fn kill(&self, word: &str) {
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments);
+            let ours = arguments.contains(&*self.run.path().to_string_lossy());
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if let Some(pid) = pid
+                .and_then(Pid::from_raw)
+                .filter(|_| ours && arguments.contains(word))
+            {
+                // It may just have ended.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+
+    /// The run directory of a system.
+    pub(crate) fn run_directory(&self, id: &str) -> PathBuf {
+        self.run.path().join("compute").join(id)
     }
 
     /// Whether nothing of any system is left.
@@ -83,6 +129,20 @@ impl SiloHost {
             .unwrap()
             .next()
             .is_none()
+    }
+}
+
+/// A test that failed leaves nothing behind either.
+impl Drop for SiloHost {
+    fn drop(&mut self) {
+        self.kill("porthole-");
+        let systems = std::fs::read_dir(self.run.path().join("compute"));
+        for system in systems.into_iter().flatten().flatten() {
+            if let Ok(hierarchies) = Hierarchies::detect() {
+                let id = system.file_name();
+                let _ = Cgroup::remove_orphan(&hierarchies, "porthole", &id.to_string_lossy());
+            }
+        }
     }
 }
 
