@@ -70,8 +70,10 @@ pub(crate) fn process(container: &str, error: compute::Error) -> StartError {
 const NTSTATUS_IMAGE_MISMATCH: u32 = 0xc037_0101;
 
 fn hcs_text(error: &compute::Error, code: u32) -> String {
-    let (operation, message) = (error.operation(), error.message());
-    format!("{operation}: failure in a Windows system call: {message} (0x{code:x})")
+    // The operation names the system again, which the text already has.
+    let operation = error.operation().split(' ').next().unwrap_or_default();
+    let message = error.message();
+    format!("hcs::System::{operation}: failure in a Windows system call: {message} (0x{code:x})")
 }
 
 #[cfg(test)]
@@ -80,7 +82,7 @@ mod tests {
 
     fn failed(code: u32, text: &str) -> StartError {
         let kind = compute::ErrorKind::Windows(code);
-        process("c1", compute::Error::new(kind, "CreateProcess", text))
+        process("c1", compute::Error::new(kind, "CreateProcess c1", text))
     }
 
     #[test]
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(start.exit_code, NOT_FOUND);
         assert_eq!(
             start.error.to_string(),
-            "container c1 encountered an error during CreateProcess: failure in a Windows system \
+            "container c1 encountered an error during hcs::System::CreateProcess: failure in a Windows system \
              call: The system cannot find the file specified. (0x2)"
         );
     }

@@ -92,7 +92,7 @@ pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> Sy
 /// What the main process is to be.
 pub(crate) fn main_process(container: &Container) -> Result<hcs::ProcessParameters> {
     let config = &container.config;
-    Ok(parameters(ProcessShape {
+    Ok(parameters(&ProcessShape {
         command_line: &container.command_line,
         environment: command::environment(&config.env, &[])?,
         user: &config.user,
@@ -126,7 +126,7 @@ pub(crate) struct ProcessShape<'a> {
 }
 
 /// The HCS parameters of a process.
-pub(crate) fn parameters(shape: ProcessShape<'_>) -> hcs::ProcessParameters {
+pub(crate) fn parameters(shape: &ProcessShape<'_>) -> hcs::ProcessParameters {
     hcs::ProcessParameters {
         application_name: None,
         command_line: Some(shape.command_line.to_owned()),

@@ -221,7 +221,7 @@ impl Reading {
             match reader.next_record() {
                 Ok(Some(record)) if self.selection.is_past(&record) => self.over = true,
                 Ok(Some(record)) if self.selection.wants(&record) => {
-                    entries.push(Ok(entry(record)))
+                    entries.push(Ok(entry(record)));
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => self.over = true,

@@ -268,7 +268,7 @@ impl Task {
             let ledger = &self.handle.ledger;
             ledger
                 .record(Step::RemoveFailed, |container| {
-                    container.state.error = message
+                    container.state.error = message;
                 })
                 .await;
             return Err(error);

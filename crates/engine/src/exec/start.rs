@@ -93,7 +93,7 @@ fn parameters(
     } else {
         &request.working_dir
     };
-    Ok(document::parameters(ProcessShape {
+    Ok(document::parameters(&ProcessShape {
         command_line: &command::join(&request.cmd)?,
         environment: command::environment(&config.env, &request.env)?,
         user: user::exec_account(&request.user, &config.user)?,

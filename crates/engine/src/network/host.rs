@@ -121,5 +121,12 @@ fn failed(what: &str, error: porthole_network::Error) -> Error {
         Kind::ToolMissing => ErrorKind::Unavailable,
         _ => ErrorKind::System,
     };
-    Error::new(kind, format!("{what}: {error}")).with_source(error)
+    // Docker's clients know a port that is taken by what dockerd puts in front.
+    let driver = match error.kind() {
+        Kind::PortAllocated | Kind::PortInUse => {
+            "driver failed programming external connectivity: "
+        }
+        _ => "",
+    };
+    Error::new(kind, format!("{what}: {driver}{error}")).with_source(error)
 }

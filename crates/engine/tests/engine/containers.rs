@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use crate::support::{IMAGE, OUTPUT, World, eventually, read_to_end, request, within};
+use crate::support::{OUTPUT, World, eventually, read_to_end, request, within};
 use futures::StreamExt;
 use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
 use porthole_engine::attachment::{Attach, StreamKind};
-use porthole_engine::container::list::ListContainers;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::container::wait::WaitCondition;
-use porthole_engine::filter::Filters;
 
 #[tokio::test]
 async fn a_container_runs_and_its_output_arrives() {
@@ -68,7 +66,7 @@ async fn exit_codes_keep_all_32_bits() {
 #[tokio::test]
 async fn input_reaches_a_container_that_was_attached_before_its_start() {
     let world = World::new().await;
-    let mut request = request("cat", &["cmd", "/c", "more"]);
+    let mut request = request("cat", &["cmd", "/c", "sort"]);
     request.config.open_stdin = true;
     request.config.stdin_once = true;
     world.create_with(request).await.unwrap();
@@ -327,85 +325,6 @@ async fn starting_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_and_leaves_nothing() {
-    let world = World::new().await;
-    world.create("taken", &["cmd"]).await;
-    let base = || request("", &["cmd"]);
-    let holder = world.engine.inspect_container("taken").unwrap().id.clone();
-    let conflict = format!(
-        "Conflict. The container name \"/taken\" is already in use by container \"{holder}\". You have to \
-         remove (or rename) that container to be able to reuse that name."
-    );
-    let cases: Vec<(_, _, &str)> = vec![
-        (
-            request("taken", &["cmd"]),
-            ErrorKind::Conflict,
-            conflict.as_str(),
-        ),
-        (
-            request("a/b", &["cmd"]),
-            ErrorKind::InvalidParameter,
-            "Invalid container name (a/b)",
-        ),
-        (
-            with(base(), |request| {
-                request.config.image = "porthole/x".to_owned()
-            }),
-            ErrorKind::NotFound,
-            "No such image: porthole/x:latest",
-        ),
-        (
-            with(base(), |request| request.config.user = "root".to_owned()),
-            ErrorKind::InvalidParameter,
-            "unable to find user root",
-        ),
-        (
-            with(base(), |request| {
-                request.config.cmd = Some(vec!["C:appnode.exe".to_owned()])
-            }),
-            ErrorKind::InvalidParameter,
-            "backslashes",
-        ),
-        (
-            with(base(), |request| {
-                request.host.isolation = "hyperv".to_owned()
-            }),
-            ErrorKind::NotImplemented,
-            "isolation hyperv",
-        ),
-        (
-            with(base(), |request| {
-                request.host.binds = vec![r"/nowhere/at/all:C:\x".to_owned()]
-            }),
-            ErrorKind::InvalidParameter,
-            "bind source path does not exist: /nowhere/at/all",
-        ),
-        (
-            with(base(), |request| {
-                request.config.stop_signal = Some("SIGBOOM".to_owned())
-            }),
-            ErrorKind::InvalidParameter,
-            "invalid signal: SIGBOOM",
-        ),
-    ];
-    for (request, kind, message) in cases {
-        let error = world.create_with(request).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(
-            error.to_string().contains(message),
-            "{error} lacks {message}"
-        );
-    }
-    assert_eq!(world.store().containers().unwrap().len(), 1);
-    world.assert_nothing_left().await;
-}
-
-fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
-    change(&mut value);
-    value
-}
-
-#[tokio::test]
 async fn binds_reach_the_document() {
     let world = World::new().await;
     let source = world.host_directory();
@@ -416,71 +335,6 @@ async fn binds_reach_the_document() {
     assert_eq!(mounts[0].source, source);
     assert_eq!(mounts[0].destination.to_lowercase(), r"c:\app");
     assert!(!mounts[0].writable);
-}
-
-#[tokio::test]
-async fn lists_follow_dockers_filters() {
-    let world = World::new().await;
-    world.create("one", &["ping", "-t", "x"]).await;
-    let mut two = request("two", &["cmd", "/c", "exit", "7"]);
-    two.config
-        .labels
-        .insert("tier".to_owned(), "front".to_owned());
-    world.create_with(two).await.unwrap();
-    world.create("three", &["cmd"]).await;
-    world.start("one").await.unwrap();
-    world.start("two").await.unwrap();
-    world.wait("two").await;
-    let cases: &[(&[(&str, &str)], bool, &[&str])] = &[
-        (&[], false, &["one"]),
-        (&[], true, &["three", "two", "one"]),
-        (&[("label", "tier=front")], true, &["two"]),
-        (&[("status", "created")], false, &["three"]),
-        (&[("exited", "7")], false, &["two"]),
-        (&[("name", "o")], true, &["two", "one"]),
-        (&[("before", "two")], true, &["one"]),
-        (&[("since", "one")], true, &["three", "two"]),
-        (&[("ancestor", IMAGE)], true, &["three", "two", "one"]),
-        (&[("ancestor", "other")], true, &[]),
-        (&[("network", "nat")], false, &["one"]),
-    ];
-    for (filters, all, expected) in cases {
-        let filters = Filters(
-            filters
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
-                .collect(),
-        );
-        let options = ListContainers {
-            all: *all,
-            limit: None,
-            filters: filters.clone(),
-        };
-        let list = within(world.engine.list_containers(options)).await.unwrap();
-        let names: Vec<_> = list
-            .iter()
-            .map(|summary| summary.container.name.as_str())
-            .collect();
-        assert_eq!(names, *expected, "{filters:?}");
-    }
-    let options = ListContainers {
-        limit: Some(1),
-        ..ListContainers::default()
-    };
-    let list = within(world.engine.list_containers(options)).await.unwrap();
-    assert_eq!(
-        (list.len(), list[0].status.as_str(), list[0].image.as_str()),
-        (1, "Created", IMAGE)
-    );
-    let filters = Filters([("colour".to_owned(), vec!["red".to_owned()])].into());
-    let options = ListContainers {
-        filters,
-        ..ListContainers::default()
-    };
-    let error = within(world.engine.list_containers(options))
-        .await
-        .unwrap_err();
-    assert_eq!(error.to_string(), "invalid filter 'colour'");
 }
 
 #[tokio::test]

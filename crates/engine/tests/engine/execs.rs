@@ -68,7 +68,7 @@ async fn input_reaches_an_exec() {
     running(&world).await;
     let request = CreateExec {
         attach_stdin: true,
-        ..exec(&["cmd", "/c", "more"])
+        ..exec(&["cmd", "/c", "sort"])
     };
     let id = within(world.engine.create_exec("c1", request))
         .await

@@ -1,8 +1,13 @@
 //! The engine over the fake compute service, a temporary store and a network in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod containers;
+mod crashes;
 mod execs;
 mod images;
+mod lists;
 mod logs;
+mod refusals;
 mod restarts;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use porthole_compute_service::fake::{self, Script};
+use porthole_compute_service::fake::{self, Program, Script};
 use porthole_compute_service::system::ComputeService;
 use porthole_engine::attachment::{Attach, Attachment, StreamKind};
 use porthole_engine::container::config::{ContainerConfig, CreateContainer, HostConfig};
@@ -42,6 +42,7 @@ impl World {
         let (store, _) = Store::open(directory.path()).unwrap();
         import(&store, &[IMAGE], b"base layer");
         let (compute, script) = fake::service().await;
+        script.program("ping -t x", Program::new().await_signal().exit(0xC000_013A));
         let network = Arc::new(MemoryNetwork::default());
         let engine = open(
             &store,
@@ -203,7 +204,7 @@ pub(crate) async fn read_to_end(attachment: Attachment, kind: StreamKind) -> Str
     String::from_utf8(bytes.flat_map(|(_, bytes)| bytes).collect()).unwrap()
 }
 
-async fn open(
+pub(crate) async fn open(
     store: &Store,
     compute: &Arc<dyn ComputeService>,
     network: &Arc<MemoryNetwork>,
@@ -227,7 +228,7 @@ async fn open(
 }
 
 /// Imports an image with one layer; returns its ID.
-fn import(store: &Store, names: &[&str], layer: &[u8]) -> String {
+pub(crate) fn import(store: &Store, names: &[&str], layer: &[u8]) -> String {
     let mut config = ImageConfig {
         created: Some("2026-01-02T03:04:05Z".to_owned()),
         architecture: "amd64".to_owned(),

@@ -1,0 +1,216 @@
+//! What clients ask about containers.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use porthole_compute_service::system::Wanted;
+
+use crate::attachment::{Attach, Attachment, Streams};
+use crate::container::config::CreateContainer;
+use crate::container::create::{self, Created};
+use crate::container::handle::Order;
+use crate::container::list::{self, ContainerSummary, ListContainers};
+use crate::container::logs::{self, Log, LogQuery};
+use crate::container::record::Container;
+use crate::container::remove::{self, RemoveContainer};
+use crate::container::stop::{self, StopContainer};
+use crate::container::top::{self, ProcessTable};
+use crate::container::wait::{WaitCondition, Waiting};
+use crate::container::{console, events};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::signal::Signal;
+
+impl Engine {
+    /// Creates a container.
+    ///
+    /// # Errors
+    /// `NotFound` for the image, `Conflict` for the name, `InvalidParameter`, `NotImplemented` for
+    /// an isolation that is not there.
+    pub async fn create_container(&self, request: CreateContainer) -> Result<Created> {
+        create::create(&self.context, request).await
+    }
+
+    /// Starts a container; returns when its main process runs.
+    ///
+    /// # Errors
+    /// `NotModified` when it runs already, `Conflict` while it is removed, `InvalidParameter` with
+    /// Windows' own text when the program cannot be started, `System`.
+    pub async fn start_container(&self, name: &str) -> Result<()> {
+        self.context
+            .containers
+            .find(name)?
+            .order(|done| Order::Start { done })
+            .await
+    }
+
+    /// Attaches to a container's streams. On one that does not run, the streams begin with its next
+    /// start and miss nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` while it is removed.
+    pub async fn attach_container(&self, name: &str, attach: Attach) -> Result<Attachment> {
+        let handle = self.context.containers.find(name)?;
+        let container = handle.ledger.read();
+        let tty = container.config.tty;
+        let mut attachment = Attachment {
+            tty,
+            output: Box::pin(stream::empty()),
+            input: None,
+        };
+        let logged = if attach.logs {
+            Some(logs::so_far(&container, attach)?)
+        } else {
+            None
+        };
+        if attach.stream {
+            let wanted = Wanted {
+                stdin: attach.stdin && container.config.open_stdin,
+                stdout: attach.stdout,
+                stderr: attach.stderr && !tty,
+            };
+            let Streams { output, input } =
+                handle.order(|done| Order::Attach { wanted, done }).await?;
+            attachment.output = output;
+            attachment.input = wanted.stdin.then_some(input);
+        }
+        if let Some(logged) = logged {
+            attachment.output = Box::pin(logged.chain(attachment.output));
+        }
+        events::publish(&self.context.events, &container, "attach", &[]);
+        Ok(attachment)
+    }
+
+    /// Records that a client left with its detach keys.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn container_detached(&self, name: &str) -> Result<()> {
+        let container = self.inspect_container(name)?;
+        events::publish(&self.context.events, &container, "detach", &[]);
+        Ok(())
+    }
+
+    /// A container's log.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidParameter` when neither stream is asked for.
+    pub async fn container_logs(&self, name: &str, query: LogQuery) -> Result<Log> {
+        logs::open(self.context.containers.find(name)?.as_ref(), query).await
+    }
+
+    /// Begins to wait for a container.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn wait_container(&self, name: &str, condition: WaitCondition) -> Result<Waiting> {
+        Ok(Waiting::begin(
+            &self.context.containers.find(name)?.ledger,
+            condition,
+        ))
+    }
+
+    /// Stops a container: its stop signal, then, after the timeout, termination.
+    ///
+    /// # Errors
+    /// `NotModified` when it does not run, `InvalidParameter` for the signal, `System`.
+    pub async fn stop_container(&self, name: &str, options: StopContainer) -> Result<()> {
+        let handle = self.context.containers.find(name)?;
+        if !handle.ledger.read().state.is_running() {
+            return Err(Error::new(
+                ErrorKind::NotModified,
+                "container is already stopped",
+            ));
+        }
+        stop::stop(&self.context, &handle, &options).await
+    }
+
+    /// Sends a signal; `SIGKILL` (the default) terminates and waits for the end.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for the signal, `Conflict` when it does not run.
+    pub async fn kill_container(&self, name: &str, signal: Option<&str>) -> Result<()> {
+        let signal = signal.filter(|signal| !signal.is_empty());
+        let signal = signal.map_or(Ok(Signal::KILL), Signal::parse)?;
+        let handle = self.context.containers.find(name)?;
+        stop::kill(&self.context, &handle, signal)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("cannot kill container: {name}: {error}"),
+                )
+                .with_source(error)
+            })
+    }
+
+    /// Stops a container when it runs, then starts it.
+    ///
+    /// # Errors
+    /// As [`Self::stop_container`] and [`Self::start_container`].
+    pub async fn restart_container(&self, name: &str, options: StopContainer) -> Result<()> {
+        let handle = self.context.containers.find(name)?;
+        stop::restart(&self.context, &handle, &options)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("Cannot restart container {name}: {error}"),
+                )
+                .with_source(error)
+            })
+    }
+
+    /// Removes a container.
+    ///
+    /// # Errors
+    /// `Conflict` when it runs and removal is not forced, or is being removed already.
+    pub async fn remove_container(&self, name: &str, options: RemoveContainer) -> Result<()> {
+        let handle = self.context.containers.find(name)?;
+        remove::remove(&self.context, &handle, name, options).await
+    }
+
+    /// A container as it is now.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidParameter` when several IDs begin so.
+    pub fn inspect_container(&self, name: &str) -> Result<Arc<Container>> {
+        Ok(self.context.containers.find(name)?.ledger.read())
+    }
+
+    /// Containers, the newest first.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a filter.
+    pub async fn list_containers(&self, options: ListContainers) -> Result<Vec<ContainerSummary>> {
+        list::list(&self.context, options).await
+    }
+
+    /// The processes of a container. Windows knows no arguments of `ps`.
+    ///
+    /// # Errors
+    /// `Conflict` when it does not run, `InvalidParameter` for arguments.
+    pub async fn top_container(&self, name: &str, arguments: &str) -> Result<ProcessTable> {
+        let handle = self.context.containers.find(name)?;
+        let table = top::top(&handle, arguments).await?;
+        events::publish(&self.context.events, &handle.ledger.read(), "top", &[]);
+        Ok(table)
+    }
+
+    /// Resizes the console of a container's main process.
+    ///
+    /// # Errors
+    /// `Conflict` when it does not run, `InvalidParameter` without a console.
+    pub async fn resize_container(&self, name: &str, height: u16, width: u16) -> Result<()> {
+        let handle = self.context.containers.find(name)?;
+        console::resize(handle.live()?.main.as_ref(), height, width).await?;
+        let extra = [("height", height.to_string()), ("width", width.to_string())];
+        events::publish(
+            &self.context.events,
+            &handle.ledger.read(),
+            "resize",
+            &extra,
+        );
+        Ok(())
+    }
+}

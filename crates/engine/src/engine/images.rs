@@ -1,0 +1,49 @@
+//! What clients ask about images.
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::image::{
+    self, HistoryEntry, ImageDetails, ImageSummary, ListImages, RemoveImage, RemovedImage,
+};
+
+impl Engine {
+    /// Images, the newest first.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a filter.
+    pub async fn list_images(&self, options: ListImages) -> Result<Vec<ImageSummary>> {
+        image::list::list(&self.context, options).await
+    }
+
+    /// An image.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn inspect_image(&self, name: &str) -> Result<ImageDetails> {
+        Ok(image::inspect::details(
+            &self.context.records.find_image(name).await?,
+        ))
+    }
+
+    /// An image's history, the newest step first.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryEntry>> {
+        Ok(image::inspect::history(
+            &self.context.records.find_image(name).await?,
+        ))
+    }
+
+    /// Removes an image or one of its names.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when it is in use.
+    pub async fn remove_image(
+        &self,
+        name: &str,
+        options: RemoveImage,
+    ) -> Result<Vec<RemovedImage>> {
+        image::remove::remove(&self.context, name, options).await
+    }
+}

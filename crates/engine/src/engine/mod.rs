@@ -1,0 +1,135 @@
+//! The door: everything a client can ask.
+
+mod containers;
+mod execs;
+mod images;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use porthole_compute_service::system::ComputeService;
+use porthole_hcs as hcs;
+
+use crate::container::document::OWNER;
+use crate::container::record::Container;
+use crate::container::state::Phase;
+use crate::container::{launch, task};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::log::EventLog;
+use crate::event::{EventQuery, EventStream};
+use crate::facts::{self, Facts, Info};
+use crate::network::Network;
+use crate::records::Records;
+use crate::registry::Registry;
+
+/// What an engine works with.
+pub struct Parts {
+    /// Records and images.
+    pub store: porthole_store::Store,
+    /// The Compute Service.
+    pub compute: Arc<dyn ComputeService>,
+    /// Networks.
+    pub network: Arc<dyn Network>,
+    /// What `info` tells.
+    pub facts: Facts,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The engine. `name` is everywhere an ID, an unambiguous beginning of one, or a name.
+#[derive(Debug)]
+pub struct Engine {
+    context: Arc<Context>,
+}
+
+impl Engine {
+    /// Opens an engine: loads every container and takes up those that run, or ended meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when the Compute Service cannot be reached, `System` when the store fails.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>> {
+        let context = Arc::new(Context {
+            records: Records::new(parts.store),
+            compute: parts.compute,
+            network: parts.network,
+            facts: parts.facts,
+            events: EventLog::new(),
+            containers: Registry::default(),
+        });
+        let containers = context.records.containers().await?;
+        let mut systems = systems(context.compute.as_ref()).await?;
+        let connected: Vec<String> = containers
+            .iter()
+            .filter(|container| matches!(container.state.phase, Phase::Running | Phase::Starting))
+            .map(|container| container.id.clone())
+            .collect();
+        context.network.reconcile(&connected).await?;
+        let known = containers.into_iter().map(|container| {
+            let has_system = systems.remove(&container.id);
+            load(&context, container, has_system)
+        });
+        join_all(known.collect::<Vec<_>>()).await;
+        join_all(systems.iter().map(|id| discard_orphan(&context, id))).await;
+        Ok(Arc::new(Self { context }))
+    }
+
+    /// Events: first the remembered ones asked for, then new ones as they happen.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a filter.
+    pub fn events(&self, query: EventQuery) -> Result<EventStream> {
+        self.context.events.subscribe(query)
+    }
+
+    /// What `info` and `version` show.
+    ///
+    /// # Errors
+    /// `System` when the store fails.
+    pub async fn info(&self) -> Result<Info> {
+        facts::info(&self.context).await
+    }
+}
+
+/// IDs of our compute systems.
+async fn systems(compute: &dyn ComputeService) -> Result<BTreeSet<String>> {
+    let query = hcs::SystemQuery {
+        owners: vec![OWNER.to_owned()],
+        ..hcs::SystemQuery::default()
+    };
+    let systems = compute.enumerate(&query).await.map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            "the compute service cannot be reached",
+        )
+        .with_source(error)
+    })?;
+    Ok(systems.into_iter().map(|system| system.id).collect())
+}
+
+async fn load(context: &Arc<Context>, container: Container, has_system: bool) {
+    let settled = matches!(
+        container.state.phase,
+        Phase::Created | Phase::Exited | Phase::Dead
+    );
+    if settled && !has_system && !container.host.auto_remove {
+        task::spawn(context, container);
+    } else {
+        task::spawn_known(context, container).await;
+    }
+}
+
+/// Ends a compute system of ours that no container has.
+async fn discard_orphan(context: &Context, id: &str) {
+    match context.compute.open(id).await {
+        Ok(system) => launch::discard(system.as_ref()).await,
+        Err(error) => tracing::warn!(system = id, %error, "cannot open a compute system"),
+    }
+}

@@ -1,0 +1,78 @@
+//! Lists of containers.
+
+use porthole_engine::container::list::ListContainers;
+use porthole_engine::filter::Filters;
+
+use crate::support::{IMAGE, World, request, within};
+
+/// Filters, whether all are wanted, and the names that are expected.
+type Case = (
+    &'static [(&'static str, &'static str)],
+    bool,
+    &'static [&'static str],
+);
+
+#[tokio::test]
+async fn lists_follow_dockers_filters() {
+    let world = World::new().await;
+    world.create("one", &["ping", "-t", "x"]).await;
+    let mut two = request("two", &["cmd", "/c", "exit", "7"]);
+    two.config
+        .labels
+        .insert("tier".to_owned(), "front".to_owned());
+    world.create_with(two).await.unwrap();
+    world.create("three", &["cmd"]).await;
+    world.start("one").await.unwrap();
+    world.start("two").await.unwrap();
+    world.wait("two").await;
+    let cases: &[Case] = &[
+        (&[], false, &["one"]),
+        (&[], true, &["three", "two", "one"]),
+        (&[("label", "tier=front")], true, &["two"]),
+        (&[("status", "created")], false, &["three"]),
+        (&[("exited", "7")], false, &["two"]),
+        (&[("name", "o")], true, &["two", "one"]),
+        (&[("before", "two")], true, &["one"]),
+        (&[("since", "one")], true, &["three", "two"]),
+        (&[("ancestor", IMAGE)], true, &["three", "two", "one"]),
+        (&[("ancestor", "other")], true, &[]),
+        (&[("network", "nat")], false, &["one"]),
+    ];
+    for (filters, all, expected) in cases {
+        let filters = Filters(
+            filters
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
+                .collect(),
+        );
+        let options = ListContainers {
+            all: *all,
+            limit: None,
+            filters: filters.clone(),
+        };
+        let list = within(world.engine.list_containers(options)).await.unwrap();
+        let names: Vec<_> = list
+            .iter()
+            .map(|summary| summary.container.name.as_str())
+            .collect();
+        assert_eq!(names, *expected, "{filters:?}");
+    }
+    let options = ListContainers {
+        limit: Some(1),
+        ..ListContainers::default()
+    };
+    let list = within(world.engine.list_containers(options)).await.unwrap();
+    assert_eq!(
+        (list.len(), list[0].status.as_str(), list[0].image.as_str()),
+        (1, "Created", IMAGE)
+    );
+    let filters = Filters([("colour".to_owned(), vec!["red".to_owned()])].into());
+    let options = ListContainers {
+        filters,
+        ..ListContainers::default()
+    };
+    let error = within(world.engine.list_containers(options))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "invalid filter 'colour'");
+}
