@@ -68,13 +68,17 @@ impl ApiError {
     }
 }
 
-/// An error with its causes, outermost first, in one line.
+/// An error with its causes, outermost first, in one line; causes that the line tells already are
+/// left out.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let told = error.to_string();
+        if !text.contains(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
         cause = error.source();
     }
     text
@@ -83,12 +87,18 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let status = status_of(error.kind());
-        if status.is_server_error() {
-            tracing::warn!(error = chain(&error), "request failed");
+        let causes = chain(&error);
+        if !status.is_server_error() {
+            tracing::debug!(error = causes, "request refused");
+            return Self {
+                status,
+                message: error.to_string(),
+            };
         }
+        tracing::warn!(error = causes, "request failed");
         Self {
             status,
-            message: chain(&error),
+            message: causes,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use porthole_api::Api;
+use porthole_engine::network::HostNetwork;
 use porthole_engine::{Engine, Parts};
 use porthole_network::{Network, Options, Teardown};
 use porthole_store::Store;
@@ -16,7 +17,6 @@ use tokio::sync::watch;
 use crate::address::Address;
 use crate::configuration::Configuration;
 use crate::instance::Instance;
-use crate::network::HostNetwork;
 use crate::{compute, facts, socket};
 
 /// Runs until SIGTERM or SIGINT. Containers run on.
@@ -67,7 +67,7 @@ async fn open_engine(configuration: &Configuration, network: Network) -> Result<
     let parts = Parts {
         store,
         compute: Arc::new(compute::client(configuration)),
-        network: Arc::new(HostNetwork(network)),
+        network: Arc::new(HostNetwork::new(network)),
         facts: facts::gather(configuration)?,
     };
     Engine::open(parts).await.context("cannot open the engine")

@@ -10,7 +10,6 @@ mod configuration;
 mod daemon;
 mod facts;
 mod instance;
-mod network;
 mod socket;
 
 use std::process::ExitCode;

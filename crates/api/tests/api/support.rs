@@ -1,0 +1,337 @@
+//! A server on a socket of its own, and a client that sends exactly what a test says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::HeaderMap;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use porthole_api::Api;
+use porthole_compute_service::fake::{self, Script};
+use porthole_engine::container::record::{BoundPort, Endpoint};
+use porthole_engine::facts::Facts;
+use porthole_engine::network::{ConnectRequest, Network};
+use porthole_engine::{Engine, Error, Parts};
+use porthole_store::{Digest, ImageConfig, ImageImport, LayerContents, LayerImport, Store};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// How long anything in these tests may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The image that is there.
+pub(crate) const IMAGE: &str = "porthole/nanoserver";
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// The sentence of an error.
+    pub(crate) fn message(&self) -> String {
+        self.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// A server and everything around it.
+pub(crate) struct World {
+    pub(crate) script: Script,
+    pub(crate) socket: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    /// A server with one image.
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path().join("data")).unwrap();
+        import(&store);
+        let (compute, script) = fake::service().await;
+        let facts = Facts {
+            engine_id: "test".to_owned(),
+            host_name: "host".to_owned(),
+            processors: 2,
+            memory: 1 << 30,
+            windows_build: 20348,
+            wine_build: Some("10.0/1/win64".to_owned()),
+            data_root: directory.path().display().to_string(),
+        };
+        let network = Arc::new(MemoryNetwork::default());
+        let engine = Engine::open(Parts {
+            store,
+            compute,
+            network,
+            facts,
+        })
+        .await
+        .unwrap();
+        let socket = directory.path().join("docker.sock");
+        let listener = porthole_api::bind(&socket).unwrap();
+        tokio::spawn(Api::new(engine).serve(listener, std::future::pending()));
+        Self {
+            script,
+            socket,
+            _directory: directory,
+        }
+    }
+
+    /// Sends a request and gives the answer without its body.
+    pub(crate) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Response<hyper::body::Incoming> {
+        let stream = UnixStream::connect(&self.socket).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection.with_upgrades());
+        within(sender.send_request(request)).await.unwrap()
+    }
+
+    /// Sends a request and reads the answer to its end.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = request(method, path, body);
+        let response = self.open(request).await;
+        let (parts, body) = response.into_parts();
+        let body = within(body.collect()).await.unwrap().to_bytes();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// `GET`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, None).await
+    }
+
+    /// `POST` without a body.
+    pub(crate) async fn post(&self, path: &str) -> Answer {
+        self.ask("POST", path, None).await
+    }
+
+    /// Creates a container of a command; gives its ID.
+    pub(crate) async fn create(&self, name: &str, body: Value) -> String {
+        let mut whole = json!({ "Image": IMAGE });
+        if let (Value::Object(whole), Value::Object(body)) = (&mut whole, body) {
+            whole.extend(body);
+        }
+        let answer = self
+            .ask(
+                "POST",
+                &format!("/containers/create?name={name}"),
+                Some(whole),
+            )
+            .await;
+        assert_eq!(answer.status, 201, "{:?}", answer.body);
+        answer.json()["Id"].as_str().unwrap().to_owned()
+    }
+
+    /// Creates and starts.
+    pub(crate) async fn start(&self, name: &str, body: Value) -> String {
+        let id = self.create(name, body).await;
+        let answer = self.post(&format!("/containers/{name}/start")).await;
+        assert_eq!(answer.status, 204, "{:?}", answer.body);
+        id
+    }
+
+    /// Sends a request that upgrades its connection; gives the media type and the raw stream.
+    pub(crate) async fn upgrade(&self, path: &str, body: Option<Value>) -> (String, Hijacked) {
+        let mut request = request("POST", path, body);
+        request
+            .headers_mut()
+            .insert("connection", "Upgrade".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("upgrade", "tcp".parse().unwrap());
+        let response = self.open(request).await;
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(response.headers()["upgrade"], "tcp");
+        let media_type = response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let stream = within(hyper::upgrade::on(response)).await.unwrap();
+        (media_type, Hijacked(TokioIo::new(stream)))
+    }
+}
+
+/// A connection that carries streams.
+pub(crate) struct Hijacked(TokioIo<hyper::upgrade::Upgraded>);
+
+impl Hijacked {
+    /// Sends bytes.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// Ends the sending half.
+    pub(crate) async fn end_input(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Reads exactly so many bytes.
+    pub(crate) async fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        within(self.0.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// Reads until the server closes.
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        within(self.0.read_to_end(&mut bytes)).await.unwrap();
+        bytes
+    }
+}
+
+/// The data of one stream in frames.
+pub(crate) fn stream_of(frames: &[u8], wanted: u8) -> String {
+    let mut rest = frames;
+    let mut data = Vec::new();
+    while let Some((head, tail)) = rest.split_at_checked(8) {
+        let length = u32::from_be_bytes(head[4..8].try_into().unwrap()) as usize;
+        if head[0] == wanted {
+            data.extend_from_slice(&tail[..length]);
+        }
+        rest = &tail[length..];
+    }
+    String::from_utf8(data).unwrap()
+}
+
+/// Fails the test instead of hanging.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it took too long")
+}
+
+fn request(method: &str, path: &str, body: Option<Value>) -> Request<Full<Bytes>> {
+    let builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "porthole");
+    match body {
+        Some(body) => builder
+            .header("content-type", "application/json")
+            .body(Full::from(body.to_string())),
+        None => builder.body(Full::default()),
+    }
+    .unwrap()
+}
+
+/// Imports an image with one layer.
+fn import(store: &Store) {
+    let mut config = ImageConfig {
+        created: Some("2026-01-02T03:04:05Z".to_owned()),
+        architecture: "amd64".to_owned(),
+        os: "windows".to_owned(),
+        os_version: Some("10.0.20348.1".to_owned()),
+        ..ImageConfig::default()
+    };
+    config.rootfs.diff_ids = vec![Digest::of(b"base layer")];
+    config.config.user = "ContainerUser".to_owned();
+    config.config.cmd = Some(vec!["cmd".to_owned()]);
+    config.config.labels.insert(
+        "io.porthole.wine-build".to_owned(),
+        "10.0/1/win64".to_owned(),
+    );
+    let staging = store.staging_directory().unwrap();
+    let directory = staging.path().join("layer");
+    std::fs::create_dir_all(directory.join("Files")).unwrap();
+    let import = ImageImport {
+        config: serde_json::to_vec(&config).unwrap(),
+        manifest: None,
+        layers: vec![LayerImport {
+            contents: LayerContents::Unpacked {
+                directory,
+                size: 1000,
+            },
+            blob: None,
+        }],
+        tags: vec![
+            IMAGE
+                .parse::<porthole_store::Reference>()
+                .unwrap()
+                .or_latest(),
+        ],
+        repositories: Vec::new(),
+    };
+    store.import_image(&import).unwrap();
+}
+
+/// A network in memory.
+#[derive(Debug, Default)]
+struct MemoryNetwork {
+    endpoints: Mutex<BTreeMap<String, Endpoint>>,
+}
+
+#[async_trait]
+impl Network for MemoryNetwork {
+    async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint, Error> {
+        let bound = request.ports.iter().map(|port| BoundPort {
+            container: port.container,
+            host_ip: port.host_ip.unwrap_or([0, 0, 0, 0].into()),
+            host_port: port.host_port.unwrap_or(40_000),
+        });
+        let endpoint = Endpoint {
+            id: format!("endpoint-{}", request.container),
+            network_id: "nat-id".to_owned(),
+            namespace: PathBuf::from("/run/porthole/netns").join(&request.container),
+            address: Some([172, 30, 0, 2].into()),
+            prefix_length: 16,
+            gateway: Some([172, 30, 0, 1].into()),
+            mac_address: "02:50:ac:1e:00:02".to_owned(),
+            ports: bound.collect(),
+            dns_servers: Vec::new(),
+            dns_search: Vec::new(),
+        };
+        self.endpoints
+            .lock()
+            .unwrap()
+            .insert(request.container.clone(), endpoint.clone());
+        Ok(endpoint)
+    }
+
+    async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>, Error> {
+        Ok(self.endpoints.lock().unwrap().get(container).cloned())
+    }
+
+    async fn reconcile(&self, _: &[String]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn disconnect(&self, container: &str) -> Result<(), Error> {
+        self.endpoints.lock().unwrap().remove(container);
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Versions, headers, `_ping`, `version`, `info`, and what is not there.
+
+use bollard_stubs::models::{SystemInfo, SystemVersion};
+
+use crate::support::World;
+
+#[tokio::test]
+async fn ping_tells_what_clients_decide_by() {
+    let world = World::new().await;
+    for method in ["GET", "HEAD"] {
+        let answer = world.ask(method, "/_ping", None).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("api-version"), "1.50");
+        assert_eq!(answer.header("ostype"), "windows");
+        assert_eq!(answer.header("docker-experimental"), "false");
+        assert_eq!(answer.header("builder-version"), "1");
+        assert_eq!(answer.header("swarm"), "inactive");
+        assert!(answer.header("server").starts_with("Porthole/"));
+        assert_eq!(
+            &answer.body[..],
+            if method == "GET" { &b"OK"[..] } else { b"" }
+        );
+    }
+}
+
+#[tokio::test]
+async fn versions_out_of_range_are_refused() {
+    let world = World::new().await;
+    assert_eq!(world.get("/v1.24/_ping").await.status, 200);
+    let new = world.get("/v1.51/_ping").await;
+    assert_eq!(
+        (new.status, new.message().as_str()),
+        (
+            400,
+            "client version 1.51 is too new. Maximum supported API version is 1.50"
+        )
+    );
+    let old = world.get("/v1.23/info").await;
+    assert_eq!(old.status, 400);
+    assert!(
+        old.message()
+            .starts_with("client version 1.23 is too old. Minimum supported API version is 1.24")
+    );
+}
+
+#[tokio::test]
+async fn version_and_info_read_as_the_published_models() {
+    let world = World::new().await;
+    let version = world.get("/version").await.json();
+    serde_json::from_value::<SystemVersion>(version.clone()).unwrap();
+    assert_eq!(version["Os"], "windows");
+    assert_eq!(version["MinAPIVersion"], "1.24");
+    let info = world.get("/v1.50/info").await.json();
+    serde_json::from_value::<SystemInfo>(info.clone()).unwrap();
+    assert_eq!(info["OSType"], "windows");
+    assert_eq!(info["Warnings"], serde_json::json!([]));
+    assert_eq!(info["NCPU"], 2);
+}
+
+#[tokio::test]
+async fn endpoints_that_are_not_there_say_so() {
+    let world = World::new().await;
+    for (method, path) in [
+        ("POST", "/auth"),
+        ("GET", "/volumes"),
+        ("GET", "/swarm"),
+        ("POST", "/images/porthole/x/push"),
+    ] {
+        let answer = world.ask(method, path, None).await;
+        assert_eq!(answer.status, 501, "{method} {path}");
+        assert!(
+            answer
+                .message()
+                .starts_with("this version of Porthole does not support "),
+            "{}",
+            answer.message()
+        );
+    }
+    for (method, path) in [
+        ("GET", "/nonsense"),
+        ("PUT", "/version"),
+        ("GET", "/containers"),
+        ("GET", "/v1.50/"),
+    ] {
+        let answer = world.ask(method, path, None).await;
+        assert_eq!(
+            (answer.status, answer.message().as_str()),
+            (404, "page not found"),
+            "{method} {path}"
+        );
+    }
+}
