@@ -168,6 +168,7 @@ pub trait ComputeSystem: Send + Sync {
 #[async_trait]
 pub trait Process: Send + Sync {
     /// Names the process within its system, ended ones included; not the Windows process ID.
+    /// Processes are numbered from 1 in the order in which they are created.
     fn id(&self) -> u32;
 
     /// The Windows process ID.
