@@ -33,8 +33,9 @@ const FLAVOURS: [Flavour; 2] = [
     },
 ];
 
-/// Lists the tables that the legacy flavour has; asking that flavour itself would make them.
-const LEGACY_TABLES: &str = "/proc/net/ip_tables_names";
+/// Lists the tables that the legacy flavour has in the calling thread's namespace; asking that
+/// flavour itself would make them.
+const LEGACY_TABLES: &str = "/proc/thread-self/net/ip_tables_names";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Flavour {

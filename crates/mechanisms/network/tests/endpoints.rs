@@ -390,16 +390,16 @@ fn the_firewall_comes_back_by_itself() {
     });
 }
 
-#[test]
-fn gets_past_docker_and_ufw() {
-    on_own_host(|root| async move {
-        if sh("iptables-nft --version").is_err() {
-            println!("skipped: needs iptables");
+/// Beside a firewall made by `iptables` of one flavour that drops what is forwarded.
+fn gets_past_docker_and_ufw(iptables: &'static str) {
+    on_own_host(move |root| async move {
+        if sh(&format!("{iptables} -S")).is_err() {
+            println!("skipped: no {iptables} here");
             return Ok(());
         }
         let network = open(&root).await?;
         let outside = outside(&network).await?;
-        sh("iptables-nft -P FORWARD DROP")?;
+        sh(&format!("{iptables} -P FORWARD DROP"))?;
         let server = nat(&network, "server", &[(None, 8080, 80)]).await?;
         serve(&server.namespace, 80)?;
         serve(&outside.namespace, 81)?;
@@ -408,10 +408,16 @@ fn gets_past_docker_and_ufw() {
             get_in(&server.namespace, "192.0.2.2:81")
         };
         works().context("with a policy that drops")?;
-        // Docker starts later.
-        sh("iptables-nft -N DOCKER-USER; iptables-nft -I FORWARD -j DOCKER-USER")?;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        let rules = sh("iptables-nft -S")?;
+        // Docker starts later. The kernel announces it, but not for the legacy flavour.
+        sh(&format!(
+            "{iptables} -N DOCKER-USER; {iptables} -I FORWARD -j DOCKER-USER"
+        ))?;
+        if iptables.ends_with("legacy") {
+            network.restore_firewall().await?;
+        } else {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        let rules = sh(&format!("{iptables} -S"))?;
         ensure!(
             rules.contains("-A DOCKER-USER") && !rules.contains("-A FORWARD -i porthole0"),
             "{rules}"
@@ -420,10 +426,20 @@ fn gets_past_docker_and_ufw() {
         network.delete_endpoint("server").await?;
         network.delete_endpoint("outside").await?;
         network.teardown().await?;
-        let rules = sh("iptables-nft -S")?;
+        let rules = sh(&format!("{iptables} -S"))?;
         ensure!(!rules.contains("porthole"), "{rules}");
         Ok(())
     });
+}
+
+#[test]
+fn gets_past_iptables_over_nftables() {
+    gets_past_docker_and_ufw("iptables-nft");
+}
+
+#[test]
+fn gets_past_legacy_iptables() {
+    gets_past_docker_and_ufw("iptables-legacy");
 }
 
 #[test]
