@@ -27,15 +27,17 @@ pub struct StagingDirectory {
 impl StagingDirectory {
     /// Makes one in `parent`.
     pub(crate) fn create(parent: &Path) -> Result<Self> {
-        let path = parent.join(uuid::Uuid::new_v4().simple().to_string());
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .at("create staging directory", &path)?;
-        let lock = File::open(&path).at("open staging directory", &path)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .at("lock staging directory", &path)?;
-        Ok(Self { path, lock })
+        loop {
+            let path = parent.join(uuid::Uuid::new_v4().simple().to_string());
+            std::fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .at("create staging directory", &path)?;
+            if let Some(lock) = try_lock(&path)? {
+                return Ok(Self { path, lock });
+            }
+            // Recovery elsewhere took it for abandoned before it was locked.
+        }
     }
 
     /// Where it is.
@@ -60,15 +62,26 @@ pub(crate) fn delete_abandoned(parent: &Path) -> Result<usize> {
     let mut deleted = 0;
     for entry in std::fs::read_dir(parent).at("list staging directories", parent)? {
         let path = entry.at("list staging directories", parent)?.path();
-        let Ok(lock) = File::open(&path) else {
-            continue;
-        };
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if let Some(_lock) = try_lock(&path)? {
             delete_tree(&path).at("delete abandoned work", &path)?;
             deleted += 1;
         }
     }
     Ok(deleted)
+}
+
+/// Locks a staging directory, unless another process has it locked or has deleted it.
+fn try_lock(path: &Path) -> Result<Option<File>> {
+    let lock = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.at("open staging directory", path)?,
+    };
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        locked => locked.at("lock staging directory", path)?,
+    }
+    // A lock on what was deleted meanwhile locks nothing.
+    Ok(path.exists().then_some(lock))
 }
 
 /// Takes a blob's bytes and hashes them on the way.
