@@ -4,10 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::address;
-use crate::endpoint::{Address, Endpoint, EndpointSpec, NetworkKind};
+use crate::endpoint::{Address, Endpoint, EndpointSpec, NetworkKind, PublishedPort};
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::Network;
+use crate::network::{Network, State};
 use crate::{link, namespace};
+
+const OPERATION: &str = "create endpoint";
 
 /// How long the kernel gets to delete an interface with its namespace, which it does for many at
 /// once and so more cheaply, before it is deleted alone.
@@ -100,55 +102,30 @@ impl Network {
 
     /// Takes address and ports, and records the endpoint.
     fn reserve(&self, spec: &EndpointSpec) -> Result<Endpoint> {
-        const OPERATION: &str = "create endpoint";
         let directory = namespace::directory(&self.inner.options.exec_root);
-        let mut endpoint = Endpoint {
-            id: spec.id.clone(),
-            network: spec.network,
-            namespace: directory.join(&spec.id),
-            address: None,
-            ports: Vec::new(),
-        };
-        let mut guard = self.inner.state();
-        let state = &mut *guard;
+        let mut state = self.inner.state();
         if state.endpoints.contains_key(&spec.id) {
+            let message = "there is one with this ID";
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
                 OPERATION,
                 &spec.id,
-                "there is one with this ID",
+                message,
             ));
         }
-        if let (NetworkKind::Nat, Some(leases)) = (spec.network, &mut state.leases) {
-            let full = || {
-                Error::new(
-                    ErrorKind::NoFreeAddress,
-                    OPERATION,
-                    &spec.id,
-                    "every address of the network is in use",
-                )
-            };
-            let ip = leases.take().ok_or_else(full)?;
-            let subnet = leases.subnet();
-            match state.ports.take(&spec.ports, ip) {
-                Ok(ports) => endpoint.ports = ports,
-                Err(error) => {
-                    leases.give_back(ip);
-                    return Err(error);
-                }
-            }
-            endpoint.address = Some(Address {
-                ip,
-                prefix_length: subnet.prefix_len(),
-                gateway: address::gateway(subnet),
-                mac: address::mac_of(ip),
-            });
-        }
+        let (address, ports) = match spec.network {
+            NetworkKind::Nat => state.take_place(spec)?,
+            NetworkKind::None => (None, Vec::new()),
+        };
+        let endpoint = Endpoint {
+            id: spec.id.clone(),
+            network: spec.network,
+            namespace: directory.join(&spec.id),
+            address,
+            ports,
+        };
         if let Err(error) = self.inner.records.write_endpoint(&endpoint) {
-            state.ports.give_back(&endpoint.ports);
-            if let (Some(leases), Some(address)) = (&mut state.leases, &endpoint.address) {
-                leases.give_back(address.ip);
-            }
+            state.give_back(&endpoint);
             return Err(error);
         }
         state.endpoints.insert(spec.id.clone(), endpoint.clone());
@@ -178,6 +155,39 @@ impl Network {
     }
 }
 
+impl State {
+    /// Takes an address and the ports in the nat network.
+    fn take_place(&mut self, spec: &EndpointSpec) -> Result<(Option<Address>, Vec<PublishedPort>)> {
+        let Some(leases) = &mut self.leases else {
+            return Ok((None, Vec::new()));
+        };
+        let ip = leases.take().ok_or_else(|| {
+            let message = "every address of the network is in use";
+            Error::new(ErrorKind::NoFreeAddress, OPERATION, &spec.id, message)
+        })?;
+        let ports = self
+            .ports
+            .take(&spec.ports, ip)
+            .inspect_err(|_| leases.give_back(ip))?;
+        let subnet = leases.subnet();
+        let address = Address {
+            ip,
+            prefix_length: subnet.prefix_len(),
+            gateway: address::gateway(subnet),
+            mac: address::mac_of(ip),
+        };
+        Ok((Some(address), ports))
+    }
+
+    /// Takes back [`State::take_place`].
+    fn give_back(&mut self, endpoint: &Endpoint) {
+        self.ports.give_back(&endpoint.ports);
+        if let (Some(leases), Some(address)) = (&mut self.leases, &endpoint.address) {
+            leases.give_back(address.ip);
+        }
+    }
+}
+
 /// An ID names a file, so it must not lead elsewhere.
 fn check_id(id: &str) -> Result<()> {
     let well_formed = id.len() <= MAX_ID
@@ -194,7 +204,7 @@ fn check_id(id: &str) -> Result<()> {
     let shown: String = id.chars().take(MAX_ID).collect();
     Err(Error::new(
         ErrorKind::Invalid,
-        "create endpoint",
+        OPERATION,
         shown,
         "not an ID",
     ))

@@ -98,7 +98,9 @@ impl Network {
         records.write_nat(&record)?;
         let index = link::ensure_bridge(host, &options.bridge, record.subnet).await?;
         sysctl::configure_bridge(&options.bridge)?;
-        sysctl::set_forwarding(true)?;
+        if !sysctl::is_forwarding()? {
+            sysctl::set_forwarding(true)?;
+        }
         self.inner
             .state()
             .leases
