@@ -54,8 +54,26 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     task::spawn(context, container);
     Ok(Created {
         id,
-        warnings: Vec::new(),
+        warnings: warnings(&image),
     })
+}
+
+/// What of the image's settings has no effect yet.
+fn warnings(image: &Image) -> Vec<String> {
+    let config = &image.config.config;
+    let mut warnings: Vec<String> = config
+        .volumes
+        .keys()
+        .map(|path| {
+            format!("The image's volume {path} is part of the container: volumes are not there yet")
+        })
+        .collect();
+    if config.healthcheck.is_some() {
+        warnings.push(
+            "The image's health check is not run: health checks are not there yet".to_owned(),
+        );
+    }
+    warnings
 }
 
 async fn create_with_chosen_name(

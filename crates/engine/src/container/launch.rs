@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use porthole_compute_service as compute;
+use porthole_compute_service::settings::SystemSettings;
 use porthole_compute_service::system::{ComputeSystem, Process};
+use porthole_hcs as hcs;
 use time::OffsetDateTime;
 use tracing::Instrument;
 
@@ -103,18 +106,33 @@ async fn launch_in(
     let storage = context.records.storage(&container.id).await?;
     let document = document::system(container, &storage);
     let settings = document::settings(container, endpoint);
-    let created = context
-        .compute
-        .create(&container.id, &document, &settings)
+    let system = create(context, container, &document, &settings)
         .instrument(tracing::debug_span!("create system"))
-        .await;
-    let system = created.map_err(|error| process_error::system(&container.id, error))?;
+        .await
+        .map_err(|error| process_error::system(&container.id, error))?;
     match run_in(&system, container, waiters).await {
         Ok((main, at)) => Ok((Live { system, main }, at)),
         Err(failure) => {
             discard(system.as_ref()).await;
             Err(failure)
         }
+    }
+}
+
+/// Creates the compute system. One that an interrupted start left goes first.
+async fn create(
+    context: &Context,
+    container: &Container,
+    document: &hcs::ComputeSystem,
+    settings: &SystemSettings,
+) -> compute::Result<Arc<dyn ComputeSystem>> {
+    let compute = &context.compute;
+    match compute.create(&container.id, document, settings).await {
+        Err(error) if error.kind() == compute::ErrorKind::SystemAlreadyExists => {
+            discard(compute.open(&container.id).await?.as_ref()).await;
+            compute.create(&container.id, document, settings).await
+        }
+        created => created,
     }
 }
 

@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 
 use crate::container::ledger::{Ledger, Snapshot};
+use crate::container::state::Phase;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What to wait for.
@@ -44,7 +45,8 @@ impl Waiting {
                 WaitCondition::NotRunning => !state.is_running() || snapshot.removed,
                 // A container that is removed without having run again will not end any more.
                 WaitCondition::NextExit => state.exits > exits || snapshot.removed,
-                WaitCondition::Removed => snapshot.removed,
+                // A removal that failed is not waited for: its error is the outcome.
+                WaitCondition::Removed => snapshot.removed || state.phase == Phase::Dead,
             }
         };
         let outcome = async move {

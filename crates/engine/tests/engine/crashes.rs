@@ -1,6 +1,7 @@
 //! Engines that are killed at random moments, while the Compute Service goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use porthole_compute_service::fake::{self, Program, Script};
@@ -90,16 +91,19 @@ fn with_engine(
 
 /// What a busy client does, over and over.
 async fn keep_busy(engine: Arc<Engine>) {
-    for round in 0_u32.. {
+    static ROUND: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Each container is started once, so that its exit code tells how that went.
+        let round = ROUND.fetch_add(1, Ordering::Relaxed);
         let name = format!("busy{round}");
-        let program = if round % 2 == 0 {
+        let program = if round.is_multiple_of(2) {
             "steady.exe"
         } else {
             "short.exe"
         };
         let mut request = support::request(&name, &[program]);
-        request.host.auto_remove = round % 3 == 0;
-        // Names of earlier engines' containers are taken; whatever fails, the next one is tried.
+        request.host.auto_remove = round.is_multiple_of(3);
+        // Whatever fails, the next one is tried.
         let _ = engine.create_container(request).await;
         let _ = engine.start_container(&name).await;
         let exec = CreateExec {

@@ -145,6 +145,20 @@ async fn a_removal_is_finished() {
 }
 
 #[tokio::test]
+async fn a_system_that_appears_after_its_start_was_undone_is_in_nobodys_way() {
+    let world = World::new().await;
+    let id = world.create("s", &["cmd", "/c", "exit", "3"]).await;
+    world
+        .compute()
+        .create(&id, &document(), &settings())
+        .await
+        .unwrap();
+    world.start("s").await.unwrap();
+    assert_eq!(world.wait("s").await.exit_code, 3);
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
 async fn a_system_without_a_container_is_ended() {
     let mut world = World::new().await;
     let system = world
