@@ -1,15 +1,12 @@
 //! What has to be done for a program while it runs and when it ends: one thread each.
 //!
 //! ```text
-//! Unserved ──a process asks something of the console──▶ Hidden (conhost runs)
-//! Unserved ──the last process has let go──▶ over
-//! Visible  ──conhost ends──▶ the program gets a close event
+//! Hidden ──a process asks something of the console──▶ Hidden (the agent answers)
+//! Hidden ──the last process has let go──▶ Closed
+//! Hosted ──the console host ends while the program runs──▶ Closed, and a close event
 //! ```
-//!
-//! A console costs nothing until it is used: most programs whose streams are redirected never ask
-//! anything of it. The kernel queues what they ask, and its server object then wakes this thread.
 
-use std::os::windows::io::AsHandle;
+use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::sync::Arc;
 
 use porthole_protocol::ControlEvent;
@@ -18,22 +15,32 @@ use porthole_protocol::agent::Event as Report;
 use crate::channel::Sender;
 use crate::control::{self, CONTROL_EXIT};
 use crate::error::Outcome;
-use crate::host;
+use crate::hidden::{HiddenConsole, Life};
 use crate::programs::Program;
 use crate::stdio;
-use crate::sys::console::Server;
 use crate::sys::event::{Event, wait_any};
 use crate::sys::process::Process;
 
 /// What serves a program's console.
 #[derive(Debug)]
 pub(crate) enum Screen {
-    /// Nothing yet.
-    Unserved(Server),
-    /// A console host without a screen, which ends with the console.
-    Hidden,
-    /// A console host whose screen the user sees.
-    Visible(Process),
+    /// The agent itself: nobody sees the console.
+    Hidden(HiddenConsole),
+    /// A console host.
+    Hosted(Process),
+    /// Nothing any more.
+    Closed,
+}
+
+impl Screen {
+    /// What is signaled when the console wants something.
+    fn handle(&self) -> Option<BorrowedHandle<'_>> {
+        match self {
+            Self::Hidden(console) => Some(console.server().handle().as_handle()),
+            Self::Hosted(host) => Some(host.handle().as_handle()),
+            Self::Closed => None,
+        }
+    }
 }
 
 /// The work for one program.
@@ -64,8 +71,8 @@ impl Attendance {
             let _ = wait_any(&[output.handle().as_handle()], None);
         }
         self.program.release_console();
-        if let Screen::Visible(host) = &self.screen {
-            self.wait_for_screen(host);
+        if let Screen::Hosted(host) = &self.screen {
+            self.wait_for_host(host);
         }
         sender.report(Report::Exited {
             process: self.program.key,
@@ -83,33 +90,30 @@ impl Attendance {
     /// Waits until the process has ended; `true` when its console wants something before.
     fn wait_for_exit_or_screen(&self) -> bool {
         let process = self.program.process.handle().as_handle();
-        let woken = match &self.screen {
-            Screen::Unserved(server) => wait_any(&[process, server.handle().as_handle()], None),
-            Screen::Visible(host) => wait_any(&[process, host.handle().as_handle()], None),
-            Screen::Hidden => wait_any(&[process], None),
-        };
-        // A console is signaled too when the process that has just ended was its last.
-        matches!(woken, Ok(Some(1))) && matches!(wait_any(&[process], Some(0)), Ok(None))
+        let handles: Vec<_> = [process].into_iter().chain(self.screen.handle()).collect();
+        matches!(wait_any(&handles, None), Ok(Some(1)))
     }
 
-    /// The console's server or host was signaled while the program runs.
+    /// The console's server or host was signaled.
     fn screen_calls(&mut self) {
-        match std::mem::replace(&mut self.screen, Screen::Hidden) {
-            // When no host can be started the console is gone with its server: programs then see
-            // failing calls, not waiting ones.
-            Screen::Unserved(server) => drop(host::start_hidden(&server)),
-            Screen::Visible(_) => {
+        let closed = match &mut self.screen {
+            Screen::Hidden(console) => console.serve() == Life::Over,
+            Screen::Hosted(_) => {
                 let pids = self.program.job.processes().unwrap_or_default();
                 // Processes that are gone need not hear that their console is.
                 let _ = control::deliver(&pids, ControlEvent::CtrlClose);
+                true
             }
-            Screen::Hidden => {}
+            Screen::Closed => true,
+        };
+        if closed {
+            self.screen = Screen::Closed;
         }
     }
 
     /// Waits until the screen shows everything that the program wrote. Its host ends after that,
     /// unless a descendant keeps the console.
-    fn wait_for_screen(&self, host: &Process) {
+    fn wait_for_host(&self, host: &Process) {
         const PATIENCE_MS: u32 = 50;
         while matches!(
             wait_any(&[host.handle().as_handle()], Some(PATIENCE_MS)),
@@ -121,18 +125,12 @@ impl Attendance {
         }
     }
 
-    /// Starts a console host when descendants turn out to need one.
-    fn serve_descendants(self) {
-        let Screen::Unserved(server) = self.screen else {
-            return;
-        };
-        while self.program.has_processes() {
-            // Failing would mean a closed handle, and it is open.
-            let _ = wait_any(&[server.handle().as_handle()], None);
-            if self.program.has_processes() {
-                drop(host::start_hidden(&server));
-                return;
-            }
+    /// Answers descendants that keep the hidden console, until the last has let go.
+    fn serve_descendants(mut self) {
+        while let Screen::Hidden(console) = &mut self.screen {
+            // Waiting for an open handle cannot fail.
+            let _ = wait_any(&[console.server().handle().as_handle()], None);
+            self.screen_calls();
         }
     }
 }

@@ -9,9 +9,14 @@
 mod attend;
 mod channel;
 mod control;
+mod devices;
+mod driver;
 mod environment;
 mod error;
+mod hidden;
 mod host;
+mod mounts;
+mod nsi;
 mod programs;
 mod session;
 mod stdio;
@@ -27,10 +32,17 @@ use crate::control::CONTROL_EXIT;
 use crate::environment::{Environment, Owner};
 use crate::error::Outcome;
 use crate::programs::Programs;
-use crate::sys::{console, snapshot};
+use crate::sys::{console, snapshot, stack};
 
 fn main() -> ExitCode {
-    match run() {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("--driver"), Some(name)) => {
+            driver::host(&name).map_err(|failure| failure.to_string())
+        }
+        _ => run(),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cexecsvc: {error}");
@@ -40,9 +52,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
+    stack::release_unused();
     let (mut receiver, sender) = channel::open().map_err(|failure| failure.to_string())?;
     console::ignore_control_events();
     let _session = session::open().map_err(|failure| failure.to_string())?;
+    if let Err(failure) = devices::serve() {
+        // Programs then miss what they would have found there, and no more.
+        eprintln!("cexecsvc: {failure}");
+    }
     let agreed = receiver.greet(&sender).map_err(|error| error.to_string())?;
     if !agreed {
         return Err("the supervisor speaks another version of the protocol".to_owned());

@@ -10,14 +10,16 @@ use crate::attend::{Attendance, Screen};
 use crate::control::{self, NOT_FOUND};
 use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
+use crate::hidden::HiddenConsole;
 use crate::host;
 use crate::stdio::{self, Prepared};
-use crate::sys::console::{self, Reference};
+use crate::sys::console::{self, Reference, Server};
 use crate::sys::environment;
 use crate::sys::event::Event;
 use crate::sys::file::{self, Direction};
 use crate::sys::job::Job;
 use crate::sys::process::{self, Process, Start, Started};
+use crate::sys::wineserver;
 
 /// Where programs' windows go: a window station that nobody sees, like that of services on
 /// Windows. For a visible one Wine starts explorer.exe with the first window.
@@ -186,7 +188,7 @@ impl Streams {
                     stdio::prepare_output(stdout.as_deref())?,
                     stdio::prepare_output(stderr.as_deref())?,
                 ],
-                screen: Screen::Unserved(server),
+                screen: hidden(server)?,
                 console: reference,
             }),
             Stdio::Console {
@@ -200,12 +202,20 @@ impl Streams {
                 reference.read_keyboard()?;
                 Ok(Self {
                     stdio: stdio::of_console()?,
-                    screen: Screen::Visible(host),
+                    screen: Screen::Hosted(host),
                     console: reference,
                 })
             }
         }
     }
+}
+
+/// Serves a console that nobody sees.
+fn hidden(server: Server) -> Outcome<Screen> {
+    if wineserver::is_supported() {
+        return Ok(Screen::Hidden(HiddenConsole::new(server)));
+    }
+    host::start_hidden(&server).map(Screen::Hosted)
 }
 
 /// Starts the program's first process, looked up by *its* path and directory: Windows looks

@@ -14,6 +14,7 @@ use crate::sys::console;
 use crate::sys::event::{self, Event};
 use crate::sys::file::{self, Direction};
 use crate::sys::pipe::{self, Mode, OverlappedRead};
+use crate::sys::stack;
 
 /// Bytes moved at once.
 const PIECE: usize = 64 * 1024;
@@ -23,7 +24,10 @@ const STACK: usize = 64 * 1024;
 
 /// Starts a thread with a small stack.
 pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Outcome<()> {
-    let started = thread::Builder::new().stack_size(STACK).spawn(work);
+    let started = thread::Builder::new().stack_size(STACK).spawn(move || {
+        stack::release_unused();
+        work();
+    });
     started.map(drop).map_err(|error| {
         let code = error.raw_os_error().map_or(8, i32::cast_unsigned);
         Failure::new("CreateThread", code)

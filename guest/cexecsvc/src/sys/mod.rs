@@ -14,4 +14,6 @@ pub(crate) mod process;
 pub(crate) mod registry;
 pub(crate) mod shared_data;
 pub(crate) mod snapshot;
+pub(crate) mod stack;
 pub(crate) mod text;
+pub(crate) mod wineserver;

@@ -25,6 +25,18 @@ unsafe extern "system" {
         ea: *const u8,
         ea_length: u32,
     ) -> NTSTATUS;
+    fn NtDeviceIoControlFile(
+        handle: HANDLE,
+        event: HANDLE,
+        routine: *const u8,
+        context: *const u8,
+        io_status: *mut IO_STATUS_BLOCK,
+        code: u32,
+        parameters: *const u8,
+        parameters_size: u32,
+        result: *mut u8,
+        result_size: u32,
+    ) -> NTSTATUS;
     fn NtCreateEvent(
         handle: *mut HANDLE,
         access: u32,
@@ -127,6 +139,43 @@ pub(crate) fn open_device(name: &ObjectName, how: DeviceAccess) -> Outcome<Owned
     Failure::check("NtCreateFile", status)?;
     // SAFETY: the call succeeded, so the handle is ours.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// Opens a device for control requests in both directions.
+pub(crate) const READ_WRITE: DeviceAccess =
+    // GENERIC_READ | GENERIC_WRITE | SYNCHRONIZE; share all; FILE_SYNCHRONOUS_IO_NONALERT.
+    DeviceAccess {
+        access: 0xc010_0000,
+        sharing: 3,
+        options: 0x20,
+    };
+
+/// Makes a control request of a device: its status, and at most `size` bytes of result.
+pub(crate) fn control(
+    device: &OwnedHandle,
+    code: u32,
+    parameters: &[u8],
+    size: usize,
+) -> (u32, Vec<u8>) {
+    let mut result = vec![0; size];
+    let mut io_status = IO_STATUS_BLOCK::default();
+    // SAFETY: both buffers are as long as stated, and the handle is synchronous.
+    let status = unsafe {
+        NtDeviceIoControlFile(
+            device.as_raw_handle(),
+            ptr::null_mut(),
+            ptr::null(),
+            ptr::null(),
+            &raw mut io_status,
+            code,
+            parameters.as_ptr(),
+            u32::try_from(parameters.len()).unwrap_or(0),
+            result.as_mut_ptr(),
+            u32::try_from(size).unwrap_or(0),
+        )
+    };
+    result.truncate(io_status.Information);
+    (status.cast_unsigned(), result)
 }
 
 /// Creates the named notification event if it is missing, and signals it.
