@@ -142,8 +142,10 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         if let Ok(mut stream) = UnixStream::connect(self.path(CONTROL_SOCKET)) {
             let _ = frame::write(&mut stream, &Hello::new(VERSION));
-            let _ = frame::write(&mut stream, &Request::Terminate);
-            eventually("the end of the silo", || self.path(EXIT_RECORD).exists());
+            let asked = frame::write(&mut stream, &Request::Terminate);
+            eventually("the end of the silo", || {
+                asked.is_err() || self.path(EXIT_RECORD).exists()
+            });
         }
     }
 }

@@ -7,12 +7,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use client::{Supervised, dev_tree, process};
-use porthole_protocol::ConsoleSize;
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
-    Event, MappedDirectory, ProcessSpec, PublishedPort, Request, Response, SiloUser, StdioFrame,
-    StreamKind, Streams,
+    Event, Failure, MappedDirectory, ProcessSpec, PublishedPort, Request, Response, SiloUser,
+    StdioFrame, StreamKind, Streams,
 };
+use porthole_protocol::{ConsoleSize, ControlEvent};
 
 /// Prepares a silo, or prints why there can be none and leaves the test.
 macro_rules! prepare {
@@ -156,21 +156,18 @@ fn an_attached_client_feeds_a_program_and_misses_nothing() {
             stdin_once: true,
         },
         log: Some(log_of(&supervised)),
-        ..process(
-            0,
-            r#"cmd /v:on /c "echo first& set /p x=& echo got !x!& set /p y=& echo then !y!""#,
-        )
+        ..process(0, "cmd /c echo first& sort")
     });
     // Output that is printed before anybody listens must wait.
     std::thread::sleep(Duration::from_millis(300));
     let mut streams = supervised.connect().attach(0, true);
-    streams.send(&StdioFrame::Data(StreamKind::Stdin, b"one\r\n".to_vec()));
     streams.send(&StdioFrame::Data(StreamKind::Stdin, b"two\r\n".to_vec()));
+    streams.send(&StdioFrame::Data(StreamKind::Stdin, b"one\r\n".to_vec()));
     streams.send(&StdioFrame::End(StreamKind::Stdin));
     let (stdout, stderr) = streams.read_all();
     assert_eq!(
         (stdout.as_str(), stderr.as_str()),
-        ("first\r\ngot one\r\nthen two\r\n", "")
+        ("first\r\none\r\ntwo\r\n", "")
     );
     assert_eq!(supervised.record().exit_code, Some(0));
     let log = fs::read_to_string(supervised.path("log")).unwrap();
@@ -379,6 +376,170 @@ fn a_silo_whose_init_is_killed_ends_with_an_error() {
     let record = supervised.record();
     assert!(record.error.is_some_and(|error| error.contains("killed")));
     assert_eq!(record.exit_code, Some(1067));
+}
+
+/// Runs a command line as a silo's main process; its output.
+fn output_of(supervised: &Supervised, command_line: &str) -> String {
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        wait_for_attach: true,
+        ..process(0, command_line)
+    });
+    let (stdout, _) = supervised.connect().attach(0, false).read_all();
+    supervised.record();
+    stdout
+}
+
+#[test]
+fn a_user_writes_its_profile_and_an_administrator_all_of_c() {
+    let places = [
+        r"C:\no.txt",
+        r"C:\Windows\no.txt",
+        r"C:\Windows\System32\no.txt",
+        r"C:\ProgramData\no.txt",
+        r"C:\Users\Public\no.txt",
+        r"C:\Users\ContainerUser\yes.txt",
+        r"C:\Windows\Temp\yes.txt",
+    ];
+    let script: Vec<String> = places
+        .iter()
+        .map(|place| format!("(echo x>{place}) 2>nul && echo {place}"))
+        .collect();
+    let script = format!("cmd /c {}", script.join("& "));
+    let as_user = prepare!("profile", SiloUser::ContainerUser);
+    assert_eq!(
+        output_of(&as_user, &script),
+        "C:\\Users\\ContainerUser\\yes.txt\r\nC:\\Windows\\Temp\\yes.txt\r\n"
+    );
+    let as_administrator = prepare!("admin", SiloUser::ContainerAdministrator);
+    assert_eq!(
+        output_of(&as_administrator, &script).lines().count(),
+        places.len()
+    );
+    let upper = as_administrator.path("sandbox/upper/Windows/no.txt");
+    assert_eq!(
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(upper).unwrap()),
+        0
+    );
+}
+
+#[test]
+fn wines_way_to_unix_leads_to_nothing_of_the_host() {
+    let supervised = prepare!("unix", SiloUser::ContainerAdministrator);
+    fs::write("/tmp/supervisor-test-secret", "of the host").unwrap();
+    let output = output_of(
+        &supervised,
+        r"cmd /c type \\?\unix\tmp\supervisor-test-secret & type \\?\unix\proc\1\environ & type \\?\unix\proc\1\maps & type \\?\unix\proc\kcore & type \\?\unix\etc\shadow & (echo x>\\?\unix\usr\x) && echo written & type \\?\unix\etc\hostname",
+    );
+    fs::remove_file("/tmp/supervisor-test-secret").unwrap();
+    assert_eq!(output, "testhost\n");
+}
+
+#[test]
+fn one_process_is_ended_and_the_silo_goes_on() {
+    let supervised = prepare!("end-one", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, "cmd /c ping -n 100 127.0.0.1 >nul")
+    });
+    client.create(process(1, "cmd /c ping -n 100 127.0.0.1 >nul"));
+    let key = ProcessKey(1);
+    let terminate = Request::TerminateProcess {
+        process: key,
+        exit_code: 0xdead_beef,
+    };
+    assert_eq!(client.ask(&terminate), Response::Done);
+    let watcher = supervised.connect();
+    let events = std::thread::spawn(move || watcher.watch());
+    let signal = Request::Signal {
+        process: ProcessKey(0),
+        event: ControlEvent::CtrlC,
+    };
+    assert_eq!(client.ask(&signal), Response::Done);
+    let unknown = Request::Signal {
+        process: ProcessKey(9),
+        event: ControlEvent::CtrlC,
+    };
+    assert_eq!(
+        client.ask(&unknown),
+        Response::Failed(Failure::NoSuchProcess)
+    );
+    let first = events.join().unwrap().into_iter().next();
+    assert_eq!(
+        first,
+        Some(Event::ProcessExited {
+            process: key,
+            exit_code: 0xdead_beef
+        })
+    );
+    assert_eq!(supervised.record().exit_code, Some(0xc000_013a));
+}
+
+#[test]
+fn a_stopped_and_started_sandbox_keeps_files_and_registry() {
+    let supervised = prepare!("again", SiloUser::ContainerUser);
+    let write = r"cmd /c echo kept>C:\Users\ContainerUser\f.txt& reg add HKCU\Software\Kept /v Mark /d kept /f";
+    output_of(&supervised, write);
+    fs::remove_file(supervised.path("exit.json")).unwrap();
+    let read = r"cmd /c type C:\Users\ContainerUser\f.txt& reg query HKCU\Software\Kept /v Mark";
+    let output = output_of(&supervised, read);
+    assert!(
+        output.starts_with("kept\r\n") && output.contains("REG_SZ    kept"),
+        "{output}"
+    );
+}
+
+#[test]
+fn running_out_of_memory_is_an_event_and_in_the_record() {
+    let mut supervised = prepare!("memory", SiloUser::ContainerUser);
+    // Less than wineserver, agent and one program need; what can be given back does not count.
+    supervised.spec.limits.memory = Some(6 << 20);
+    supervised.launch();
+    let mut client = supervised.connect();
+    if matches!(client.ask(&Request::Start), Response::Started { .. }) {
+        let main = ProcessSpec {
+            main: true,
+            ..process(0, "cmd /c sort <nul")
+        };
+        client.ask(&Request::CreateProcess(main));
+        client.ask(&Request::Terminate);
+    }
+    let record = supervised.record();
+    assert!(record.out_of_memory, "{record:?}\n{}", supervised.log());
+}
+
+#[test]
+fn a_killed_supervisor_takes_its_silo_along() {
+    let supervised = prepare!("orphan", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, "cmd /c ping -n 100 127.0.0.1 >nul")
+    });
+    let processes = || {
+        let groups = client::cgroups(&supervised.spec.id);
+        fs::read_to_string(groups[0].join("cgroup.procs")).unwrap()
+    };
+    let init: u32 = processes().lines().next().unwrap().parse().unwrap();
+    let status = fs::read_to_string(format!("/proc/{init}/status")).unwrap();
+    let parent = status
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:"))
+        .unwrap();
+    let parent = rustix::process::Pid::from_raw(parent.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(parent, rustix::process::Signal::KILL).unwrap();
+    client::eventually("the silo's end", || processes().is_empty());
+    let hierarchies = porthole_sandbox::cgroup::Hierarchies::detect().unwrap();
+    porthole_sandbox::cgroup::Cgroup::remove_orphan(
+        &hierarchies,
+        client::CGROUP_PARENT,
+        &supervised.spec.id,
+    )
+    .unwrap();
+    assert!(client::cgroups(&supervised.spec.id).is_empty());
+    assert!(!supervised.path("exit.json").exists());
 }
 
 #[test]
