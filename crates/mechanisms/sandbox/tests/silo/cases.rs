@@ -1,18 +1,20 @@
 //! The cases.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use porthole_sandbox::cgroup::Hierarchies;
 use porthole_sandbox::{Identity, Mapped, Report};
 
 use crate::fixture::{Host, next_report, shell};
 
 type Case = (&'static str, fn());
 
-pub(crate) const ALL: [Case; 13] = [
+pub(crate) const ALL: [Case; 14] = [
     (
         "an_administrator_is_nobody_outside",
         an_administrator_is_nobody_outside,
@@ -47,6 +49,7 @@ pub(crate) const ALL: [Case; 13] = [
     ),
     ("frozen_means_no_time_passes", frozen_means_no_time_passes),
     ("a_kill_leaves_nothing", a_kill_leaves_nothing),
+    ("a_silo_is_born_in_a_v2_tree", a_silo_is_born_in_a_v2_tree),
 ];
 
 fn an_administrator_is_nobody_outside() {
@@ -296,4 +299,34 @@ fn a_kill_leaves_nothing() {
         fs::metadata(staging).unwrap().permissions().mode() & 0o777,
         0o755
     );
+}
+
+fn a_silo_is_born_in_a_v2_tree() {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let Some(tree) = v2_tree(&table) else {
+        println!("  skipped: no v2 tree is mounted");
+        return;
+    };
+    let mut host = Host::new("v2", Identity::Administrator);
+    host.plan.services = vec![shell("busybox cat /proc/self/cgroup; busybox sleep 100")];
+    let cgroup = host.cgroup_in(&Hierarchies::V2(tree.into()));
+    let (ours, inner) = UnixStream::pair().unwrap();
+    let mut silo = host.start(&cgroup, &inner);
+    drop(inner);
+    assert_eq!(next_report(&silo), Report::Built);
+    let groups = BufReader::new(ours).lines().map_while(Result::ok);
+    // What is a namespace's root inside is the silo's own cgroup outside.
+    assert!(
+        groups
+            .take_while(|line| !line.is_empty())
+            .any(|line| line == "0::/")
+    );
+    cgroup.freeze(true).unwrap();
+    cgroup.freeze(false).unwrap();
+    silo.kill().unwrap();
+}
+
+fn v2_tree(table: &str) -> Option<&str> {
+    let line = table.lines().find(|line| line.contains(" - cgroup2 "))?;
+    line.split(' ').nth(4)
 }

@@ -127,8 +127,11 @@ impl Host {
     }
 
     pub(crate) fn cgroup(&self) -> TestCgroup {
-        let hierarchies = Hierarchies::detect().unwrap();
-        TestCgroup(Cgroup::create(&hierarchies, "silo-test", &self.name, &self.limits).unwrap())
+        self.cgroup_in(&Hierarchies::detect().unwrap())
+    }
+
+    pub(crate) fn cgroup_in(&self, hierarchies: &Hierarchies) -> TestCgroup {
+        TestCgroup(Cgroup::create(hierarchies, "silo-test", &self.name, &self.limits).unwrap())
     }
 
     /// Runs a shell script in a silo to its end.
