@@ -52,9 +52,15 @@ pub(super) fn unescape(input: &[u8], end: u8) -> Option<(Vec<u16>, &[u8])> {
             [] => return None,
             [byte, ref tail @ ..] if byte == end => return Some((units, tail)),
             [b'\\', ref tail @ ..] => rest = unescape_one(tail, &mut units)?,
-            [byte @ 0..128, ref tail @ ..] => {
-                units.push(u16::from(byte));
-                rest = tail;
+            [0..128, ..] => {
+                // Most of a file is such runs.
+                let is_plain = |byte: &u8| *byte < 128 && *byte != b'\\' && *byte != end;
+                let run = rest
+                    .iter()
+                    .position(|byte| !is_plain(byte))
+                    .unwrap_or(rest.len());
+                units.extend(rest[..run].iter().map(|&byte| u16::from(byte)));
+                rest = &rest[run..];
             }
             _ => rest = decode_utf8(rest, &mut units),
         }
