@@ -328,6 +328,7 @@ impl Supervisor {
                 self.end_input(key);
             }
             self.watch_outputs(key);
+            self.retire(key);
         }
     }
 
@@ -337,14 +338,27 @@ impl Supervisor {
         if let Some(client) = self.clients.get_mut(&number) {
             client.mode = Mode::Watching;
         }
-        for event in self.history.clone() {
+        for event in self.history() {
             self.send(number, &event);
         }
         self.close_watchers_after_the_end();
     }
 
-    /// Notes an event and tells all watchers.
-    pub(crate) fn happened(&mut self, event: Event) {
+    /// The events that say what has happened so far.
+    fn history(&self) -> Vec<Event> {
+        let exits = self
+            .exited
+            .iter()
+            .map(|(&process, &exit_code)| Event::ProcessExited { process, exit_code });
+        let out_of_memory = (self.out_of_memory_kills > 0).then_some(Event::OutOfMemory);
+        exits
+            .chain(out_of_memory)
+            .chain(self.record.clone().map(Event::SystemExited))
+            .collect()
+    }
+
+    /// Tells all watchers of an event.
+    pub(crate) fn tell_watchers(&mut self, event: &Event) {
         let watchers: Vec<u32> = self
             .clients
             .iter()
@@ -352,7 +366,7 @@ impl Supervisor {
             .map(|(&number, _)| number)
             .collect();
         for number in watchers {
-            self.send(number, &event);
+            self.send(number, event);
             let unread = self
                 .clients
                 .get(&number)
@@ -361,12 +375,11 @@ impl Supervisor {
                 self.drop_client(number);
             }
         }
-        self.history.push(event);
         self.close_watchers_after_the_end();
     }
 
     fn close_watchers_after_the_end(&mut self) {
-        if matches!(self.history.last(), Some(Event::SystemExited(_))) {
+        if self.record.is_some() {
             self.close_where(|client| client.mode == Mode::Watching);
         }
     }

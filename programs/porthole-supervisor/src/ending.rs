@@ -91,7 +91,8 @@ impl Supervisor {
             note!("{error:#}");
         }
         self.answer_everybody(&record);
-        self.happened(Event::SystemExited(record));
+        self.record = Some(record.clone());
+        self.tell_watchers(&Event::SystemExited(record));
         self.say_farewell();
     }
 
@@ -130,16 +131,13 @@ impl Supervisor {
     }
 
     fn exit_record(&self) -> ExitRecord {
-        let mut processes: Vec<(ProcessKey, u32)> = self
-            .processes
-            .iter()
-            .filter_map(|(&key, process)| Some((key, process.exit_code()?)))
-            .collect();
-        processes.sort_unstable();
-        let main = self.processes.values().find(|process| process.is_main());
         ExitRecord {
-            exit_code: main.and_then(crate::processes::Process::exit_code),
-            processes,
+            exit_code: self.main_exit_code,
+            processes: self
+                .exited
+                .iter()
+                .map(|(&key, &code)| (key, code))
+                .collect(),
             terminated: self.cause == Some(Cause::Terminated),
             out_of_memory: self.out_of_memory_kills > 0,
             finished_at: nanoseconds_since_1970(),

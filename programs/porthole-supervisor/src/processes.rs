@@ -101,10 +101,6 @@ impl Process {
     pub(crate) fn exit_code(&self) -> Option<u32> {
         self.exit_code
     }
-
-    pub(crate) fn is_main(&self) -> bool {
-        self.main
-    }
 }
 
 impl Supervisor {
@@ -144,8 +140,11 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&key) else {
             return;
         };
-        process.exit_code = Some(exit_code);
         process.reported = true;
+        self.exited.insert(key, exit_code);
+        if process.main {
+            self.main_exit_code = Some(exit_code);
+        }
         process.close_input(&mut self.poller);
         let (main, attached) = (process.main, process.attached.clone());
         if let Some(recorder) = &mut process.recorder {
@@ -153,15 +152,26 @@ impl Supervisor {
                 recorder.finish(kind);
             }
         }
-        self.happened(Event::ProcessExited {
+        self.tell_watchers(&Event::ProcessExited {
             process: key,
             exit_code,
         });
         for client in attached {
             self.finish_attachment(client);
         }
+        self.retire(key);
         if main {
             self.end_silo(Cause::MainExited);
+        }
+    }
+
+    /// Forgets a process that has ended with all its streams and clients, but for its exit code: a
+    /// container may see millions, one each time that its health is checked.
+    pub(crate) fn retire(&mut self, key: ProcessKey) {
+        if self.processes.get(&key).is_some_and(|process| {
+            process.reported && process.outputs.is_empty() && process.attached.is_empty()
+        }) {
+            self.processes.remove(&key);
         }
     }
 

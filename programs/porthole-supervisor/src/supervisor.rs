@@ -1,6 +1,6 @@
 //! The supervisor's state, and the loop that everything happens in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{Event, Response, SiloSpec};
+use porthole_protocol::supervisor::{Event, ExitRecord, Response, SiloSpec};
 use porthole_sandbox::Report;
 
 use crate::agent::AgentLink;
@@ -47,7 +47,10 @@ pub(crate) struct Supervisor {
     pub(crate) agent_failure_due: Deadline,
     pub(crate) processes: HashMap<ProcessKey, Process>,
     pub(crate) proxy: Proxy,
-    pub(crate) history: Vec<Event>,
+    /// Exit codes of all processes that have ended.
+    pub(crate) exited: BTreeMap<ProcessKey, u32>,
+    pub(crate) main_exit_code: Option<u32>,
+    pub(crate) record: Option<ExitRecord>,
     pub(crate) cause: Option<Cause>,
     pub(crate) out_of_memory_kills: u64,
     pub(crate) pump_buffer: PumpBuffer,
@@ -80,7 +83,9 @@ impl Supervisor {
             agent_failure_due: Deadline::NEVER,
             processes: HashMap::new(),
             proxy: Proxy::default(),
-            history: Vec::new(),
+            exited: BTreeMap::new(),
+            main_exit_code: None,
+            record: None,
             cause: None,
             out_of_memory_kills: 0,
             pump_buffer: PumpBuffer::default(),
@@ -279,7 +284,7 @@ impl Supervisor {
         let kills = running.cgroup.out_of_memory_kills();
         if kills > self.out_of_memory_kills {
             self.out_of_memory_kills = kills;
-            self.happened(Event::OutOfMemory);
+            self.tell_watchers(&Event::OutOfMemory);
         }
     }
 

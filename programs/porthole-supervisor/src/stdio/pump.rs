@@ -113,6 +113,7 @@ impl Supervisor {
         for client in attached {
             self.finish_attachment(client);
         }
+        self.retire(key);
     }
 
     /// Whether a client of the process does not keep up.
