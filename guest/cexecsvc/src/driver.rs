@@ -7,8 +7,13 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use windows_sys::Win32::Foundation::{HANDLE, NTSTATUS, UNICODE_STRING};
-use windows_sys::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
+use windows_sys::Win32::Foundation::{
+    ERROR_BAD_EXE_FORMAT, ERROR_FILE_NOT_FOUND, HANDLE, NTSTATUS, UNICODE_STRING,
+};
+use windows_sys::Win32::System::LibraryLoader::{
+    GetProcAddress, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR,
+    LoadLibraryExW,
+};
 
 use crate::error::{Failure, Outcome};
 use crate::programs::DESKTOP;
@@ -38,8 +43,14 @@ type MainLoop = unsafe extern "C" fn(HANDLE) -> NTSTATUS;
 
 /// Loads the driver `name` and serves its devices for ever.
 pub(crate) fn host(name: &str) -> Outcome<()> {
-    let kernel = load("ntoskrnl.exe")?;
-    let module = load(&format!(r"C:\Windows\System32\drivers\{name}.sys"))?;
+    let kernel = load(r"C:\Windows\System32\ntoskrnl.exe")?;
+    // Windows keeps drivers in a folder of their own, Wine beside its libraries.
+    let places = [r"C:\Windows\System32\drivers", r"C:\Windows\System32"];
+    let module = places
+        .into_iter()
+        .map(|place| load(&format!(r"{place}\{name}.sys")))
+        .reduce(Result::or)
+        .unwrap_or(Err(Failure::new("LoadLibrary", ERROR_FILE_NOT_FOUND)))?;
     // SAFETY: a driver's entry point has this signature; the module is never unloaded.
     let entry = unsafe { std::mem::transmute::<*const c_void, DriverEntry>(entry_point(module)?) };
     // SAFETY: the function has this signature in Windows and Wine.
@@ -76,7 +87,13 @@ pub(crate) fn host(name: &str) -> Outcome<()> {
 fn load(path: &str) -> Outcome<*mut c_void> {
     let path = wide(path);
     // SAFETY: the path is null-terminated; modules of Wine run their own start code.
-    let module = unsafe { LoadLibraryW(path.as_ptr()) };
+    let module = unsafe {
+        LoadLibraryExW(
+            path.as_ptr(),
+            ptr::null_mut(),
+            LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS,
+        )
+    };
     if module.is_null() {
         Err(Failure::last("LoadLibrary"))
     } else {
@@ -103,7 +120,7 @@ fn entry_point(module: *mut c_void) -> Outcome<*const c_void> {
     // SAFETY: as above.
     let entry = unsafe { ptr::read_unaligned(base.add(header as usize + ENTRY).cast::<u32>()) };
     if entry == 0 {
-        return Err(Failure::new("LoadDriver", 193));
+        return Err(Failure::new("LoadDriver", ERROR_BAD_EXE_FORMAT));
     }
     // SAFETY: the entry point lies inside the module.
     Ok(unsafe { base.add(entry as usize) }.cast())

@@ -242,13 +242,14 @@ pub(crate) fn processor_identifier() -> String {
     format!("{make} Family {family} Model {model} Stepping {stepping}")
 }
 
-/// The processor's base frequency, from what it says itself; 0 where it says nothing.
+/// The processor's frequency: what it says itself, else what the kernel says; 0 when neither does.
 fn megahertz() -> u32 {
-    let frequencies = cpu::leaf(0x16, 0).eax & 0xffff;
-    if frequencies != 0 {
-        return frequencies;
+    let base = cpu::leaf(0x16, 0).eax & 0xffff;
+    if base != 0 {
+        return base;
     }
-    let clock = cpu::leaf(0x15, 0);
-    let hertz = u64::from(clock.ecx) * u64::from(clock.ebx) / u64::from(clock.eax.max(1));
-    u32::try_from(hertz / 1_000_000).unwrap_or(0)
+    let lines = std::fs::read_to_string(r"\\?\unix\proc\cpuinfo").unwrap_or_default();
+    let line = lines.lines().find_map(|line| line.strip_prefix("cpu MHz"));
+    let number = line.and_then(|line| line.split([':', '.']).nth(1)?.trim().parse().ok());
+    number.unwrap_or(0)
 }
