@@ -6,9 +6,7 @@ use std::os::unix::net::UnixStream;
 use porthole_protocol::Hello;
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::frame::FrameError;
-use porthole_protocol::supervisor::{
-    Event, OpenStdio, Request, Response, StdioFrame, StreamKind, VERSION,
-};
+use porthole_protocol::supervisor::{Request, Response, StdioFrame, StreamKind, VERSION};
 use serde::Serialize;
 
 use crate::framing::{Inbox, Outbox};
@@ -16,9 +14,6 @@ use crate::journal::note;
 use crate::poller::{Interest, Source, Token};
 use crate::stdio::QUEUE_LIMIT;
 use crate::supervisor::Supervisor;
-
-/// A watcher that leaves this many bytes of events unread is let go.
-const WATCHER_LIMIT: usize = 1 << 20;
 
 /// What a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +39,13 @@ pub(crate) struct Client {
     stream: UnixStream,
     inbox: Inbox,
     pub(crate) outbox: Outbox,
-    mode: Mode,
+    pub(crate) mode: Mode,
     /// A request is being carried out.
     pub(crate) busy: bool,
     /// Nothing more will be said: to be closed when everything is sent.
-    closing: bool,
+    pub(crate) closing: bool,
     /// The program does not take its input as fast as this client sends it.
-    waits_for_program: bool,
+    pub(crate) waits_for_program: bool,
     registered: Option<(Token, Interest)>,
 }
 
@@ -186,54 +181,6 @@ impl Supervisor {
         Ok(true)
     }
 
-    fn take_input(&mut self, number: u32, process: ProcessKey, frame: StdioFrame) {
-        match frame {
-            StdioFrame::Data(StreamKind::Stdin, bytes) => {
-                self.give_input(process, &bytes);
-                let full = self.input_is_full(process);
-                if let Some(client) = self.clients.get_mut(&number) {
-                    client.waits_for_program = full;
-                }
-            }
-            StdioFrame::End(StreamKind::Stdin) => {
-                if let Some(Client {
-                    mode: Mode::Attached { stdin, .. },
-                    ..
-                }) = self.clients.get_mut(&number)
-                {
-                    *stdin = false;
-                }
-                self.end_input(process);
-            }
-            StdioFrame::Data(..) | StdioFrame::End(_) => {}
-        }
-    }
-
-    fn input_is_full(&self, process: ProcessKey) -> bool {
-        let process = self.processes.get(&process);
-        process
-            .and_then(|process| process.input.as_ref())
-            .is_some_and(|input| input.is_full())
-    }
-
-    /// Lets clients send on when their program has taken enough.
-    pub(crate) fn resume_senders(&mut self, process: ProcessKey) {
-        if self.input_is_full(process) {
-            return;
-        }
-        let attached = self
-            .processes
-            .get(&process)
-            .map(|process| process.attached.clone());
-        for number in attached.unwrap_or_default() {
-            if let Some(client) = self.clients.get_mut(&number)
-                && std::mem::take(&mut client.waits_for_program)
-            {
-                self.serve(number);
-            }
-        }
-    }
-
     /// Answers a client's request and goes on with its next.
     pub(crate) fn respond(&mut self, number: u32, response: &Response) {
         if let Some(client) = self.clients.get_mut(&number) {
@@ -308,7 +255,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn drop_client(&mut self, number: u32) {
+    pub(crate) fn drop_client(&mut self, number: u32) {
         let Some(client) = self.clients.remove(&number) else {
             return;
         };
@@ -332,58 +279,6 @@ impl Supervisor {
         }
     }
 
-    /// Turns a connection into a stream of events, beginning with what has happened.
-    pub(crate) fn watch(&mut self, number: u32) {
-        self.respond(number, &Response::Done);
-        if let Some(client) = self.clients.get_mut(&number) {
-            client.mode = Mode::Watching;
-        }
-        for event in self.history() {
-            self.send(number, &event);
-        }
-        self.close_watchers_after_the_end();
-    }
-
-    /// The events that say what has happened so far.
-    fn history(&self) -> Vec<Event> {
-        let exits = self
-            .exited
-            .iter()
-            .map(|(&process, &exit_code)| Event::ProcessExited { process, exit_code });
-        let out_of_memory = (self.out_of_memory_kills > 0).then_some(Event::OutOfMemory);
-        exits
-            .chain(out_of_memory)
-            .chain(self.record.clone().map(Event::SystemExited))
-            .collect()
-    }
-
-    /// Tells all watchers of an event.
-    pub(crate) fn tell_watchers(&mut self, event: &Event) {
-        let watchers: Vec<u32> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.mode == Mode::Watching)
-            .map(|(&number, _)| number)
-            .collect();
-        for number in watchers {
-            self.send(number, event);
-            let unread = self
-                .clients
-                .get(&number)
-                .map_or(0, |client| client.outbox.len());
-            if unread > WATCHER_LIMIT {
-                self.drop_client(number);
-            }
-        }
-        self.close_watchers_after_the_end();
-    }
-
-    fn close_watchers_after_the_end(&mut self) {
-        if self.record.is_some() {
-            self.close_where(|client| client.mode == Mode::Watching);
-        }
-    }
-
     /// Closes connections once everything is sent.
     pub(crate) fn close_where(&mut self, condition: impl Fn(&Client) -> bool) {
         let chosen: Vec<u32> = self
@@ -396,71 +291,6 @@ impl Supervisor {
             if let Some(client) = self.clients.get_mut(&number) {
                 client.closing = true;
             }
-            self.flush_client(number);
-        }
-    }
-
-    /// Turns a connection into the streams of a process.
-    pub(crate) fn attach(&mut self, number: u32, wanted: OpenStdio) {
-        self.respond(number, &Response::Done);
-        let Some(client) = self.clients.get_mut(&number) else {
-            return;
-        };
-        let OpenStdio {
-            process: key,
-            stdin,
-            stdout,
-            stderr,
-        } = wanted;
-        client.mode = Mode::Attached {
-            process: key,
-            stdin,
-            stdout,
-            stderr,
-        };
-        let Some(process) = self.processes.get_mut(&key) else {
-            return;
-        };
-        process.attached.push(number);
-        let ended: Vec<StreamKind> = [(stdout, StreamKind::Stdout), (stderr, StreamKind::Stderr)]
-            .into_iter()
-            .filter(|&(wanted, kind)| wanted && process.output(kind).is_none())
-            .map(|(_, kind)| kind)
-            .collect();
-        for kind in ended {
-            self.send(number, &StdioFrame::End(kind));
-        }
-        self.finish_attachment(number);
-        self.release_output(key);
-    }
-
-    /// Closes an attached connection when nothing can come on it any more: every stream that it
-    /// wants has ended, or it wants none and the process has.
-    pub(crate) fn finish_attachment(&mut self, number: u32) {
-        let Some(client) = self.clients.get_mut(&number) else {
-            return;
-        };
-        let Mode::Attached {
-            process,
-            stdout,
-            stderr,
-            ..
-        } = client.mode
-        else {
-            return;
-        };
-        let Some(process) = self.processes.get(&process) else {
-            return;
-        };
-        let live = |wanted: bool, kind| wanted && process.output(kind).is_some();
-        let more = live(stdout, StreamKind::Stdout) || live(stderr, StreamKind::Stderr);
-        let done = if stdout || stderr {
-            !more
-        } else {
-            process.reported
-        };
-        if done {
-            client.closing = true;
             self.flush_client(number);
         }
     }

@@ -11,6 +11,7 @@
 //! silo's init, and an idle container must cost next to nothing.
 
 mod agent;
+mod attachments;
 mod clients;
 mod clock;
 
@@ -26,6 +27,7 @@ mod requests;
 mod silo;
 mod stdio;
 mod supervisor;
+mod watchers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -437,6 +437,24 @@ fn wines_way_to_unix_leads_to_nothing_of_the_host() {
 }
 
 #[test]
+fn a_program_of_32_bits_runs_behind_the_filter() {
+    let supervised = prepare!("wow64", SiloUser::ContainerAdministrator);
+    let path = "Windows/SysWOW64/cmd.exe";
+    if !std::path::Path::new(&supervised.spec.layers[0])
+        .join(path)
+        .exists()
+    {
+        println!("skipped: the base image has no 32-bit side");
+        return;
+    }
+    let output = output_of(
+        &supervised,
+        r"C:\Windows\SysWOW64\cmd.exe /c echo %PROCESSOR_ARCHITECTURE%",
+    );
+    assert_eq!(output, "x86\r\n");
+}
+
+#[test]
 fn one_process_is_ended_and_the_silo_goes_on() {
     let supervised = prepare!("end-one", SiloUser::ContainerUser);
     let (mut client, _) = supervised.start();
@@ -453,11 +471,6 @@ fn one_process_is_ended_and_the_silo_goes_on() {
     assert_eq!(client.ask(&terminate), Response::Done);
     let watcher = supervised.connect();
     let events = std::thread::spawn(move || watcher.watch());
-    let signal = Request::Signal {
-        process: ProcessKey(0),
-        event: ControlEvent::CtrlC,
-    };
-    assert_eq!(client.ask(&signal), Response::Done);
     let unknown = Request::Signal {
         process: ProcessKey(9),
         event: ControlEvent::CtrlC,
@@ -466,6 +479,11 @@ fn one_process_is_ended_and_the_silo_goes_on() {
         client.ask(&unknown),
         Response::Failed(Failure::NoSuchProcess)
     );
+    let signal = Request::Signal {
+        process: ProcessKey(0),
+        event: ControlEvent::CtrlC,
+    };
+    assert_eq!(client.ask(&signal), Response::Done);
     let first = events.join().unwrap().into_iter().next();
     assert_eq!(
         first,

@@ -4,8 +4,10 @@
 //! right place on hybrid hosts, or move a process in through `cgroup.procs`, which waits for an
 //! RCU grace period of the whole machine (10 ms and more) in each hierarchy.
 
+mod directories;
 mod files;
 mod hierarchies;
+mod limits;
 mod out_of_memory;
 mod v1;
 mod v2;
@@ -19,57 +21,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Context, Result, SandboxError};
+use directories::{kill_all, make_directory, relative_path, remove_directory};
 use files::write;
 pub use hierarchies::{Controller, Hierarchies};
+pub use limits::{LEAST_MEMORY, Limits};
 pub use out_of_memory::OutOfMemoryWatch;
-
-/// The accounting period of limits of processor time, in microseconds.
-const PERIOD_US: u64 = 100_000;
-
-/// The least memory in bytes that a silo can be limited to: init, wineserver and agent need this.
-pub const LEAST_MEMORY: u64 = 6 << 20;
 
 /// How long processes may take to stop, or a dead silo's cgroup to become empty.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Limits; `None` is unlimited.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Limits {
-    /// Bytes of memory.
-    pub memory: Option<u64>,
-    /// Processor time in seconds per second.
-    pub processors: Option<f64>,
-    /// Relative weight, 1 to 10000, of processor time under contention; 100 is usual.
-    pub processor_weight: Option<u32>,
-    /// Tasks.
-    pub pids: Option<u64>,
-}
-
-impl Limits {
-    fn check(&self) -> Result<()> {
-        let refuse = |what: &str, reason: &str| Err(SandboxError::invalid("limit", what, reason));
-        match self {
-            Self {
-                memory: Some(bytes),
-                ..
-            } if *bytes < LEAST_MEMORY => refuse("memory", "a silo needs at least 6 MiB"),
-            Self {
-                processors: Some(share),
-                ..
-            } if !share.is_finite() || *share < 0.01 || *share > 100_000.0 => {
-                refuse("processor time", "not between 0.01 and 100000 processors")
-            }
-            Self {
-                processor_weight: Some(weight),
-                ..
-            } if !(1..=10_000).contains(weight) => {
-                refuse("processor weight", "not between 1 and 10000")
-            }
-            Self { pids: Some(0), .. } => refuse("tasks", "there must be at least one"),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Usage figures; what the host does not count is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -329,125 +288,9 @@ impl Cgroup {
     }
 }
 
-/// Microseconds of each period for a share of processor time.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked limits"
-)]
-fn quota_us(share: f64) -> String {
-    ((share * 100_000.0).round() as u64).max(1000).to_string()
-}
-
-/// `parent`/`name`, neither of which may lead elsewhere.
-fn relative_path(parent: &str, name: &str) -> Result<PathBuf> {
-    let sound =
-        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\0');
-    if !parent.split('/').all(sound) || !sound(name) || name.contains('/') {
-        return Err(SandboxError::invalid(
-            "name",
-            format!("{parent}/{name}"),
-            "not a cgroup path",
-        ));
-    }
-    Ok(Path::new(parent).join(name))
-}
-
-/// Makes a directory and its parents; another silo's end may take an empty parent away meanwhile.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    let mut attempts = 0;
-    loop {
-        match fs::create_dir_all(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < 10 => attempts += 1,
-            result => return result,
-        }
-    }
-}
-
-fn remove_directory(directory: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match fs::remove_dir(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error)
-                if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Kills every process of a cgroup. They are killed while frozen where that is possible, so that
-/// none can fork away; a frozen process dies when it is thawed.
-fn kill_all(directory: &Path) {
-    if write(directory, "cgroup.kill", "1").is_ok() {
-        return;
-    }
-    let _ = write(directory, "freezer.state", "FROZEN");
-    for pid in files::read(directory, "cgroup.procs")
-        .unwrap_or_default()
-        .lines()
-    {
-        if let Some(pid) = pid.parse().ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    }
-    let _ = write(directory, "freezer.state", "THAWED");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn impossible_limits_are_refused_by_name() {
-        for (limits, name) in [
-            (
-                Limits {
-                    memory: Some(4096),
-                    ..Limits::default()
-                },
-                "memory",
-            ),
-            (
-                Limits {
-                    processors: Some(f64::NAN),
-                    ..Limits::default()
-                },
-                "processor time",
-            ),
-            (
-                Limits {
-                    processor_weight: Some(0),
-                    ..Limits::default()
-                },
-                "processor weight",
-            ),
-            (
-                Limits {
-                    pids: Some(0),
-                    ..Limits::default()
-                },
-                "tasks",
-            ),
-        ] {
-            let error = limits.check().unwrap_err();
-            assert_eq!(error.to_string(), format!("cannot limit {name}"));
-        }
-    }
-
-    #[test]
-    fn no_name_leads_out_of_the_hierarchy() {
-        for (parent, name) in [("..", "a"), ("p", ".."), ("p", "a/b"), ("", "a"), ("p", "")] {
-            assert!(relative_path(parent, name).is_err(), "{parent}/{name}");
-        }
-        assert_eq!(
-            relative_path("porthole/x", "a").unwrap(),
-            Path::new("porthole/x/a")
-        );
-    }
 
     #[test]
     fn a_v2_cgroup_is_made_limited_and_removed() {

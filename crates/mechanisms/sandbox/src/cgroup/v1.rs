@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::files::{keyed, number, read, write};
 use super::hierarchies::Controller;
-use super::{Limits, PERIOD_US, Usage};
+use super::limits::{PERIOD_US, quota_us};
+use super::{Limits, Usage};
 use crate::error::{ErrorKind, Result, SandboxError};
 
 /// `memory.limit_in_bytes` takes this for "none".
@@ -31,9 +32,7 @@ pub(super) fn apply(all: &Directories, limits: &Limits, before: &Limits) -> Resu
         apply_memory(directory(all, Controller::Memory)?, limits.memory)?;
     }
     if limits.processors != before.processors {
-        let quota = limits
-            .processors
-            .map_or_else(|| "-1".to_owned(), super::quota_us);
+        let quota = limits.processors.map_or_else(|| "-1".to_owned(), quota_us);
         let cpu = directory(all, Controller::Cpu)?;
         write(cpu, "cpu.cfs_period_us", &PERIOD_US.to_string())?;
         write(cpu, "cpu.cfs_quota_us", &quota)?;

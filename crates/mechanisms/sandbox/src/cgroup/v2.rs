@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::files::{keyed, number, read, write};
-use super::{Limits, PERIOD_US, Usage};
+use super::limits::{PERIOD_US, quota_us};
+use super::{Limits, Usage};
 use crate::error::Result;
 
 /// Controllers that a silo's cgroup needs of its ancestors.
@@ -34,9 +35,7 @@ pub(super) fn apply(cgroup: &Path, limits: &Limits, before: &Limits) -> Result<(
         }
     }
     if limits.processors != before.processors {
-        let quota = limits
-            .processors
-            .map_or_else(|| "max".to_owned(), super::quota_us);
+        let quota = limits.processors.map_or_else(|| "max".to_owned(), quota_us);
         write(cgroup, "cpu.max", &format!("{quota} {PERIOD_US}"))?;
     }
     if limits.processor_weight != before.processor_weight {

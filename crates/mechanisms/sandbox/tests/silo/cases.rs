@@ -14,7 +14,7 @@ use crate::fixture::{Host, next_report, shell};
 
 type Case = (&'static str, fn());
 
-pub(crate) const ALL: [Case; 14] = [
+pub(crate) const ALL: [Case; 15] = [
     (
         "an_administrator_is_nobody_outside",
         an_administrator_is_nobody_outside,
@@ -49,6 +49,10 @@ pub(crate) const ALL: [Case; 14] = [
     ),
     ("frozen_means_no_time_passes", frozen_means_no_time_passes),
     ("a_kill_leaves_nothing", a_kill_leaves_nothing),
+    (
+        "a_network_namespace_is_joined",
+        a_network_namespace_is_joined,
+    ),
     ("a_silo_is_born_in_a_v2_tree", a_silo_is_born_in_a_v2_tree),
 ];
 
@@ -329,4 +333,25 @@ fn a_silo_is_born_in_a_v2_tree() {
 fn v2_tree(table: &str) -> Option<&str> {
     let line = table.lines().find(|line| line.contains(" - cgroup2 "))?;
     line.split(' ').nth(4)
+}
+
+fn a_network_namespace_is_joined() {
+    let mut holder = std::process::Command::new("/usr/bin/busybox")
+        .args(["unshare", "-n", "busybox", "sleep", "100"])
+        .spawn()
+        .unwrap();
+    let namespace = format!("/proc/{}/ns/net", holder.id());
+    let link = || fs::read_link(&namespace).unwrap();
+    let own = fs::read_link("/proc/self/ns/net").unwrap();
+    while link() == own {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let joined = link();
+    let mut host = Host::new("net", Identity::User);
+    host.plan.network_namespace = Some(namespace.into());
+    let outcome = host.run("busybox readlink /proc/self/ns/net; busybox nc -l -p 80 -w 1; echo $?");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    // Port 80 can be listened on without privilege: nc ends because nobody calls.
+    assert_eq!(outcome.output, format!("{}\n1\n", joined.display()));
 }
