@@ -52,11 +52,27 @@ pub(crate) fn deliver(pids: &[u32], event: ControlEvent) -> Outcome<()> {
 
 fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
     let process = Process::open(pid)?;
+    if process.is_32_bit() {
+        return deliver_to_32_bit(&process, event);
+    }
     let handlers = process.run_control_handlers(number(event))?;
     if is_final(event) {
         stdio::spawn(move || end_after_handlers(&process, &handlers))?;
     }
     Ok(())
+}
+
+/// 32-bit processes have their handlers' caller at an address of their own, which is not known
+/// here. They get the end that the last events lead to, and not the others.
+fn deliver_to_32_bit(process: &Process, event: ControlEvent) -> Outcome<()> {
+    const ERROR_NOT_SUPPORTED: u32 = 50;
+    if is_final(event) {
+        return process.terminate(CONTROL_EXIT);
+    }
+    Err(Failure::new(
+        "GenerateConsoleCtrlEvent",
+        ERROR_NOT_SUPPORTED,
+    ))
 }
 
 /// Ends the process when its handlers have returned without ending it.

@@ -159,7 +159,8 @@ impl HiddenConsole {
             function::SET_INPUT_INFO => self.set_code_pages(parameters),
             function::GET_TITLE => {
                 let units = u32::try_from(self.title.len() / 2).unwrap_or(u32::MAX);
-                Ok([&units.to_le_bytes()[..], &self.title].concat())
+                // The structure ends in one character and padding, which its size counts.
+                Ok([&units.to_le_bytes()[..], &self.title, &[0; 4]].concat())
             }
             function::SET_TITLE => {
                 self.title.clone_from(parameters);

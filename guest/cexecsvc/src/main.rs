@@ -71,6 +71,7 @@ fn run() -> Result<(), String> {
             host_name: String::new(),
             processors: 1,
         },
+        account: String::new(),
     };
     agent.serve(&mut receiver);
     // The supervisor is gone, so nobody wants the silo any more; its init ends with us.
@@ -82,6 +83,8 @@ struct Agent {
     sender: Arc<Sender>,
     programs: Programs,
     configuration: Configuration,
+    /// The account whose profile the registry describes.
+    account: String,
 }
 
 impl Agent {
@@ -124,7 +127,13 @@ impl Agent {
         })
     }
 
-    fn create(&self, number: u32, wanted: &CreateProcess) {
+    fn create(&mut self, number: u32, wanted: &CreateProcess) {
+        if self.account != wanted.user {
+            self.account.clone_from(&wanted.user);
+            if let Err(failure) = session::log_on(&wanted.user) {
+                eprintln!("cexecsvc: {failure}");
+            }
+        }
         let owner = Owner {
             account: &wanted.user,
             host_name: &self.configuration.host_name,

@@ -190,6 +190,20 @@ fn set_names(host_name: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Describes the account that processes run as, as a logon would.
+pub(crate) fn log_on(account: &str) -> Outcome<()> {
+    // Wine gives every user of a prefix this identifier.
+    const PROFILE: &str =
+        r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList\S-1-5-21-0-0-0-1000";
+    let profile = format!(r"C:\Users\{account}");
+    Key::create(Root::Machine, PROFILE, Keeping::Stored)?.set_text("ProfileImagePath", &profile)?;
+    let variables = Key::create(Root::User, "Volatile Environment", Keeping::Volatile)?;
+    variables.set_text("APPDATA", &format!(r"{profile}\AppData\Roaming"))?;
+    variables.set_text("LOCALAPPDATA", &format!(r"{profile}\AppData\Local"))?;
+    variables.set_text("USERNAME", account)?;
+    variables.set_text("USERPROFILE", &profile)
+}
+
 /// The NetBIOS form of a host name: its first label, upper case, at most 15 characters.
 pub(crate) fn net_bios_name(host_name: &str) -> String {
     let label = host_name.split('.').next().unwrap_or_default();

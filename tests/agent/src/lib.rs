@@ -28,7 +28,7 @@ fn tree() -> PathBuf {
 }
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A silo whose agent has been configured.
 #[derive(Debug)]
@@ -369,6 +369,12 @@ impl Process {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// What the program has written to its output so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.stdout.now()
     }
 
     /// Writes input.

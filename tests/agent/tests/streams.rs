@@ -27,3 +27,38 @@ fn input_reaches_the_program_and_its_end_does_too() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn nothing_is_lost_at_the_end_of_a_flood() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let left = silo.run(r"C:\probes\flood.exe stdout 20")?;
+    assert_eq!((left.exit_code, left.stdout.len()), (0, 20 << 20));
+    let left = silo.run(r"cmd /c echo out& echo err>&2")?;
+    assert_eq!(
+        (left.stdout.as_str(), left.stderr.as_str()),
+        ("out\r\n", "err\r\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_program_that_closes_its_input_does_not_stop_the_writer() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let command_line = r"C:\probes\exit.exe 3".to_owned();
+    let mut process = silo.create(&Wanted {
+        command_line,
+        ..Wanted::default()
+    })?;
+    let refused = (0..1000).any(|_| process.write(&[b'x'; 4096]).is_err());
+    assert!(refused, "a megabyte went nowhere");
+    assert_eq!(silo.wait(process)?.exit_code, 3);
+    Ok(())
+}

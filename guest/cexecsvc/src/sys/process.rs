@@ -9,7 +9,7 @@ use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress
 use windows_sys::Win32::System::Threading::{
     CREATE_UNICODE_ENVIRONMENT, CreateProcessW, CreateRemoteThread, DETACHED_PROCESS,
     DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, GetExitCodeProcess,
-    InitializeProcThreadAttributeList, LPPROC_THREAD_ATTRIBUTE_LIST, OpenProcess,
+    InitializeProcThreadAttributeList, IsWow64Process, LPPROC_THREAD_ATTRIBUTE_LIST, OpenProcess,
     PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST,
     PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, PROCESS_ALL_ACCESS, PROCESS_INFORMATION,
     STARTF_USESTDHANDLES, STARTUPINFOEXW, TerminateProcess, UpdateProcThreadAttribute,
@@ -240,6 +240,14 @@ impl Process {
         Ok(code)
     }
 
+    /// Whether it is a 32-bit process.
+    pub(crate) fn is_32_bit(&self) -> bool {
+        let mut emulated = 0;
+        // SAFETY: writes one number.
+        let known = unsafe { IsWow64Process(self.0.as_raw_handle(), &raw mut emulated) };
+        known != 0 && emulated != 0
+    }
+
     /// Ends the process at once.
     pub(crate) fn terminate(&self, exit_code: u32) -> Outcome<()> {
         // SAFETY: takes plain values.
@@ -250,7 +258,8 @@ impl Process {
     /// Runs the process's console control handlers for `event` in a new thread of it.
     ///
     /// `CtrlRoutine` is where a console's events end up on Windows and in Wine. System libraries
-    /// have the same address in every process of one bitness, so ours is theirs.
+    /// have the same address in every process of one bitness, so ours is theirs; not to be called
+    /// for a 32-bit process.
     pub(crate) fn run_control_handlers(&self, event: u32) -> Outcome<OwnedHandle> {
         let library = wide("kernelbase.dll");
         // SAFETY: the name is null-terminated; kernelbase is never unloaded.

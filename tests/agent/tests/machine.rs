@@ -1,0 +1,53 @@
+//! What the agent is for all programs: the silo's mount manager, hidden consoles, registry.
+
+use anyhow::Result;
+use porthole_agent_tests::{Silo, unable};
+
+#[test]
+fn the_drive_has_a_volume_without_any_service() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let listing = silo.run(r"cmd /c dir C:\")?;
+    assert_eq!(listing.exit_code, 0, "{listing:?}");
+    assert!(listing.stdout.contains("Windows"), "{listing:?}");
+    let drives = silo.run(r"C:\probes\drives.exe")?;
+    assert_eq!(
+        drives.stdout,
+        "C:\\ fixed NTFS\nQueryDosDevice C: \\Device\\HarddiskVolume1\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_program_with_pipes_has_a_console_that_nobody_sees() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let left = silo.run(r"C:\probes\hidden-console.exe")?;
+    assert_eq!(
+        left.stdout,
+        "code pages 65001 65001\nscreen 80x25\nwritten 5\ntitle Ship\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_computer_has_its_name_and_processors() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let key = r"HKLM\System\CurrentControlSet\Control\ComputerName\ActiveComputerName";
+    let name = silo.run(&format!("reg query {key} /v ComputerName"))?;
+    assert!(name.stdout.contains("SILO-1"), "{name:?}");
+    let key = r"HKLM\Hardware\Description\System\CentralProcessor\1";
+    let processor = silo.run(&format!("reg query {key} /v ProcessorNameString"))?;
+    assert!(processor.stdout.contains("REG_SZ"), "{processor:?}");
+    Ok(())
+}
