@@ -12,6 +12,11 @@ use super::credentials::as_silo_root;
 use super::{PLAIN, attach};
 use crate::error::{Context, Result, SandboxError};
 
+/// What the sandbox's `upper` may look like, whatever the host's kernel has as default: files are
+/// whole, and a directory is where its path says. Renaming a directory that a layer holds is then
+/// refused, as it is in a container on Windows.
+const FORMAT: &str = "redirect_dir=nofollow,metacopy=off,index=off";
+
 /// Mounts the union on `target`. The current directory is the staging directory.
 pub(super) fn mount(layers: &[OwnedFd], sandbox: BorrowedFd<'_>, target: &Path) -> Result<()> {
     if layers.is_empty() {
@@ -26,7 +31,7 @@ pub(super) fn mount(layers: &[OwnedFd], sandbox: BorrowedFd<'_>, target: &Path) 
         names.push(name);
     }
     let options = format!(
-        "lowerdir={},upperdir=s/upper,workdir=s/work",
+        "{FORMAT},lowerdir={},upperdir=s/upper,workdir=s/work",
         names.join(":")
     );
     let options = CString::new(options).at("mount", target)?;
