@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -20,6 +21,15 @@ pub const SOCKET: &str = "compute.sock";
 
 /// The log of a service that was started by [`client`], in the run-time root.
 pub const LOG: &str = "compute.log";
+
+/// The exit code of a service that found another at work on the same run-time root.
+pub const BUSY: u8 = 75;
+
+/// How often the service may fail to come up before its starter gives up.
+const MOST_FAILURES: u32 = 4;
+
+/// The first pause between two attempts to start the service; the next ones are multiples.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// How the service is started.
 #[derive(Debug, Clone)]
@@ -54,25 +64,42 @@ pub async fn ensure_running(launch: &Launch) -> io::Result<UnixStream> {
     if let Ok(stream) = socket::connect(&path).await {
         return Ok(stream);
     }
-    let child = spawn(launch)?;
-    let mut ended = std::pin::pin!(reap(child));
-    let mut failure = None;
     let deadline = Instant::now() + timeout::SERVICE_APPEARS;
+    let mut failures = 0;
     loop {
-        match socket::connect(&path).await {
+        let child = spawn(launch)?;
+        let status = match answer_or_end(&path, child, deadline).await? {
             Ok(stream) => return Ok(stream),
-            Err(error) if Instant::now() > deadline => return Err(failure.unwrap_or(error)),
+            Err(status) => status,
+        };
+        // One that found another at its work says nothing about why that does not answer yet.
+        failures += u32::from(status.code() != Some(i32::from(BUSY)));
+        if failures > MOST_FAILURES || Instant::now() > deadline {
+            return Err(io::Error::other(format!(
+                "{} ended ({status}); see {}",
+                launch.program.display(),
+                launch.exec_root.join(LOG).display()
+            )));
+        }
+        tokio::time::sleep(RETRY * failures.max(1)).await;
+    }
+}
+
+/// Waits until the socket answers, or `child` has ended and it does not.
+async fn answer_or_end(
+    path: &Path,
+    child: Child,
+    deadline: Instant,
+) -> io::Result<Result<UnixStream, ExitStatus>> {
+    let mut ended = std::pin::pin!(reap(child));
+    loop {
+        match socket::connect(path).await {
+            Ok(stream) => return Ok(Ok(stream)),
+            Err(error) if Instant::now() > deadline => return Err(error),
             Err(_) => {}
         }
         tokio::select! {
-            status = &mut ended, if failure.is_none() => {
-                // Another starter may have been first; then its service is about to answer.
-                failure = Some(io::Error::other(format!(
-                    "{} ended ({status}); see {}",
-                    launch.program.display(),
-                    launch.exec_root.join(LOG).display()
-                )));
-            }
+            status = &mut ended => return Ok(Err(status?)),
             () = tokio::time::sleep(timeout::POLL) => {}
         }
     }
@@ -111,12 +138,9 @@ fn log(exec_root: &Path) -> io::Result<File> {
 }
 
 /// Waits for the child in a task of its own, so that it is reaped whenever it ends.
-async fn reap(mut child: Child) -> String {
-    let waiting = tokio::spawn(async move {
-        match child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        }
-    });
-    waiting.await.unwrap_or_else(|error| error.to_string())
+async fn reap(mut child: Child) -> io::Result<ExitStatus> {
+    let waiting = tokio::spawn(async move { child.wait().await });
+    waiting
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }

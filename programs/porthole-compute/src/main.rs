@@ -8,11 +8,12 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use porthole_compute_service::launch::SOCKET;
+use porthole_compute_service::launch::{BUSY, SOCKET};
 use porthole_compute_service::rpc;
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::silo::{SiloBackend, SiloConfig};
@@ -48,7 +49,17 @@ struct Options {
     detached: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("porthole-compute: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
     let options = Options::parse();
     if options.detached {
         // Fails for the leader of a process group, which has no terminal to lose either.
@@ -59,16 +70,21 @@ fn main() -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let _lock = lock(&options.exec_root)?;
+    let Some(_lock) = lock(&options.exec_root)? else {
+        let exec_root = options.exec_root.display();
+        eprintln!("porthole-compute: another compute service uses {exec_root}");
+        return Ok(ExitCode::from(BUSY));
+    };
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(serve(&options))
+        .block_on(serve(&options))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Lets one service at a time use a run-time root.
-fn lock(exec_root: &Path) -> Result<File> {
+/// Lets one service at a time use a run-time root: the lock, or nothing when another holds it.
+fn lock(exec_root: &Path) -> Result<Option<File>> {
     fs::create_dir_all(exec_root)
         .with_context(|| format!("cannot make {}", exec_root.display()))?;
     let path = exec_root.join(LOCK);
@@ -78,9 +94,11 @@ fn lock(exec_root: &Path) -> Result<File> {
         .truncate(false)
         .open(&path);
     let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
-    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .with_context(|| format!("another compute service uses {}", exec_root.display()))?;
-    Ok(lock)
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(lock)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
 }
 
 async fn serve(options: &Options) -> Result<()> {

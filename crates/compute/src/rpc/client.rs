@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -16,6 +17,7 @@ use tonic::{Response, Status};
 
 use super::convert;
 use super::error::from_status;
+use super::outlast::{outlast, outlast_change};
 use super::remote::RemoteSystem;
 use super::v1::compute_service_client::ComputeServiceClient;
 use super::v1::{self, Empty};
@@ -30,6 +32,8 @@ pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<UnixStream>> 
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
+    /// How often a connection was made.
+    pub(super) connections: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Client {
@@ -55,11 +59,20 @@ impl Client {
     pub fn with_connector(connector: Connector) -> Self {
         // The address is a formality: the connector knows where to go.
         let endpoint = Endpoint::from_static("http://compute.porthole");
+        let connections = Arc::new(AtomicU64::new(0));
+        let made = connections.clone();
         let channel = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-            let stream = connector();
-            async move { stream.await.map(TokioIo::new) }
+            let (stream, made) = (connector(), made.clone());
+            async move {
+                let stream = stream.await?;
+                made.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, io::Error>(TokioIo::new(stream))
+            }
         }));
-        Self { channel }
+        Self {
+            channel,
+            connections,
+        }
     }
 
     pub(super) fn stub(&self) -> ComputeServiceClient<Channel> {
@@ -119,7 +132,11 @@ impl ComputeService for Client {
             document: print(&operation, document)?,
             settings: Some(convert::settings_to_wire(settings)),
         };
-        answer(&operation, self.stub().create(request).await)?;
+        outlast_change(self, ErrorKind::SystemAlreadyExists, || async {
+            let result = self.stub().create(request.clone()).await;
+            answer(&operation, result).map(|_| ())
+        })
+        .await?;
         Ok(self.system(id))
     }
 
@@ -128,7 +145,10 @@ impl ComputeService for Client {
         let request = v1::SystemRequest {
             system_id: id.to_owned(),
         };
-        answer(&operation, self.stub().open(request).await)?;
+        outlast(self, || async {
+            answer(&operation, self.stub().open(request.clone()).await)
+        })
+        .await?;
         Ok(self.system(id))
     }
 
@@ -137,7 +157,10 @@ impl ComputeService for Client {
         let request = v1::EnumerateRequest {
             query: print(OPERATION, query)?,
         };
-        let systems = answer(OPERATION, self.stub().enumerate(request).await)?;
+        let systems = outlast(self, || async {
+            answer(OPERATION, self.stub().enumerate(request.clone()).await)
+        })
+        .await?;
         systems
             .properties
             .iter()
@@ -146,7 +169,10 @@ impl ComputeService for Client {
     }
 
     async fn events(&self) -> Result<EventStream> {
-        let events = answer("Events", self.stub().events(Empty {}).await)?;
+        let events = outlast(self, || async {
+            answer("Events", self.stub().events(Empty {}).await)
+        })
+        .await?;
         let known = events
             .take_while(|event| futures::future::ready(event.is_ok()))
             .filter_map(|event| {

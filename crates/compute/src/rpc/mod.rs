@@ -7,6 +7,7 @@
 pub mod client;
 mod convert;
 mod error;
+mod outlast;
 mod remote;
 pub mod server;
 mod stdio;

@@ -1,20 +1,18 @@
-//! Systems and processes behind the connection.
-//!
-//! Waits outlast the service: when the connection breaks they are asked again, for the service
-//! comes back with everything it knew.
+//! Systems and processes behind the connection. Every request outlasts a restart of the service;
+//! see [`super::outlast`].
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use porthole_hcs as hcs;
+use porthole_hcs::{self as hcs, State};
 use porthole_protocol::supervisor::ExitRecord;
 
 use super::client::{Client, answer, parse, print};
+use super::outlast::{outlast, outlast_change, outlast_transition};
 use super::{convert, stdio, v1};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::ProcessSettings;
 use crate::system::{ComputeSystem, Process, Stdio, Wanted};
-use crate::timeout;
 
 pub(super) struct RemoteSystem {
     pub(super) client: Client,
@@ -40,29 +38,10 @@ impl RemoteSystem {
             pid,
         })
     }
-}
 
-/// Asks again while the service cannot be reached, for as long as one needs to come back.
-async fn outlast<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> Result<T> {
-    let mut pause = timeout::POLL;
-    let mut waited = std::time::Duration::ZERO;
-    loop {
-        let asked = tokio::time::Instant::now();
-        match ask().await {
-            Err(error) if error.kind() == ErrorKind::ServiceNotAvailable => {
-                if asked.elapsed() > timeout::SERVICE_APPEARS {
-                    // This one was answered for long: the service has only now gone.
-                    (pause, waited) = (timeout::POLL, std::time::Duration::ZERO);
-                }
-                if waited > timeout::SERVICE_APPEARS {
-                    return Err(error);
-                }
-            }
-            result => return result,
-        }
-        tokio::time::sleep(pause).await;
-        waited += pause;
-        pause = (pause * 2).min(timeout::SERVICE_APPEARS / 10);
+    async fn is_in(&self, state: State) -> Result<bool> {
+        let query = hcs::SystemPropertyQuery::default();
+        Ok(self.properties(&query).await?.state == state)
     }
 }
 
@@ -73,47 +52,80 @@ impl ComputeSystem for RemoteSystem {
     }
 
     async fn start(&self) -> Result<()> {
-        let result = self.client.stub().start(self.request()).await;
-        answer(&self.operation("StartComputeSystem"), result).map(|_| ())
+        let operation = self.operation("StartComputeSystem");
+        let ask = || async {
+            answer(&operation, self.client.stub().start(self.request()).await).map(|_| ())
+        };
+        outlast_transition(&self.client, ask, || self.is_in(State::Running)).await
     }
 
     async fn shutdown(&self) -> Result<()> {
-        let result = self.client.stub().shut_down(self.request()).await;
-        answer(&self.operation("ShutDownComputeSystem"), result).map(|_| ())
+        let operation = self.operation("ShutDownComputeSystem");
+        outlast_change(&self.client, ErrorKind::SystemAlreadyStopped, || async {
+            answer(
+                &operation,
+                self.client.stub().shut_down(self.request()).await,
+            )
+            .map(|_| ())
+        })
+        .await
     }
 
     async fn terminate(&self) -> Result<()> {
-        let result = self.client.stub().terminate(self.request()).await;
-        answer(&self.operation("TerminateComputeSystem"), result).map(|_| ())
+        let operation = self.operation("TerminateComputeSystem");
+        outlast_change(&self.client, ErrorKind::SystemAlreadyStopped, || async {
+            answer(
+                &operation,
+                self.client.stub().terminate(self.request()).await,
+            )
+            .map(|_| ())
+        })
+        .await
     }
 
     async fn pause(&self) -> Result<()> {
-        let result = self.client.stub().pause(self.request()).await;
-        answer(&self.operation("PauseComputeSystem"), result).map(|_| ())
+        let operation = self.operation("PauseComputeSystem");
+        let ask = || async {
+            answer(&operation, self.client.stub().pause(self.request()).await).map(|_| ())
+        };
+        outlast_transition(&self.client, ask, || self.is_in(State::Paused)).await
     }
 
     async fn resume(&self) -> Result<()> {
-        let result = self.client.stub().resume(self.request()).await;
-        answer(&self.operation("ResumeComputeSystem"), result).map(|_| ())
+        let operation = self.operation("ResumeComputeSystem");
+        let ask = || async {
+            answer(&operation, self.client.stub().resume(self.request()).await).map(|_| ())
+        };
+        outlast_transition(&self.client, ask, || self.is_in(State::Running)).await
     }
 
     async fn properties(&self, query: &hcs::SystemPropertyQuery) -> Result<hcs::Properties> {
         let operation = self.operation("GetComputeSystemProperties");
+        let query = print(&operation, query)?;
         let request = v1::GetPropertiesRequest {
             system_id: self.id.clone(),
-            query: print(&operation, query)?,
+            query,
         };
-        let properties = answer(&operation, self.client.stub().get_properties(request).await)?;
-        parse(&operation, &properties.properties)
+        let properties = outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().get_properties(request.clone()).await,
+            )
+        });
+        parse(&operation, &properties.await?.properties)
     }
 
     async fn modify(&self, request: &hcs::ModifySettingRequest) -> Result<()> {
         let operation = self.operation("ModifyComputeSystem");
+        let request = print(&operation, request)?;
         let request = v1::ModifyRequest {
             system_id: self.id.clone(),
-            request: print(&operation, request)?,
+            request,
         };
-        answer(&operation, self.client.stub().modify(request).await).map(|_| ())
+        outlast(&self.client, || async {
+            answer(&operation, self.client.stub().modify(request.clone()).await).map(|_| ())
+        })
+        .await
     }
 
     async fn create_process(
@@ -126,36 +138,54 @@ impl ComputeSystem for RemoteSystem {
             system_id: self.id.clone(),
             parameters: print(&operation, parameters)?,
             settings: Some(convert::process_settings_to_wire(settings)),
+            token: rand::random(),
         };
-        let created = answer(&operation, self.client.stub().create_process(request).await)?;
+        let created = outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().create_process(request.clone()).await,
+            )
+        });
+        let created = created.await?;
         Ok(self.process(created.process_id, created.windows_process_id))
     }
 
     async fn open_process(&self, id: u32) -> Result<Arc<dyn Process>> {
+        let operation = self.operation("OpenProcess");
         let request = v1::ProcessRequest {
             system_id: self.id.clone(),
             process_id: id,
         };
-        let result = self.client.stub().open_process(request).await;
-        let opened = answer(&self.operation("OpenProcess"), result)?;
-        Ok(self.process(id, opened.windows_process_id))
+        let opened = outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().open_process(request.clone()).await,
+            )
+        });
+        Ok(self.process(id, opened.await?.windows_process_id))
     }
 
     async fn wait(&self) -> Result<ExitRecord> {
         let operation = self.operation("WaitForComputeSystemExit");
-        outlast(|| async {
-            let ended = answer(&operation, self.client.stub().wait(self.request()).await)?;
-            ended.record.map(convert::record_from_wire).ok_or_else(|| {
+        let ended = outlast(&self.client, || async {
+            answer(&operation, self.client.stub().wait(self.request()).await)
+        });
+        ended
+            .await?
+            .record
+            .map(convert::record_from_wire)
+            .ok_or_else(|| {
                 let message = "the answer lacks the exit record";
                 Error::new(ErrorKind::Host, operation.as_str(), message)
             })
-        })
-        .await
     }
 
     async fn close(&self) -> Result<()> {
-        let result = self.client.stub().close(self.request()).await;
-        answer(&self.operation("CloseComputeSystem"), result).map(|_| ())
+        let operation = self.operation("CloseComputeSystem");
+        outlast(&self.client, || async {
+            answer(&operation, self.client.stub().close(self.request()).await).map(|_| ())
+        })
+        .await
     }
 }
 
@@ -190,11 +220,17 @@ impl Process for RemoteProcess {
     }
 
     async fn stdio(&self, want: Wanted) -> Result<Stdio> {
-        let result = self.client.stub().open_stdio(self.request()).await;
-        let endpoint = answer(&self.operation("OpenStdio"), result)?;
-        stdio::connect(&self.system, &endpoint, want).await
+        let operation = self.operation("OpenStdio");
+        let endpoint = outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().open_stdio(self.request()).await,
+            )
+        });
+        stdio::connect(&self.system, &endpoint.await?, want).await
     }
 
+    /// The event is delivered at least once: twice, when the service was killed in between.
     async fn signal(&self, options: &hcs::SignalProcessOptions) -> Result<()> {
         let operation = self.operation("SignalProcess");
         let request = v1::SignalProcessRequest {
@@ -202,17 +238,28 @@ impl Process for RemoteProcess {
             process_id: self.id,
             options: print(&operation, options)?,
         };
-        answer(&operation, self.client.stub().signal_process(request).await).map(|_| ())
+        outlast_change(&self.client, ErrorKind::ProcessAlreadyStopped, || async {
+            answer(
+                &operation,
+                self.client.stub().signal_process(request.clone()).await,
+            )
+            .map(|_| ())
+        })
+        .await
     }
 
     async fn terminate(&self, exit_code: u32) -> Result<()> {
+        let operation = self.operation("TerminateProcess");
         let request = v1::TerminateProcessRequest {
             system_id: self.system.clone(),
             process_id: self.id,
             exit_code,
         };
-        let result = self.client.stub().terminate_process(request).await;
-        answer(&self.operation("TerminateProcess"), result).map(|_| ())
+        outlast_change(&self.client, ErrorKind::ProcessAlreadyStopped, || async {
+            let result = self.client.stub().terminate_process(request.clone()).await;
+            answer(&operation, result).map(|_| ())
+        })
+        .await
     }
 
     async fn modify(&self, request: &hcs::ProcessModifyRequest) -> Result<()> {
@@ -222,24 +269,35 @@ impl Process for RemoteProcess {
             process_id: self.id,
             request: print(&operation, request)?,
         };
-        answer(&operation, self.client.stub().modify_process(request).await).map(|_| ())
+        outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().modify_process(request.clone()).await,
+            )
+            .map(|_| ())
+        })
+        .await
     }
 
     async fn status(&self) -> Result<hcs::ProcessStatus> {
         let operation = self.operation("GetProcessProperties");
-        let result = self.client.stub().get_process_status(self.request()).await;
-        parse(&operation, &answer(&operation, result)?.status)
+        let status = outlast(&self.client, || async {
+            answer(
+                &operation,
+                self.client.stub().get_process_status(self.request()).await,
+            )
+        });
+        parse(&operation, &status.await?.status)
     }
 
     async fn wait(&self) -> Result<u32> {
         let operation = self.operation("WaitForProcessExit");
-        outlast(|| async {
-            let ended = answer(
+        let ended = outlast(&self.client, || async {
+            answer(
                 &operation,
                 self.client.stub().wait_process(self.request()).await,
-            )?;
-            Ok(ended.exit_code)
-        })
-        .await
+            )
+        });
+        Ok(ended.await?.exit_code)
     }
 }

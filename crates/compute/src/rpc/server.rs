@@ -14,7 +14,7 @@ use super::error::into_status;
 use super::v1::compute_service_server::{ComputeService as Wire, ComputeServiceServer};
 use super::v1::{self, Empty};
 use crate::error::{Error, ErrorKind};
-use crate::service::Systems;
+use crate::service::{Systems, creation};
 use crate::system::{ComputeService, ComputeSystem, Process};
 
 /// Requests under way on one connection; each container that is waited for is one.
@@ -212,14 +212,13 @@ impl Wire for Server {
             system_id,
             parameters,
             settings,
+            token,
         } = request.into_inner();
         let parameters = parse("CreateProcess", &system_id, &parameters)?;
         let settings = convert::process_settings_from_wire(settings.unwrap_or_default());
-        let system = self.system(&system_id).await?;
-        let process = system
-            .create_process(&parameters, &settings)
-            .await
-            .map_err(status)?;
+        let system = self.systems.handle(&system_id).map_err(status)?;
+        let created = creation::create(&system.shared, &parameters, &settings, token).await;
+        let process = created.map_err(status)?;
         Ok(Response::new(v1::CreateProcessResponse {
             process_id: process.id(),
             windows_process_id: process.pid(),

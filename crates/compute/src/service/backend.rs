@@ -118,6 +118,8 @@ pub enum Note {
         main: bool,
         /// Whether it has a console.
         console: bool,
+        /// What the client calls its request; 0 is nothing.
+        token: u64,
     },
     /// The process of this key runs.
     ProcessCreated {

@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub(crate) mod call;
+pub(crate) mod creation;
 mod driver;
 pub(crate) mod process;
 mod recovery;

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{Failure, OpenStdio, Request};
+use porthole_protocol::supervisor::{ExitRecord, Failure, OpenStdio, Request};
 
 use tokio::time::Instant;
 
 use crate::phase::Phase;
 use crate::service::backend::{Note, Supervised};
 use crate::service::call::call;
+use crate::service::creation::NO_TOKEN;
 use crate::service::snapshot::{ProcessState, Snapshot};
 use crate::timeout;
 use crate::wire::{Connection, WireError};
@@ -28,6 +29,7 @@ struct Told {
 struct ToldProcess {
     key: u32,
     console: bool,
+    token: u64,
     /// The Windows process ID, once the supervisor answered.
     pid: Option<u32>,
 }
@@ -48,10 +50,16 @@ fn told(notes: &[Note]) -> Told {
             Note::Freezing => told.frozen = Frozen::Unclear,
             Note::Frozen => told.frozen = Frozen::Yes,
             Note::Thawed => told.frozen = Frozen::No,
-            Note::ProcessIntended { key, main, console } => {
+            Note::ProcessIntended {
+                key,
+                main,
+                console,
+                token,
+            } => {
                 told.processes.push(ToldProcess {
                     key,
                     console,
+                    token,
                     pid: None,
                 });
                 if main {
@@ -83,15 +91,28 @@ pub(crate) async fn snapshot(supervised: &dyn Supervised, notes: &[Note]) -> Sna
     };
     let mut snapshot = Snapshot::new(phase);
     snapshot.main = told.main;
-    for ToldProcess { key, console, pid } in told.processes {
-        // Whether a process came to be whose creation was under way is for the supervisor to say.
-        if pid.is_some() || (record.is_none() && exists(supervised, key).await) {
+    for ToldProcess {
+        key,
+        console,
+        token,
+        pid,
+    } in told.processes
+    {
+        let known = match (pid, &record) {
+            (Some(_), _) => true,
+            (None, Some(record)) => lists(record, key),
+            (None, None) => came_to_be(supervised, key).await,
+        };
+        if known {
             let process = ProcessState {
                 pid: pid.unwrap_or(0),
                 console,
                 exit_code: None,
             };
             snapshot.processes.insert(key, process);
+            if token != NO_TOKEN {
+                snapshot.tokens.insert(token, key);
+            }
         }
     }
     for (key, exit_code) in record.iter().flat_map(|record| &record.processes) {
@@ -107,17 +128,17 @@ async fn phase(supervised: &dyn Supervised, told: &Told) -> Phase {
     if !told.begun {
         return Phase::Created;
     }
-    await_start(supervised).await;
     match told.frozen {
-        Frozen::No => Phase::Running,
-        Frozen::Yes => Phase::Paused,
+        Frozen::No => {}
+        Frozen::Yes => return Phase::Paused,
         Frozen::Unclear => {
             // Nobody was told that it froze. Without a supervisor there is nothing to thaw.
             let _ = call(supervised, &Request::Resume).await;
             let _ = supervised.note(&Note::Thawed);
-            Phase::Running
         }
     }
+    await_start(supervised).await;
+    Phase::Running
 }
 
 /// Waits while a start is under way that an earlier service process asked for. One that does not
@@ -125,7 +146,8 @@ async fn phase(supervised: &dyn Supervised, told: &Told) -> Phase {
 async fn await_start(supervised: &dyn Supervised) {
     let deadline = Instant::now() + timeout::REQUEST;
     loop {
-        match call(supervised, &Request::Statistics).await {
+        // Refused in every state but the running one.
+        match call(supervised, &Request::ListProcesses).await {
             Err(WireError::Refused(Failure::State(_))) if Instant::now() < deadline => {
                 tokio::time::sleep(timeout::POLL * 10).await;
             }
@@ -138,25 +160,46 @@ async fn await_start(supervised: &dyn Supervised) {
     }
 }
 
-async fn exists(supervised: &dyn Supervised, key: u32) -> bool {
-    let probe = OpenStdio {
+/// Whether a process came to be whose creation was under way. The supervisor cannot tell one that
+/// it is still creating from one that it never heard of, so it is asked for a while.
+async fn came_to_be(supervised: &dyn Supervised, key: u32) -> bool {
+    let deadline = Instant::now() + timeout::UNCLEAR_CREATION;
+    loop {
+        match probe(supervised, key).await {
+            Ok(()) => return true,
+            Err(WireError::Refused(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(timeout::POLL * 10).await;
+            }
+            Err(WireError::Refused(_)) => return false,
+            // The system has ended meanwhile, and its record tells.
+            Err(_) => {
+                let record = supervised.exit_record().await;
+                return record.is_some_and(|record| lists(&record, key));
+            }
+        }
+    }
+}
+
+fn lists(record: &ExitRecord, key: u32) -> bool {
+    record.processes.iter().any(|process| process.0.0 == key)
+}
+
+/// A look at the streams of a process that takes nothing from them.
+async fn probe(supervised: &dyn Supervised, key: u32) -> Result<(), WireError> {
+    let nothing = OpenStdio {
         process: ProcessKey(key),
         stdin: false,
         stdout: false,
         stderr: false,
     };
     let open = async {
-        Connection::open(supervised.connect().await?)
-            .await?
-            .stdio(probe)
-            .await
+        let connection = Connection::open(supervised.connect().await?).await?;
+        connection.stdio(nothing).await.map(drop)
     };
-    match tokio::time::timeout(timeout::REQUEST, open).await {
-        Ok(Err(WireError::Refused(Failure::NoSuchProcess))) => false,
-        Ok(_) => true,
-        // Nobody is there to ask; its driver will find out.
-        Err(_) => false,
-    }
+    let limit = timeout::REQUEST;
+    tokio::time::timeout(limit, open)
+        .await
+        .unwrap_or(Err(WireError::Timeout(limit.as_secs())))
 }
 
 #[cfg(test)]
@@ -171,6 +214,7 @@ mod tests {
                 key: 1,
                 main: true,
                 console: true,
+                token: 7,
             },
             Note::ProcessCreated { key: 1, pid: 32 },
             Note::Freezing,
@@ -180,12 +224,14 @@ mod tests {
                 key: 2,
                 main: false,
                 console: false,
+                token: 7,
             },
             Note::ProcessFailed { key: 2 },
             Note::ProcessIntended {
                 key: 3,
                 main: false,
                 console: false,
+                token: 7,
             },
         ]);
         assert!(told.begun);
@@ -193,6 +239,7 @@ mod tests {
         let first = ToldProcess {
             key: 1,
             console: true,
+            token: 7,
             pid: Some(32),
         };
         assert_eq!(
@@ -202,6 +249,7 @@ mod tests {
                 ToldProcess {
                     key: 3,
                     console: false,
+                    token: 7,
                     pid: None
                 }
             ]

@@ -1,6 +1,6 @@
 //! What is known of a system, published to everyone who waits for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -21,6 +21,8 @@ pub(crate) struct Snapshot {
     pub(crate) processes: BTreeMap<u32, ProcessState>,
     /// The key of the process that the system ends with.
     pub(crate) main: Option<u32>,
+    /// Keys of processes by the tokens of the requests that made them, or are about to.
+    pub(crate) tokens: HashMap<u64, u32>,
 }
 
 /// The state of a process.
@@ -39,6 +41,7 @@ impl Snapshot {
             record: None,
             processes: BTreeMap::new(),
             main: None,
+            tokens: HashMap::new(),
         }
     }
 

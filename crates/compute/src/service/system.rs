@@ -1,23 +1,20 @@
 //! A handle to a system.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use porthole_hcs::{self as hcs, PropertyType};
-use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{self, ExitRecord, ProcessSpec, Response, Streams};
+use porthole_protocol::supervisor::{self, ExitRecord, Response};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{self, Request, Verdict};
-use crate::process_document;
 use crate::properties;
-use crate::service::backend::Note;
 use crate::service::call::{call, failed};
+use crate::service::creation::{self, NO_TOKEN};
 use crate::service::driver::{Message, Order, denied};
 use crate::service::process::ProcessHandle;
-use crate::service::snapshot::{ProcessState, Shared};
+use crate::service::snapshot::Shared;
 use crate::settings::ProcessSettings;
 use crate::system::{ComputeSystem, Process};
 use crate::wire::WireError;
@@ -144,26 +141,8 @@ impl ComputeSystem for SystemHandle {
         parameters: &hcs::ProcessParameters,
         settings: &ProcessSettings,
     ) -> Result<Arc<dyn Process>> {
-        self.permit(Request::CreateProcess)?;
-        let shared = self.shared.clone();
-        let key = shared.next_key.fetch_add(1, Ordering::Relaxed);
-        let spec = process_document::spec(ProcessKey(key), parameters, settings, shared.user)
-            .map_err(|message| {
-                shared.error(ErrorKind::InvalidDocument, Request::CreateProcess, message)
-            })?;
-        // Of its own, so that a caller that goes away leaves no process that nobody knows.
-        let created = tokio::spawn(create_process(shared, spec)).await;
-        match created {
-            Ok(result) => result.map(|process| Arc::new(process) as Arc<dyn Process>),
-            Err(error) => Err(self
-                .shared
-                .error(
-                    ErrorKind::Host,
-                    Request::CreateProcess,
-                    "the operation was cut short",
-                )
-                .with_source(error)),
-        }
+        let process = creation::create(&self.shared, parameters, settings, NO_TOKEN).await?;
+        Ok(Arc::new(process))
     }
 
     async fn open_process(&self, id: u32) -> Result<Arc<dyn Process>> {
@@ -187,61 +166,4 @@ impl ComputeSystem for SystemHandle {
             result => result,
         }
     }
-}
-
-/// Has the process created, noting before and after, so that a service process that takes over
-/// in between learns of it.
-async fn create_process(shared: Arc<Shared>, spec: ProcessSpec) -> Result<ProcessHandle> {
-    let key = spec.process.0;
-    let main = spec.main;
-    let console = matches!(spec.streams, Streams::Console(_));
-    shared
-        .supervised
-        .note(&Note::ProcessIntended { key, main, console })
-        .map_err(|error| {
-            shared
-                .error(
-                    ErrorKind::Host,
-                    Request::CreateProcess,
-                    "cannot write the service's own records",
-                )
-                .with_source(error)
-        })?;
-    if main {
-        shared.state.send_modify(|state| state.main = Some(key));
-    }
-    let answer = call(
-        &*shared.supervised,
-        &supervisor::Request::CreateProcess(spec),
-    )
-    .await;
-    let pid = match answer {
-        Ok(Response::Created { pid }) => pid,
-        Ok(_) => {
-            return Err(failed(
-                &shared,
-                Request::CreateProcess,
-                WireError::OutOfTurn,
-            ));
-        }
-        Err(error) => {
-            if matches!(error, WireError::Refused(_)) {
-                // Lost at worst: then the process is looked for in vain, and forgotten.
-                let _ = shared.supervised.note(&Note::ProcessFailed { key });
-            }
-            return Err(failed(&shared, Request::CreateProcess, error));
-        }
-    };
-    // Likewise: the process's Windows ID would then be unknown to the next service process.
-    let _ = shared.supervised.note(&Note::ProcessCreated { key, pid });
-    shared.state.send_modify(|state| {
-        // It may already have ended.
-        let process = state
-            .processes
-            .entry(key)
-            .or_insert_with(ProcessState::default);
-        process.pid = pid;
-        process.console = console;
-    });
-    Ok(ProcessHandle { shared, key, pid })
 }

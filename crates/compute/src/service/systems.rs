@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use porthole_hcs as hcs;
 use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::BroadcastStream;
@@ -25,6 +25,9 @@ use crate::system::{ComputeService, ComputeSystem, Event, EventStream};
 
 /// Events that a slow listener may lag behind before its stream is ended.
 const EVENT_BACKLOG: usize = 4096;
+
+/// Systems that a new service process looks at together: some may keep it waiting.
+const RECOVERED_AT_ONCE: usize = 32;
 
 /// The service over a back end. Must live in a tokio runtime. Clones are one service.
 #[derive(Clone)]
@@ -80,11 +83,17 @@ impl Systems {
             table: Arc::default(),
             events,
         };
-        for system in recovered {
-            let snapshot = recovery::snapshot(&*system.supervised, &system.notes).await;
+        let mut looked_at = stream::iter(recovered)
+            .map(async |system| {
+                let snapshot = recovery::snapshot(&*system.supervised, &system.notes).await;
+                (system, snapshot)
+            })
+            .buffer_unordered(RECOVERED_AT_ONCE);
+        while let Some((system, snapshot)) = looked_at.next().await {
             let handle = service.adopt(&system.plan, system.supervised, snapshot);
             service.table().insert(system.plan.id, Slot::Made(handle));
         }
+        drop(looked_at);
         Ok(service)
     }
 
@@ -107,7 +116,7 @@ impl Systems {
         lock(&self.table)
     }
 
-    fn handle(&self, id: &str) -> Result<SystemHandle> {
+    pub(crate) fn handle(&self, id: &str) -> Result<SystemHandle> {
         match self.table().get(id) {
             Some(Slot::Made(handle)) => Ok(handle.clone()),
             Some(Slot::Reserved) | None => Err(gone(id)),

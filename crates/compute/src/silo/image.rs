@@ -1,12 +1,12 @@
 //! What a silo is made from: the kernel package, the layers, the host's directories, and a
 //! registry of its own.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use porthole_wine::registry::FILES;
 use porthole_wine::{KernelPackage, RegistryCache};
-use sha2::{Digest, Sha256};
 
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
@@ -102,33 +102,15 @@ fn registry(plan: &SystemPlan, cache: &Path) -> Result<PathBuf> {
     fs::create_dir_all(cache).map_err(|source| failed(source.into()))?;
     let base_first: Vec<&Path> = plan.layers.iter().rev().map(PathBuf::as_path).collect();
     RegistryCache::new(cache)
-        .prepare(&chain_id(&base_first), &base_first)
+        .prepare(&chain_id(plan), &base_first)
         .and_then(|merged| merged.clone_into(&target))
         .map_err(|source| failed(source.into()))?;
     Ok(target)
 }
 
-/// Names a chain of layers, the base first: the digest of the layers' own names, which are digests
-/// of what is in them.
-#[must_use]
-pub fn chain_id(base_first: &[&Path]) -> String {
-    let mut digest = Sha256::new();
-    for layer in base_first {
-        digest.update(layer.file_name().unwrap_or_default().as_encoded_bytes());
-        digest.update(b"\n");
-    }
-    hex::encode(digest.finalize())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chain_is_named_by_its_layers_in_their_order() {
-        let (a, b) = (Path::new("/layers/a"), Path::new("/layers/b"));
-        assert_eq!(chain_id(&[a, b]), chain_id(&[Path::new("/elsewhere/a"), b]));
-        assert_ne!(chain_id(&[a, b]), chain_id(&[b, a]));
-        assert_eq!(chain_id(&[a]).len(), 64);
-    }
+/// Names a chain of layers by its topmost: the store names a layer's directory by the layers below
+/// it, too, and forgets the merged registry of that name with the layer.
+fn chain_id(plan: &SystemPlan) -> Cow<'_, str> {
+    let topmost = plan.layers.first().and_then(|layer| layer.file_name());
+    topmost.unwrap_or_default().to_string_lossy()
 }

@@ -22,4 +22,3 @@ mod spec;
 mod supervised;
 
 pub use backend::{SiloBackend, SiloConfig};
-pub use image::chain_id;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use porthole_compute_service::launch::Launch;
+use porthole_compute_service::launch::{self, Launch};
 use porthole_compute_service::service::Systems;
-use porthole_compute_service::silo::{SiloBackend, SiloConfig, chain_id};
+use porthole_compute_service::silo::{SiloBackend, SiloConfig};
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use porthole_wine::KernelPackage;
 use rustix::process::{Pid, Signal, kill_process};
@@ -118,6 +118,14 @@ impl SiloHost {
         }
     }
 
+    /// Waits until a daemon serves.
+    pub(crate) async fn daemon_serves(&self) {
+        let socket = self.run.path().join(launch::SOCKET);
+        while tokio::net::UnixStream::connect(&socket).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
     /// The run directory of a system.
     pub(crate) fn run_directory(&self, id: &str) -> PathBuf {
         self.run.path().join("compute").join(id)
@@ -165,16 +173,9 @@ fn base(root: &Path) -> Option<PathBuf> {
 
 /// Saves every test the merge that the machine has done already.
 fn share_registry(root: &Path, base: &Path, data: &Path) {
-    let chain = chain_id(&[base]);
-    let merged = [
-        root.join("registry").join(&chain),
-        root.join("registry").join(base.file_name().unwrap()),
-    ];
-    if let Some(merged) = merged
-        .into_iter()
-        .find(|merged| merged.join("system.reg").exists())
-    {
-        let target = data.join("registry").join(chain);
+    let merged = root.join("registry").join(base.file_name().unwrap());
+    if merged.join("system.reg").exists() {
+        let target = data.join("registry").join(base.file_name().unwrap());
         std::fs::create_dir_all(&target).unwrap();
         for file in std::fs::read_dir(merged).unwrap().flatten() {
             std::fs::copy(file.path(), target.join(file.file_name())).unwrap();

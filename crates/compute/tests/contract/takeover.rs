@@ -6,7 +6,10 @@ use futures::{SinkExt, StreamExt};
 use porthole_compute_service::ErrorKind;
 use porthole_compute_service::settings::ProcessSettings;
 use porthole_hcs::{ExitType, State, SystemPropertyQuery};
+use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::ground::{COPY, Ground, PATIENCE, attached, daemon, endless, parameters, with_input};
 
@@ -210,5 +213,44 @@ async fn an_image_of_another_wine_build_is_refused() {
         .unwrap();
     assert_eq!(refused.kind(), ErrorKind::InvalidLayer);
     assert!(ground.host.as_ref().unwrap().is_clean());
+    ground.leave().await;
+}
+
+/// Rounds of the test below; more of them find rarer windows.
+const ROUNDS: u32 = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_outlast_daemons_that_are_killed_at_any_moment() {
+    let Some(ground) = daemon().await else { return };
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut moments = StdRng::seed_from_u64(seed);
+    let killer = async {
+        loop {
+            ground.host.as_ref().unwrap().daemon_serves().await;
+            let pause = moments.random_range(0..150);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            kill_daemon(&ground);
+        }
+    };
+    let work = async {
+        for round in 0..ROUNDS {
+            let system = ground.started().await;
+            let exit = parameters(&format!("cmd /c exit {round}"));
+            let main = system.create_process(&exit, &main_process()).await.unwrap();
+            assert_eq!(main.wait().await.unwrap(), round);
+            assert_eq!(system.wait().await.unwrap().exit_code, Some(round));
+            let system_again = ground.service.open(system.id()).await.unwrap();
+            assert_eq!(
+                system_again.wait().await.unwrap().processes,
+                [(ProcessKey(main.id()), round)]
+            );
+            system.close().await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = killer => {}
+    }
     ground.leave().await;
 }
