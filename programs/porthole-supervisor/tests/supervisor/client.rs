@@ -14,23 +14,69 @@ use porthole_protocol::supervisor::{
     Request, Response, SPEC_FILE, SiloDns, SiloSpec, SiloUser, StdioFrame, StreamKind, Streams,
     VERSION,
 };
+use porthole_wine::RegistryCache;
 
 /// The cgroup below which every test's silo is.
 pub(crate) const CGROUP_PARENT: &str = "supervisor-test";
 
-/// A tree with a kernel package, a base layer and its registry, or why there is none.
-pub(crate) fn dev_tree() -> Result<PathBuf, &'static str> {
-    let tree = std::env::var_os("PORTHOLE_DEV_TREE")
-        .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from);
-    if !rustix::process::geteuid().is_root() {
-        Err("needs root")
-    } else if tree
-        .join("layers/nanoserver/Files/Windows/System32/cexecsvc.exe")
-        .exists()
-    {
-        Ok(tree)
-    } else {
-        Err("needs a base image with the guest agent (PORTHOLE_DEV_TREE)")
+/// The data root with a kernel package and a base, unless this variable names another.
+const DATA_ROOT: (&str, &str) = ("PORTHOLE_TEST_DATA_ROOT", "/var/lib/porthole");
+
+/// The guest agent: a layer with it is a base.
+const AGENT: &str = "Files/Windows/System32/cexecsvc.exe";
+
+/// What silos are made of.
+pub(crate) struct Ingredients {
+    kernel: PathBuf,
+    base: PathBuf,
+    /// The base's registry, where the machine has merged it already.
+    merged: PathBuf,
+}
+
+impl Ingredients {
+    /// Finds them, or says what is missing.
+    pub(crate) fn find() -> Result<Self, String> {
+        let root = std::env::var_os(DATA_ROOT.0).map_or_else(|| DATA_ROOT.1.into(), PathBuf::from);
+        let kernel = root.join("kernels/current/root");
+        if !rustix::process::geteuid().is_root() {
+            return Err("needs root".to_owned());
+        } else if !kernel.exists() {
+            return Err(format!("no kernel package in {}", root.display()));
+        }
+        let layers = fs::read_dir(root.join("layers"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut bases: Vec<PathBuf> = layers
+            .map(|entry| entry.path())
+            .filter(|layer| layer.join(AGENT).exists())
+            .collect();
+        bases.sort();
+        let base = bases.into_iter().next();
+        let base = base.ok_or_else(|| format!("no base image in {}", root.display()))?;
+        let merged = root.join("registry").join(base.file_name().unwrap());
+        Ok(Self {
+            kernel,
+            base,
+            merged,
+        })
+    }
+
+    fn registry_into(&self, target: &Path) {
+        if self.merged.join("system.reg").exists() {
+            fs::create_dir(target).unwrap();
+            for file in ["system.reg", "user.reg", "userdef.reg"] {
+                fs::copy(self.merged.join(file), target.join(file)).unwrap();
+            }
+        } else {
+            let cache = tempfile::tempdir().unwrap();
+            let cache = RegistryCache::new(cache.path());
+            cache
+                .prepare("test", &[&self.base])
+                .unwrap()
+                .clone_into(target)
+                .unwrap();
+        }
     }
 }
 
@@ -41,29 +87,21 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
-    /// A spec over the tree's nanoserver; nothing is started yet.
-    pub(crate) fn prepare(tree: &Path, name: &str, user: SiloUser) -> Self {
+    /// A spec over the base alone; nothing is started yet.
+    pub(crate) fn prepare(ingredients: &Ingredients, name: &str, user: SiloUser) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("supervisor-test")
             .tempdir()
             .unwrap();
-        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-        let registry = directory.path().join("registry");
-        fs::create_dir(&registry).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let path = |name: &str| text(&directory.path().join(name));
         fs::create_dir(directory.path().join("sandbox")).unwrap();
-        for file in ["system.reg", "user.reg", "userdef.reg"] {
-            fs::copy(
-                tree.join("registry/nanoserver").join(file),
-                registry.join(file),
-            )
-            .unwrap();
-        }
-        let tree = |name: &str| tree.join(name).to_str().unwrap().to_owned();
+        ingredients.registry_into(&directory.path().join("registry"));
         let spec = SiloSpec {
             id: format!("{name}-{}", std::process::id()),
             host_name: "testhost".to_owned(),
-            kernel: tree("kernels/current/root"),
-            layers: vec![tree("layers/nanoserver/Files")],
+            kernel: text(&ingredients.kernel),
+            layers: vec![text(&ingredients.base.join("Files"))],
             sandbox: path("sandbox"),
             registry: path("registry"),
             mapped_directories: Vec::new(),
@@ -121,6 +159,17 @@ impl Supervised {
         (client, begin.elapsed())
     }
 
+    /// Ends the silo if it has not ended, and waits for that.
+    pub(crate) fn terminate(&self) {
+        if let Ok(mut stream) = UnixStream::connect(self.path(CONTROL_SOCKET)) {
+            let _ = frame::write(&mut stream, &Hello::new(VERSION));
+            let asked = frame::write(&mut stream, &Request::Terminate);
+            eventually("the end of the silo", || {
+                asked.is_err() || self.path(EXIT_RECORD).exists()
+            });
+        }
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path(LOG_FILE)).unwrap_or_default()
     }
@@ -140,13 +189,7 @@ impl Supervised {
 impl Drop for Supervised {
     /// Whatever has become of the test, no silo outlives it.
     fn drop(&mut self) {
-        if let Ok(mut stream) = UnixStream::connect(self.path(CONTROL_SOCKET)) {
-            let _ = frame::write(&mut stream, &Hello::new(VERSION));
-            let asked = frame::write(&mut stream, &Request::Terminate);
-            eventually("the end of the silo", || {
-                asked.is_err() || self.path(EXIT_RECORD).exists()
-            });
-        }
+        self.terminate();
     }
 }
 
@@ -219,6 +262,12 @@ impl Client {
         }
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(stdout), text(stderr))
+    }
+
+    /// Becomes a watcher until an event comes that is waited for; whether one has.
+    pub(crate) fn watch_until(mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        assert_eq!(self.ask(&Request::Watch), Response::Done);
+        std::iter::from_fn(|| frame::read(&mut self.0).ok()).any(|event| wanted(&event))
     }
 
     /// Becomes a watcher; all events until the last.

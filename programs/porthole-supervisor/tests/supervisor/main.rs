@@ -6,7 +6,7 @@ mod client;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use client::{Supervised, dev_tree, process};
+use client::{Ingredients, Supervised, process};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
     Event, Failure, MappedDirectory, ProcessSpec, PublishedPort, Request, Response, SiloUser,
@@ -17,8 +17,8 @@ use porthole_protocol::{ConsoleSize, ControlEvent};
 /// Prepares a silo, or prints why there can be none and leaves the test.
 macro_rules! prepare {
     ($name:expr, $user:expr) => {
-        match dev_tree() {
-            Ok(tree) => Supervised::prepare(&tree, $name, $user),
+        match Ingredients::find() {
+            Ok(ingredients) => Supervised::prepare(&ingredients, $name, $user),
             Err(reason) => {
                 println!("skipped: {reason}");
                 return;
@@ -512,18 +512,20 @@ fn a_stopped_and_started_sandbox_keeps_files_and_registry() {
 #[test]
 fn running_out_of_memory_is_an_event_and_in_the_record() {
     let mut supervised = prepare!("memory", SiloUser::ContainerUser);
-    // Less than wineserver, agent and one program need; what can be given back does not count.
-    supervised.spec.limits.memory = Some(6 << 20);
-    supervised.launch();
-    let mut client = supervised.connect();
-    if matches!(client.ask(&Request::Start), Response::Started { .. }) {
-        let main = ProcessSpec {
-            main: true,
-            ..process(0, "cmd /c sort <nul")
-        };
-        client.ask(&Request::CreateProcess(main));
-        client.ask(&Request::Terminate);
-    }
+    supervised.spec.limits.memory = Some(16 << 20);
+    let (mut client, _) = supervised.start();
+    let watcher = supervised.connect();
+    // Each program needs 2 MB and more that cannot be given back.
+    let many = "cmd /c for /l %i in (1,1,40) do @start /b cmd /c ping -n 100 127.0.0.1 >nul";
+    let main = format!("cmd /c {many} & ping -n 100 127.0.0.1 >nul");
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, &main)
+    });
+    assert!(
+        watcher.watch_until(|event| matches!(event, Event::OutOfMemory | Event::SystemExited(_)))
+    );
+    supervised.terminate();
     let record = supervised.record();
     assert!(record.out_of_memory, "{record:?}\n{}", supervised.log());
 }
