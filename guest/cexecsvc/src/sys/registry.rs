@@ -4,14 +4,65 @@
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
-use windows_sys::Win32::System::Registry::{
-    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_READ, KEY_WRITE, REG_BINARY, REG_DWORD,
-    REG_EXPAND_SZ, REG_OPTION_NON_VOLATILE, REG_OPTION_VOLATILE, REG_SZ, RegCloseKey,
-    RegCreateKeyExW, RegEnumValueW, RegOpenKeyExW, RegSetValueExW,
-};
 
 use super::text::{bytes, narrow, wide};
 use crate::error::{Failure, Outcome};
+
+type HKEY = *mut std::ffi::c_void;
+
+const HKEY_CURRENT_USER: HKEY = std::ptr::without_provenance_mut(0xffff_ffff_8000_0001);
+const HKEY_LOCAL_MACHINE: HKEY = std::ptr::without_provenance_mut(0xffff_ffff_8000_0002);
+const KEY_READ: u32 = 0x0002_0019;
+const KEY_WRITE: u32 = 0x0002_0006;
+const REG_OPTION_NON_VOLATILE: u32 = 0;
+const REG_OPTION_VOLATILE: u32 = 1;
+const REG_SZ: u32 = 1;
+const REG_EXPAND_SZ: u32 = 2;
+const REG_BINARY: u32 = 3;
+const REG_DWORD: u32 = 4;
+
+// From where they are, which every process has loaded: through advapi32.dll, as the bindings have
+// them (hence the constants above), they bring three more libraries into the agent.
+#[link(name = "kernelbase", kind = "raw-dylib")]
+unsafe extern "system" {
+    fn RegCloseKey(key: HKEY) -> u32;
+    fn RegCreateKeyExW(
+        root: HKEY,
+        path: *const u16,
+        reserved: u32,
+        class: *const u16,
+        options: u32,
+        access: u32,
+        security: *const u8,
+        key: *mut HKEY,
+        disposition: *mut u32,
+    ) -> u32;
+    fn RegEnumValueW(
+        key: HKEY,
+        index: u32,
+        name: *mut u16,
+        name_length: *mut u32,
+        reserved: *const u32,
+        kind: *mut u32,
+        data: *mut u8,
+        length: *mut u32,
+    ) -> u32;
+    fn RegOpenKeyExW(
+        root: HKEY,
+        path: *const u16,
+        options: u32,
+        access: u32,
+        key: *mut HKEY,
+    ) -> u32;
+    fn RegSetValueExW(
+        key: HKEY,
+        name: *const u16,
+        reserved: u32,
+        kind: u32,
+        data: *const u8,
+        length: u32,
+    ) -> u32;
+}
 
 /// A predefined key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
