@@ -14,7 +14,8 @@ use porthole_protocol::frame::FrameError;
 use porthole_protocol::supervisor::{Failure, Response};
 use porthole_protocol::{Hello, WindowsError};
 
-use crate::ending::Cause;
+use crate::clock::Deadline;
+use crate::ending::{AGENT_GRACE, Cause};
 use crate::framing::{Inbox, Outbox};
 use crate::poller::{Interest, Source, Token};
 use crate::supervisor::Supervisor;
@@ -99,14 +100,20 @@ impl Supervisor {
     pub(crate) fn agent_is_ready(&mut self, readable: bool) {
         self.flush_agent();
         if readable && let Err(error) = self.read_agent() {
-            // A channel that is only closed tells less than init, which knows how the agent ended.
-            let reason = match error {
-                FrameError::Closed => "the guest agent has closed its channel".to_owned(),
-                other => format!("the guest agent does not keep to the protocol: {other}"),
-            };
-            self.close_agent();
+            self.agent_failed(&error);
+        }
+    }
+
+    fn agent_failed(&mut self, error: &FrameError) {
+        self.close_agent();
+        if matches!(error, FrameError::Closed | FrameError::Io(_)) {
+            // Init, which knows how the agent has ended, tells more: it is given time to.
+            let reason = "the guest agent has closed its channel".to_owned();
             self.agent_failure.get_or_insert(reason);
-            self.agent_failure_due = crate::clock::Deadline::after(crate::ending::AGENT_GRACE);
+            self.agent_failure_due = Deadline::after(AGENT_GRACE);
+        } else {
+            let reason = format!("the guest agent does not keep to the protocol: {error}");
+            self.end_silo(Cause::Failed(reason));
         }
     }
 

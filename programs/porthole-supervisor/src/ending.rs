@@ -61,7 +61,7 @@ impl Supervisor {
         }
         let asked = self.running.as_ref().is_some_and(|running| {
             let signal = u8::try_from(libc::SIGTERM).unwrap_or_default();
-            running.built
+            running.wineserver_lives
                 && running
                     .silo
                     .channel()

@@ -222,7 +222,7 @@ impl Supervisor {
     fn init_reports(&mut self) {
         while let Some(running) = &mut self.running {
             match running.silo.channel().receive() {
-                Ok(Report::Built) => running.built = true,
+                Ok(Report::Built) => running.wineserver_lives = true,
                 Ok(Report::Failed(reason)) => self.end_silo(Cause::Failed(reason)),
                 Ok(Report::ServiceEnded { service, how }) => self.service_ended(service, &how),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
@@ -240,6 +240,9 @@ impl Supervisor {
     }
 
     fn service_ended(&mut self, service: u8, how: &str) {
+        if let (Some(running), WINESERVER) = (&mut self.running, service) {
+            running.wineserver_lives = false;
+        }
         match (self.state, service) {
             (State::Ending, WINESERVER) => self.finish_silo(),
             (State::Ending | State::Ended, _) => {}

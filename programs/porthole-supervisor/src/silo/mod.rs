@@ -23,8 +23,8 @@ pub(crate) struct RunningSilo {
     /// What the services write to their standard error.
     pub(crate) service_log: OwnedFd,
     pub(crate) identity: Identity,
-    /// Whether init has reported that it is ready to be told something.
-    pub(crate) built: bool,
+    /// Whether wineserver runs, and so whether there is a registry to be written.
+    pub(crate) wineserver_lives: bool,
     started: Instant,
 }
 
@@ -69,7 +69,7 @@ impl RunningSilo {
             out_of_memory,
             service_log,
             identity,
-            built: false,
+            wineserver_lives: false,
             started,
         };
         Ok((running, ours))

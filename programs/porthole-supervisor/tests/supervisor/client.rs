@@ -1,6 +1,7 @@
 //! A supervisor of its own for each test, and a client of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,9 @@ pub(crate) const CGROUP_PARENT: &str = "supervisor-test";
 
 /// The data root with a kernel package and a base, unless this variable names another.
 const DATA_ROOT: (&str, &str) = ("PORTHOLE_TEST_DATA_ROOT", "/var/lib/porthole");
+
+/// The files of a registry.
+const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
 
 /// The guest agent: a layer with it is a base.
 const AGENT: &str = "Files/Windows/System32/cexecsvc.exe";
@@ -62,10 +66,59 @@ impl Ingredients {
         })
     }
 
+    /// A kernel package whose loader and wineserver are shell scripts, over an empty base: an
+    /// agent that does what no agent should.
+    pub(crate) fn fake(root: &Path, wineserver: &str, agent: &str) -> Result<Self, String> {
+        if !rustix::process::geteuid().is_root() {
+            return Err("needs root".to_owned());
+        }
+        let kernel = root.join("kernel");
+        let busybox = Path::new("/usr/bin/busybox");
+        for directory in [
+            "bin",
+            "etc",
+            "c",
+            "prefix",
+            "dev",
+            "proc",
+            "tmp",
+            "run",
+            "usr/lib/wine",
+            "../base/Files",
+        ] {
+            fs::create_dir_all(kernel.join(directory)).unwrap();
+        }
+        for file in ["resolv.conf", "hosts", "hostname"] {
+            fs::write(kernel.join("etc").join(file), "").unwrap();
+        }
+        fs::copy(busybox, kernel.join("bin/busybox"))
+            .map_err(|_| "needs a static busybox (Debian package busybox-static)".to_owned())?;
+        let ready = "busybox mkdir -p /tmp/wine-x/server-y; : >/tmp/wine-x/server-y/socket";
+        let scripts = [
+            ("wineserver64", format!("{ready}; {wineserver}")),
+            ("wine64", agent.to_owned()),
+        ];
+        for (name, script) in scripts {
+            let path = kernel.join("usr/lib/wine").join(name);
+            fs::write(&path, format!("#!/bin/busybox sh\nPATH=/bin\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let merged = root.join("merged");
+        fs::create_dir(&merged).unwrap();
+        for file in REGISTRY {
+            fs::write(merged.join(file), "").unwrap();
+        }
+        Ok(Self {
+            kernel,
+            base: root.join("base"),
+            merged,
+        })
+    }
+
     fn registry_into(&self, target: &Path) {
         if self.merged.join("system.reg").exists() {
             fs::create_dir(target).unwrap();
-            for file in ["system.reg", "user.reg", "userdef.reg"] {
+            for file in REGISTRY {
                 fs::copy(self.merged.join(file), target.join(file)).unwrap();
             }
         } else {

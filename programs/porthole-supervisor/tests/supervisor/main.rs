@@ -4,6 +4,7 @@
 mod client;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use client::{Ingredients, Supervised, process};
@@ -560,6 +561,56 @@ fn a_killed_supervisor_takes_its_silo_along() {
     .unwrap();
     assert!(client::cgroups(&supervised.spec.id).is_empty());
     assert!(!supervised.path("exit.json").exists());
+}
+
+#[test]
+fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
+    let forever = "exec busybox sleep 1000";
+    for (wineserver, agent, reason) in [
+        (forever, "exit 3", "the guest agent exited with 3"),
+        (forever, "kill -9 $$", "the guest agent killed by signal 9"),
+        (
+            forever,
+            "echo nonsense; exec busybox sleep 1000",
+            "does not keep to the protocol",
+        ),
+        (forever, "exec busybox yes", "does not keep to the protocol"),
+        (
+            forever,
+            "exec <&- >&-; exec busybox sleep 1000",
+            "has closed its channel",
+        ),
+        ("exit 4", forever, "wineserver exited with 4"),
+        (
+            "busybox sleep 0.3; exit 5",
+            forever,
+            "wineserver exited with 5",
+        ),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ingredients = match Ingredients::fake(root.path(), wineserver, agent) {
+            Ok(ingredients) => ingredients,
+            Err(reason) => {
+                println!("skipped: {reason}");
+                return;
+            }
+        };
+        let supervised = Supervised::prepare(&ingredients, "fake", SiloUser::ContainerUser);
+        supervised.launch();
+        let response = supervised.connect().ask(&Request::Start);
+        let text = format!("{response:?}");
+        assert!(
+            matches!(response, Response::Failed(_)) && text.contains(reason),
+            "{text}"
+        );
+        assert!(
+            supervised
+                .record()
+                .error
+                .is_some_and(|error| error.contains(reason))
+        );
+    }
 }
 
 #[test]
