@@ -1,0 +1,71 @@
+//! `porthole images`: list, and remove.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bollard::Docker;
+use bollard::query_parameters::{ListImagesOptions, RemoveImageOptionsBuilder};
+use time::OffsetDateTime;
+
+use super::print_json;
+use crate::arguments::{Images, ImagesCommand, ImagesRm};
+use crate::table::{Table, short_id, size};
+
+/// Carries it out.
+pub(crate) async fn carry_out(client: &Docker, images: Images, json: bool) -> Result<ExitCode> {
+    match images.command {
+        None | Some(ImagesCommand::Ls) => list(client, json).await,
+        Some(ImagesCommand::Rm(rm)) => remove(client, &rm).await,
+    }
+}
+
+/// Removes every image that can be removed; one that cannot does not stop that.
+async fn remove(client: &Docker, rm: &ImagesRm) -> Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for image in &rm.images {
+        let options = RemoveImageOptionsBuilder::default().force(rm.force).build();
+        match client.remove_image(image, Some(options), None).await {
+            Ok(_) => println!("{image}"),
+            Err(error) => {
+                eprintln!("porthole: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+async fn list(client: &Docker, json: bool) -> Result<ExitCode> {
+    let images = client.list_images(None::<ListImagesOptions>).await?;
+    if json {
+        print_json(&images)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(&["IMAGE", "ID", "CREATED", "SIZE"]);
+    for image in &images {
+        let names = if image.repo_tags.is_empty() {
+            "<none>".to_owned()
+        } else {
+            image.repo_tags.join(", ")
+        };
+        let bytes = u64::try_from(image.size).unwrap_or_default();
+        table.row([
+            names,
+            short_id(&image.id).to_owned(),
+            day(image.created),
+            size(bytes),
+        ]);
+    }
+    table.print()?;
+    if images.is_empty() {
+        eprintln!("no images yet: 'porthole base build nanoserver' makes the small base image");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The day of a Unix time.
+fn day(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map(|time| time.date().to_string())
+        .unwrap_or_default()
+}

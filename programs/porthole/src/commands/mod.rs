@@ -1,0 +1,47 @@
+//! The commands, one file each.
+
+pub(crate) mod base;
+pub(crate) mod doctor;
+mod exec;
+mod images;
+mod logs;
+mod process;
+mod ps;
+mod publish;
+mod rm;
+mod run;
+mod version;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::arguments::Command;
+use crate::client;
+
+/// Carries out a command that the daemon answers.
+pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Result<ExitCode> {
+    // `version` has an answer of its own when no daemon runs.
+    if matches!(command, Command::Version) {
+        return version::carry_out(host, json).await;
+    }
+    let client = client::connect(host)?;
+    match command {
+        Command::Run(run) => run::carry_out(&client, run).await,
+        Command::Exec(exec) => exec::carry_out(&client, exec).await,
+        Command::Ps(ps) => ps::carry_out(&client, &ps, json).await,
+        Command::Logs(logs) => logs::carry_out(&client, logs).await,
+        Command::Rm(rm) => rm::carry_out(&client, &rm).await,
+        Command::Images(images) => images::carry_out(&client, images, json).await,
+        Command::Base(_) | Command::Doctor(_) | Command::Version => {
+            bail!("this command asks no daemon")
+        }
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! This side's terminal, and what flows between it and a program in a container.
+
+pub(crate) mod raw;
+pub(crate) mod session;
+pub(crate) mod signals;

@@ -1,0 +1,42 @@
+//! The terminal's mode and size.
+
+use std::io::{IsTerminal, Stdin};
+
+use anyhow::{Context, Result, bail};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+
+/// A terminal in raw mode: every key goes to the program. Dropping it restores the mode.
+#[derive(Debug)]
+pub(crate) struct RawMode {
+    terminal: Stdin,
+    before: Termios,
+}
+
+impl RawMode {
+    /// Puts standard input's terminal into raw mode.
+    pub(crate) fn enter() -> Result<Self> {
+        let terminal = std::io::stdin();
+        if !terminal.is_terminal() {
+            bail!("the input device is not a terminal: leave out -t, or run this in one");
+        }
+        let before = tcgetattr(&terminal).context("cannot read the terminal's mode")?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(&terminal, OptionalActions::Now, &raw)
+            .context("cannot set the terminal's mode")?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // Nothing better is left to do when the terminal has gone away.
+        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
+    }
+}
+
+/// Height and width of the terminal on standard output; none without one.
+pub(crate) fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
