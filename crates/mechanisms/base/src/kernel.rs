@@ -1,6 +1,5 @@
 //! Builds a kernel package: Wine's Unix side and all that it needs, as a silo's read-only `/`.
 
-mod patch;
 mod protocol;
 mod tree;
 
@@ -15,8 +14,6 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::kernel_list::{self, KernelList};
 use crate::manifest::Manifest;
 use crate::sources::Sources;
-
-pub(crate) use patch::CURRENT_ZONE_KEY;
 
 /// Installs the kernel package of `sources` in `kernels`, if it is not there, and makes it current.
 /// `system_directory` holds the PE files and data that wineserver needs to start.

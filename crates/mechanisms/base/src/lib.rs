@@ -3,7 +3,7 @@
 //! ```text
 //! mirror, release, packages, pins   which packages there are, and that Debian signed them
 //! download, deb                     fetching and unpacking them
-//! pe, nls, kernel/patch             what is changed in them
+//! pe, nls, patch                    what is changed in them
 //! stage                             Wine's PE side, stripped
 //! kernel, kernel_list               the kernel package: Wine's Unix side and what it needs
 //! throwaway, prefix                 Wine's boot program, run once for the registry
@@ -31,6 +31,7 @@ mod mirror;
 mod nls;
 mod options;
 mod packages;
+mod patch;
 mod pe;
 mod pins;
 mod prefix;

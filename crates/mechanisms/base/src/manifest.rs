@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl Manifest {
         let mut manifest = Self::default();
         for tree in trees {
             if directory.join(tree).exists() {
-                manifest.add(directory, PathBuf::from(tree), seen)?;
+                manifest.add(directory, Path::new(tree), seen)?;
             }
         }
         Ok(manifest)
@@ -108,7 +108,7 @@ impl Manifest {
             differences.push(Difference {
                 path: path.to_owned(),
                 what,
-            })
+            });
         };
         for (path, entry) in &self.entries {
             match actual.entries.get(path) {
@@ -139,8 +139,8 @@ impl Manifest {
             .sum()
     }
 
-    fn add(&mut self, directory: &Path, path: PathBuf, seen: &mut dyn FnMut(u64)) -> Result<()> {
-        let full = directory.join(&path);
+    fn add(&mut self, directory: &Path, path: &Path, seen: &mut dyn FnMut(u64)) -> Result<()> {
+        let full = directory.join(path);
         let metadata = fs::symlink_metadata(&full).at("look at", &full)?;
         let name = String::from_utf8(path.as_os_str().as_bytes().to_vec()).map_err(|error| {
             Error::malformed("describe", full.display().to_string(), "not UTF-8").with_source(error)
@@ -149,7 +149,7 @@ impl Manifest {
             for child in fs::read_dir(&full).at("list", &full)? {
                 self.add(
                     directory,
-                    path.join(child.at("list", &full)?.file_name()),
+                    &path.join(child.at("list", &full)?.file_name()),
                     seen,
                 )?;
             }
@@ -188,7 +188,7 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere", root.join("l")).unwrap();
         let mut bytes = 0;
         let manifest = Manifest::of(directory.path(), &["root", "absent"], &mut |count| {
-            bytes += count
+            bytes += count;
         })
         .unwrap();
         assert_eq!((bytes, manifest.size()), (5, 5));

@@ -9,10 +9,10 @@ use crate::deb::{self, Content};
 use crate::error::{IoContext, Result};
 use crate::progress::Progress;
 use crate::sources::{self, Sources};
-use crate::{nls, pe};
+use crate::{nls, patch, pe};
 
 /// Raised when this module makes other files from the same packages.
-const FORMAT: &str = "stage 1";
+const FORMAT: &str = "stage 2";
 
 /// The locale of a silo, whose code pages become UTF-8: en-US.
 const LOCALE: u32 = 0x0409;
@@ -177,11 +177,7 @@ fn unpack(deb: &Path, place: &dyn Fn(&str) -> Option<PathBuf>) -> Result<()> {
         let (Content::File(bytes), Some(target)) = (content, place(path)) else {
             return Ok(());
         };
-        let bytes = if path.ends_with("/locale.nls") {
-            nls::set_utf8(bytes, LOCALE)?
-        } else {
-            bytes
-        };
+        let bytes = changed(path, bytes)?;
         let bytes = pe::strip(path, &bytes)?;
         let mut file = File::create(&target).at("write", &target)?;
         std::io::Write::write_all(&mut file, &bytes).at("write", &target)?;
@@ -189,4 +185,15 @@ fn unpack(deb: &Path, place: &dyn Fn(&str) -> Option<PathBuf>) -> Result<()> {
         file.set_times(FileTimes::new().set_modified(time).set_accessed(time))
             .at("set time of", &target)
     })
+}
+
+/// What is changed in Wine's files beside debug data.
+fn changed(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    if path == format!("{NLS}locale.nls") {
+        return nls::set_utf8(bytes, LOCALE);
+    }
+    if path == format!("{PROGRAMS_64}ntdll.dll") {
+        return patch::clear_less_stack(bytes);
+    }
+    Ok(bytes)
 }

@@ -4,8 +4,8 @@ use porthole_registry::hive::{HiveKind, MachineHives};
 use porthole_registry::{FileTime, Key, Value, regf, text};
 
 use crate::error::{Error, Result};
-use crate::kernel::CURRENT_ZONE_KEY;
 use crate::options::{BaseKind, OsVersion};
+use crate::patch::CURRENT_ZONE_KEY;
 use crate::prefix::Prefix;
 
 /// The account under which the boot program ran; its name is in many paths.

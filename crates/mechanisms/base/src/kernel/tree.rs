@@ -5,10 +5,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::patch;
 use crate::deb::{self, Content};
 use crate::error::{Error, IoContext, Result};
 use crate::kernel_list::{KernelList, ListedFile, ListedPackage};
+use crate::patch;
 use crate::sources::Sources;
 
 /// Raised when this module makes another tree from the same packages.
