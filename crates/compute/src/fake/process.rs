@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use porthole_container_log::{Stream as LogStream, Timestamp, record};
 use porthole_protocol::supervisor::{OpenStdio, ProcessSpec, StdioFrame, StreamKind, Streams};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -150,28 +151,25 @@ impl FakeProcess {
         wanting.map(|client| client.sender.clone()).collect()
     }
 
-    /// Records output line by line, as Docker's json-file driver does.
+    /// Records output line by line.
     fn log(&self, kind: StreamKind, bytes: &[u8]) {
         let Some(path) = &self.spec.log else { return };
-        let stream = if kind == StreamKind::Stderr {
-            "stderr"
-        } else {
-            "stdout"
+        let stream = match kind {
+            StreamKind::Stderr => LogStream::Stderr,
+            StreamKind::Stdin | StreamKind::Stdout => LogStream::Stdout,
         };
-        let now = time::OffsetDateTime::now_utc();
-        let now = now
-            .format(&time::format_description::well_known::Rfc3339)
-            .unwrap_or_default();
+        let now = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+        let now = Timestamp(i64::try_from(now).unwrap_or(i64::MAX));
+        let mut records = Vec::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            record::encode(&mut records, stream, now, line);
+        }
         let file = std::fs::File::options()
             .create(true)
             .append(true)
             .open(path);
-        let Ok(mut file) = file else { return };
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let text = String::from_utf8_lossy(line);
-            let entry = serde_json::json!({ "log": text, "stream": stream, "time": now });
-            let _ = writeln!(file, "{entry}");
-        }
+        // A container runs on when its log cannot be written.
+        let _ = file.and_then(|mut file| file.write_all(&records));
     }
 
     fn end(&self, exit_code: u32) {
