@@ -17,7 +17,7 @@ use porthole_protocol::{Hello, WindowsError};
 use crate::clock::Deadline;
 use crate::ending::{AGENT_GRACE, Cause};
 use crate::framing::{Inbox, Outbox};
-use crate::poller::{Interest, Source, Token};
+use crate::poller::{Interest, Registration, Source};
 use crate::supervisor::Supervisor;
 
 /// What a reply is for.
@@ -40,7 +40,7 @@ pub(crate) struct AgentLink {
     greeted: bool,
     pending: HashMap<u32, Pending>,
     next_number: u32,
-    registered: Option<(Token, Interest)>,
+    registration: Registration,
 }
 
 impl AgentLink {
@@ -52,7 +52,7 @@ impl AgentLink {
             greeted: false,
             pending: HashMap::new(),
             next_number: 0,
-            registered: None,
+            registration: Registration::default(),
         }
     }
 
@@ -204,17 +204,9 @@ impl Supervisor {
             read: true,
             write: !link.outbox.is_empty(),
         };
-        let registered = match link.registered {
-            Some((_, before)) if before == interest => Ok(()),
-            Some((token, _)) => {
-                link.registered = Some((token, interest));
-                self.poller.modify(token, &link.stream, interest)
-            }
-            None => self
-                .poller
-                .add(&link.stream, Source::Agent, interest)
-                .map(|token| link.registered = Some((token, interest))),
-        };
+        let registered =
+            link.registration
+                .update(&mut self.poller, &link.stream, Source::Agent, interest);
         if let Err(error) = registered {
             self.end_silo(Cause::Failed(format!(
                 "cannot wait for the guest agent: {error}"
@@ -224,10 +216,8 @@ impl Supervisor {
 
     /// Lets go of the channel.
     pub(crate) fn close_agent(&mut self) {
-        if let Some(link) = self.agent.take()
-            && let Some((token, _)) = link.registered
-        {
-            self.poller.remove(token, &link.stream);
+        if let Some(mut link) = self.agent.take() {
+            link.registration.end(&mut self.poller, &link.stream);
         }
     }
 }

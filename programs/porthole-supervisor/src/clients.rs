@@ -1,6 +1,5 @@
 //! Connections to the control socket.
 
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use porthole_protocol::Hello;
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use crate::framing::{Inbox, Outbox};
 use crate::journal::note;
-use crate::poller::{Interest, Source, Token};
+use crate::poller::{Interest, Registration, Source};
 use crate::stdio::QUEUE_LIMIT;
 use crate::supervisor::Supervisor;
 
@@ -46,7 +45,7 @@ pub(crate) struct Client {
     pub(crate) closing: bool,
     /// The program does not take its input as fast as this client sends it.
     pub(crate) waits_for_program: bool,
-    registered: Option<(Token, Interest)>,
+    registration: Registration,
 }
 
 impl Client {
@@ -93,7 +92,7 @@ impl Supervisor {
             busy: false,
             closing: false,
             waits_for_program: false,
-            registered: None,
+            registration: Registration::default(),
         };
         self.clients.insert(number, client);
         self.send(number, &Hello::new(VERSION));
@@ -234,34 +233,17 @@ impl Supervisor {
             return Ok(());
         };
         let interest = client.interest();
-        match client.registered {
-            Some((_, before)) if before == interest => {}
-            Some((token, _)) if interest.read || interest.write => {
-                self.poller.modify(token, &client.stream, interest)?;
-                client.registered = Some((token, interest));
-            }
-            Some((token, _)) => {
-                self.poller.remove(token, client.stream.as_fd());
-                client.registered = None;
-            }
-            None if interest.read || interest.write => {
-                let token = self
-                    .poller
-                    .add(&client.stream, Source::Client(number), interest)?;
-                client.registered = Some((token, interest));
-            }
-            None => {}
-        }
-        Ok(())
+        let source = Source::Client(number);
+        client
+            .registration
+            .update(&mut self.poller, &client.stream, source, interest)
     }
 
     pub(crate) fn drop_client(&mut self, number: u32) {
-        let Some(client) = self.clients.remove(&number) else {
+        let Some(mut client) = self.clients.remove(&number) else {
             return;
         };
-        if let Some((token, _)) = client.registered {
-            self.poller.remove(token, client.stream.as_fd());
-        }
+        client.registration.end(&mut self.poller, &client.stream);
         if let Mode::Attached {
             process: key,
             stdin,

@@ -57,11 +57,50 @@ impl Interest {
         write: true,
     };
 
+    pub(crate) const NOTHING: Self = Self {
+        read: false,
+        write: false,
+    };
+
     fn flags(self) -> epoll::EventFlags {
         let mut flags = epoll::EventFlags::empty();
         flags.set(epoll::EventFlags::IN, self.read);
         flags.set(epoll::EventFlags::OUT, self.write);
         flags
+    }
+}
+
+/// A descriptor's place in a poller: there or not, as there is something to wait for. A descriptor
+/// that is waited for without interest would be reported over and over once it is broken.
+#[derive(Debug, Default)]
+pub(crate) struct Registration(Option<(Token, Interest)>);
+
+impl Registration {
+    /// Waits for what there is interest in now.
+    pub(crate) fn update(
+        &mut self,
+        poller: &mut Poller,
+        descriptor: impl AsFd,
+        source: Source,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match self.0 {
+            Some((_, before)) if before == interest => {}
+            _ if interest == Interest::NOTHING => self.end(poller, descriptor),
+            Some((token, _)) => {
+                poller.modify(token, descriptor, interest)?;
+                self.0 = Some((token, interest));
+            }
+            None => self.0 = Some((poller.add(descriptor, source, interest)?, interest)),
+        }
+        Ok(())
+    }
+
+    /// Waits no longer. To be called before the descriptor is closed.
+    pub(crate) fn end(&mut self, poller: &mut Poller, descriptor: impl AsFd) {
+        if let Some((token, _)) = self.0.take() {
+            poller.remove(token, descriptor);
+        }
     }
 }
 
@@ -130,7 +169,7 @@ impl Poller {
     }
 
     /// Changes what is waited for.
-    pub(crate) fn modify(
+    fn modify(
         &mut self,
         token: Token,
         descriptor: impl AsFd,

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
 use porthole_protocol::supervisor::PublishedPort;
@@ -19,7 +19,7 @@ use rustix::net::{
 
 use crate::framing::Outbox;
 use crate::journal::note;
-use crate::poller::{Interest, Poller, Source, Token};
+use crate::poller::{Interest, Poller, Registration, Source};
 
 /// Bytes that wait for one end before the other is read no further.
 const WINDOW: usize = 64 * 1024;
@@ -45,7 +45,7 @@ struct Half {
     read_ended: bool,
     /// We have told this socket that nothing more will come.
     write_ended: bool,
-    registered: Option<(Token, Interest)>,
+    registration: Registration,
 }
 
 #[derive(Debug)]
@@ -54,10 +54,19 @@ struct Relay {
     inner: Half,
 }
 
+/// A published port.
+#[derive(Debug)]
+struct Port {
+    listener: TcpListener,
+    /// Where its connections lead.
+    inside: SocketAddr,
+    registration: Registration,
+}
+
 /// All published ports of a silo.
 #[derive(Debug, Default)]
 pub(crate) struct Proxy {
-    ports: Vec<(TcpListener, SocketAddr, Option<Token>)>,
+    ports: Vec<Port>,
     relays: HashMap<u32, Relay>,
     next: u32,
 }
@@ -83,29 +92,33 @@ impl Proxy {
         let host = address(&port.host_address, port.host_port)?;
         let inside = address(&port.container_address, port.container_port)?;
         let listener = listen(host).with_context(|| format!("cannot publish {host}"))?;
-        let token = poller
-            .add(&listener, Source::Port(self.ports.len()), Interest::READ)
+        let mut held = Port {
+            listener,
+            inside,
+            registration: Registration::default(),
+        };
+        held.watch(poller, self.ports.len(), true)
             .context("cannot wait for connections")?;
-        self.ports.push((listener, inside, Some(token)));
+        self.ports.push(held);
         Ok(())
     }
 
     /// Lets go of every port and connection.
     pub(crate) fn close(&mut self, poller: &mut Poller) {
-        for (listener, _, token) in self.ports.drain(..) {
-            if let Some(token) = token {
-                poller.remove(token, &listener);
-            }
+        for mut port in self.ports.drain(..) {
+            port.registration.end(poller, &port.listener);
         }
         for (_, relay) in self.relays.drain() {
-            relay.outer.unregister(poller);
-            relay.inner.unregister(poller);
+            relay.end(poller);
         }
     }
 
     /// A connection waits at a published port.
     pub(crate) fn accept(&mut self, poller: &mut Poller, port: usize) {
-        let Some((listener, inside, _)) = self.ports.get(port) else {
+        let Some(Port {
+            listener, inside, ..
+        }) = self.ports.get(port)
+        else {
             return;
         };
         let outer = match listener.accept() {
@@ -152,8 +165,7 @@ impl Proxy {
         if alive && !(ready.is_over() && other.is_over()) {
             self.update(poller, number);
         } else if let Some(relay) = self.relays.remove(&number) {
-            relay.outer.unregister(poller);
-            relay.inner.unregister(poller);
+            relay.end(poller);
             self.watch_ports(poller);
         }
     }
@@ -178,8 +190,7 @@ impl Proxy {
         if let Err(error) = registered {
             note!("cannot relay a connection: {error}");
             if let Some(relay) = self.relays.remove(&number) {
-                relay.outer.unregister(poller);
-                relay.inner.unregister(poller);
+                relay.end(poller);
             }
         }
     }
@@ -187,20 +198,30 @@ impl Proxy {
     /// Takes connections only while there is room for them.
     fn watch_ports(&mut self, poller: &mut Poller) {
         let room = self.relays.len() < MOST_RELAYS;
-        for (index, (listener, _, token)) in self.ports.iter_mut().enumerate() {
-            match (*token, room) {
-                (Some(registered), false) => {
-                    poller.remove(registered, &*listener);
-                    *token = None;
-                }
-                (None, true) => {
-                    *token = poller
-                        .add(&*listener, Source::Port(index), Interest::READ)
-                        .ok();
-                }
-                _ => {}
+        for (index, port) in self.ports.iter_mut().enumerate() {
+            if let Err(error) = port.watch(poller, index, room) {
+                note!("cannot wait for connections to a published port: {error}");
             }
         }
+    }
+}
+
+impl Port {
+    fn watch(&mut self, poller: &mut Poller, index: usize, wanted: bool) -> std::io::Result<()> {
+        let interest = if wanted {
+            Interest::READ
+        } else {
+            Interest::NOTHING
+        };
+        self.registration
+            .update(poller, &self.listener, Source::Port(index), interest)
+    }
+}
+
+impl Relay {
+    fn end(mut self, poller: &mut Poller) {
+        self.outer.unregister(poller);
+        self.inner.unregister(poller);
     }
 }
 
@@ -211,7 +232,7 @@ impl Half {
             outbox: Outbox::default(),
             read_ended: false,
             write_ended: false,
-            registered: None,
+            registration: Registration::default(),
         }
     }
 
@@ -269,29 +290,12 @@ impl Half {
             read: !self.read_ended && waiting < WINDOW,
             write: !self.outbox.is_empty(),
         };
-        let wanted = interest.read || interest.write;
-        match self.registered {
-            Some((_, before)) if before == interest => {}
-            Some((token, _)) if wanted => {
-                poller.modify(token, &self.socket, interest)?;
-                self.registered = Some((token, interest));
-            }
-            Some((token, _)) => {
-                poller.remove(token, &self.socket);
-                self.registered = None;
-            }
-            None if wanted => {
-                self.registered = Some((poller.add(&self.socket, source, interest)?, interest));
-            }
-            None => {}
-        }
-        Ok(())
+        self.registration
+            .update(poller, &self.socket, source, interest)
     }
 
-    fn unregister(&self, poller: &mut Poller) {
-        if let Some((token, _)) = self.registered {
-            poller.remove(token, self.socket.as_fd());
-        }
+    fn unregister(&mut self, poller: &mut Poller) {
+        self.registration.end(poller, &self.socket);
     }
 }
 

@@ -1,13 +1,13 @@
 //! A process's input.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::StreamKind;
 
 use super::QUEUE_LIMIT;
 use crate::framing::Outbox;
-use crate::poller::{Interest, Poller, Source, Token};
+use crate::poller::{Interest, Poller, Registration, Source};
 
 /// The way to a program's input, and what waits to go there.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Input {
     process: ProcessKey,
     fifo: OwnedFd,
     queue: Outbox,
-    token: Option<Token>,
+    registration: Registration,
     ends: bool,
 }
 
@@ -33,7 +33,7 @@ impl Input {
             process,
             fifo,
             queue: Outbox::default(),
-            token: None,
+            registration: Registration::default(),
             ends: false,
         }
     }
@@ -67,18 +67,16 @@ impl Input {
             self.queue.clear();
             self.ends = true;
         }
-        match (self.queue.is_empty(), self.token) {
-            (true, _) => self.unwatch(poller),
-            (false, None) => {
-                let source = Source::Stream(self.process, StreamKind::Stdin);
-                match poller.add(&self.fifo, source, Interest::WRITE) {
-                    Ok(token) => self.token = Some(token),
-                    Err(_) => self.ends = true,
-                }
-            }
-            (false, Some(_)) => {}
-        }
-        if self.ends && (self.queue.is_empty() || self.token.is_none()) {
+        let interest = if self.queue.is_empty() {
+            Interest::NOTHING
+        } else {
+            Interest::WRITE
+        };
+        let source = Source::Stream(self.process, StreamKind::Stdin);
+        let watched = self
+            .registration
+            .update(poller, &self.fifo, source, interest);
+        if watched.is_err() || (self.ends && self.queue.is_empty()) {
             InputState::Closed
         } else {
             InputState::Open
@@ -87,8 +85,6 @@ impl Input {
 
     /// Has the poller forget it, before it is dropped.
     pub(crate) fn unwatch(&mut self, poller: &mut Poller) {
-        if let Some(token) = self.token.take() {
-            poller.remove(token, self.fifo.as_fd());
-        }
+        self.registration.end(poller, &self.fifo);
     }
 }

@@ -1,13 +1,13 @@
 //! One stream from a process.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::StreamKind;
 use rustix::io::Errno;
 
-use crate::poller::{Interest, Poller, Source, Token};
+use crate::poller::{Interest, Poller, Registration, Source};
 
 /// A stream that has not ended.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Output {
     process: ProcessKey,
     pub(crate) kind: StreamKind,
     fifo: OwnedFd,
-    token: Option<Token>,
+    registration: Registration,
 }
 
 /// What reading once has brought.
@@ -34,25 +34,21 @@ impl Output {
             process,
             kind,
             fifo,
-            token: None,
+            registration: Registration::default(),
         }
     }
 
     /// Whether the poller reports it: not while somebody else has to move first, for the end of
     /// a stream would be reported over and over.
     pub(crate) fn watch(&mut self, poller: &mut Poller, wanted: bool) -> io::Result<()> {
-        match (self.token, wanted) {
-            (None, true) => {
-                let source = Source::Stream(self.process, self.kind);
-                self.token = Some(poller.add(&self.fifo, source, Interest::READ)?);
-            }
-            (Some(token), false) => {
-                poller.remove(token, self.fifo.as_fd());
-                self.token = None;
-            }
-            (Some(_), true) | (None, false) => {}
-        }
-        Ok(())
+        let interest = if wanted {
+            Interest::READ
+        } else {
+            Interest::NOTHING
+        };
+        let source = Source::Stream(self.process, self.kind);
+        self.registration
+            .update(poller, &self.fifo, source, interest)
     }
 
     /// Reads what is there.
