@@ -12,7 +12,7 @@ use crate::sources::{self, Sources};
 use crate::{nls, patch, pe};
 
 /// Raised when this module makes other files from the same packages.
-const FORMAT: &str = "stage 2";
+const FORMAT: &str = "stage 3";
 
 /// The locale of a silo, whose code pages become UTF-8: en-US.
 const LOCALE: u32 = 0x0409;
@@ -23,7 +23,7 @@ const ZLIB_64: &str = "usr/x86_64-w64-mingw32/lib/zlib1.dll";
 const ZLIB_32: &str = "usr/i686-w64-mingw32/lib/zlib1.dll";
 const NLS: &str = "usr/share/wine/nls/";
 const SETUP: &str = "usr/share/wine/wine.inf";
-const FONTS: &str = "usr/share/fonts/truetype/wine/";
+const FONTS: &str = "usr/share/wine/fonts/";
 
 /// The staged files.
 pub(crate) struct Stage {

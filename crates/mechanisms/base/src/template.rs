@@ -12,6 +12,9 @@ use crate::prefix::Prefix;
 const BOOT_PROFILE: &str = r"C:\users\ContainerAdministrator";
 
 const CURRENT_VERSION: &str = r"Software\Microsoft\Windows NT\CurrentVersion";
+/// What 32-bit programs see of it.
+const CURRENT_VERSION_32_BIT: &str = r"Software\Wow6432Node\Microsoft\Windows NT\CurrentVersion";
+
 const CONTROL: &str = r"System\ControlSet001\Control";
 
 /// Keys that a container does not have: what is volatile, made by the guest agent for each
@@ -162,7 +165,6 @@ fn trim_for_nanoserver(machine: &mut Key) {
 }
 
 fn set_version(machine: &mut Key, kind: BaseKind, version: &OsVersion) {
-    let key = machine.create(CURRENT_VERSION);
     let build = version.build.to_string();
     let installation = match kind {
         BaseKind::Nanoserver => "Nano Server",
@@ -178,13 +180,20 @@ fn set_version(machine: &mut Key, kind: BaseKind, version: &OsVersion) {
         ("DisplayVersion", version.display_version()),
         ("CSDVersion", ""),
     ];
-    for (name, value) in strings {
-        key.set_value(name, Value::string(value));
+    let mut paths = vec![CURRENT_VERSION];
+    if machine.open(CURRENT_VERSION_32_BIT).is_some() {
+        paths.push(CURRENT_VERSION_32_BIT);
     }
-    key.set_value("CurrentMajorVersionNumber", Value::dword(10));
-    key.set_value("CurrentMinorVersionNumber", Value::dword(0));
-    key.set_value("UBR", Value::dword(version.revision));
-    key.remove_value("DigitalProductId");
+    for path in paths {
+        let key = machine.create(path);
+        for (name, value) in strings {
+            key.set_value(name, Value::string(value));
+        }
+        key.set_value("CurrentMajorVersionNumber", Value::dword(10));
+        key.set_value("CurrentMinorVersionNumber", Value::dword(0));
+        key.set_value("UBR", Value::dword(version.revision));
+        key.remove_value("DigitalProductId");
+    }
     let options = machine.create(&format!(r"{CONTROL}\ProductOptions"));
     options.set_value("ProductType", Value::string("ServerNT"));
 }
@@ -291,6 +300,7 @@ mod tests {
         machine.create(&format!(r"{CURRENT_VERSION}\Time Zones\UTC\Dynamic DST"));
         machine.create(&format!(r"{CURRENT_VERSION}\AeDebug"));
         machine.create(r"Software\Classes\CLSID");
+        machine.create(CURRENT_VERSION_32_BIT);
         machine.create(&format!(r"{SERVICES}\winebus"));
         machine.create(&format!(r"{SERVICES}\MountMgr"));
         machine
@@ -319,8 +329,10 @@ mod tests {
         assert!(tree.open(r"Software\Classes\CLSID").is_some());
         assert!(tree.open(&format!(r"{SERVICES}\winebus")).is_none());
         assert!(tree.open(&format!(r"{CURRENT_VERSION}\AeDebug")).is_none());
-        let build = tree.value_at(CURRENT_VERSION, "CurrentBuild").unwrap();
-        assert_eq!(build.as_string().as_deref(), Some("20348"));
+        for path in [CURRENT_VERSION, CURRENT_VERSION_32_BIT] {
+            let build = tree.value_at(path, "CurrentBuild").unwrap();
+            assert_eq!(build.as_string().as_deref(), Some("20348"));
+        }
     }
 
     #[test]
