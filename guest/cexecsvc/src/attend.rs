@@ -112,14 +112,13 @@ impl Attendance {
     }
 
     /// Waits until the screen shows everything that the program wrote. Its host ends after that,
-    /// unless a descendant keeps the console.
+    /// unless a descendant keeps the console, or somebody else has attached himself to it.
     fn wait_for_host(&self, host: &Process) {
-        const PATIENCE_MS: u32 = 50;
-        while matches!(
-            wait_any(&[host.handle().as_handle()], Some(PATIENCE_MS)),
-            Ok(None)
-        ) {
-            if self.program.has_processes() {
+        const TURN_MS: u32 = 50;
+        const TURNS: u32 = 200;
+        for _ in 0..TURNS {
+            let waited = wait_any(&[host.handle().as_handle()], Some(TURN_MS));
+            if !matches!(waited, Ok(None)) || self.program.has_processes() {
                 return;
             }
         }

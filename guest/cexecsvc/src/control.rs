@@ -35,19 +35,23 @@ const fn is_final(event: ControlEvent) -> bool {
     matches!(event, ControlEvent::CtrlClose | ControlEvent::CtrlShutdown)
 }
 
-/// Delivers `event` to the processes `pids`.
+/// Delivers `event` to the processes `pids`, each from a thread of its own: a process whose threads
+/// are all suspended takes the event when it runs again, and nothing else may wait for that.
 ///
 /// # Errors
-/// When none of them could be reached, because of the last of them.
+/// When there is no process.
 pub(crate) fn deliver(pids: &[u32], event: ControlEvent) -> Outcome<()> {
-    let mut failure = Some(Failure::new("GenerateConsoleCtrlEvent", NOT_FOUND));
-    for &pid in pids {
-        match deliver_to(pid, event) {
-            Ok(()) => failure = None,
-            Err(error) => failure = failure.map(|_| error),
-        }
+    if pids.is_empty() {
+        return Err(Failure::new("GenerateConsoleCtrlEvent", NOT_FOUND));
     }
-    failure.map_or(Ok(()), Err)
+    for &pid in pids {
+        stdio::spawn(move || {
+            if let Err(failure) = deliver_to(pid, event) {
+                eprintln!("cexecsvc: {event:?} to process {pid}: {failure}");
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
@@ -57,7 +61,7 @@ fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
     }
     let handlers = process.run_control_handlers(number(event))?;
     if is_final(event) {
-        stdio::spawn(move || end_after_handlers(&process, &handlers))?;
+        end_after_handlers(&process, &handlers);
     }
     Ok(())
 }

@@ -25,7 +25,8 @@ mod sys;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use porthole_protocol::agent::{Command, Configuration, CreateProcess, Reply, Request};
+use porthole_protocol::ConsoleSize;
+use porthole_protocol::agent::{Command, Configuration, CreateProcess, ProcessKey, Reply, Request};
 
 use crate::channel::{Receiver, Sender};
 use crate::control::CONTROL_EXIT;
@@ -66,7 +67,7 @@ fn run() -> Result<(), String> {
     }
     let mut agent = Agent {
         sender: Arc::new(sender),
-        programs: Programs::default(),
+        programs: Arc::default(),
         configuration: Configuration {
             host_name: String::new(),
             processors: 1,
@@ -81,7 +82,7 @@ fn run() -> Result<(), String> {
 
 struct Agent {
     sender: Arc<Sender>,
-    programs: Programs,
+    programs: Arc<Programs>,
     configuration: Configuration,
     /// The account whose profile the registry describes.
     account: String,
@@ -109,10 +110,25 @@ impl Agent {
             Command::Terminate { process, exit_code } => {
                 done(self.programs.terminate(process, exit_code))
             }
-            Command::Resize { process, size } => done(self.programs.resize(process, size)),
+            Command::Resize { process, size } => {
+                return self.resize(request.number, process, size);
+            }
             Command::ListProcesses => snapshot::processes().map(Reply::Processes),
         };
         self.sender.reply(request.number, result);
+    }
+
+    /// Resizes a console, in a thread of its own: the console host answers only when its screen's
+    /// reader is not behind, and nothing else may wait for that.
+    fn resize(&self, number: u32, process: ProcessKey, size: ConsoleSize) {
+        let (programs, sender) = (Arc::clone(&self.programs), Arc::clone(&self.sender));
+        let spawned = stdio::spawn(move || {
+            let resized = programs.resize(process, size);
+            sender.reply(number, resized.map(|()| Reply::Done));
+        });
+        if let Err(failure) = spawned {
+            self.sender.reply(number, Err(failure));
+        }
     }
 
     fn configure(&mut self, configuration: Configuration) -> Outcome<()> {

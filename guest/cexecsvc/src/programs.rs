@@ -40,7 +40,10 @@ pub(crate) struct Program {
 
 /// All programs, those that have ended while a descendant still runs included.
 #[derive(Debug, Default)]
-pub(crate) struct Programs(Mutex<BTreeMap<ProcessKey, Arc<Program>>>);
+pub(crate) struct Programs {
+    table: Mutex<BTreeMap<ProcessKey, Arc<Program>>>,
+    resizing: Mutex<()>,
+}
 
 /// A started program: its process ID, and the work that has to be done for it until it ends.
 #[derive(Debug)]
@@ -129,16 +132,13 @@ impl Programs {
 
     /// Resizes a program's console.
     pub(crate) fn resize(&self, key: ProcessKey, size: ConsoleSize) -> Outcome<()> {
-        // Holding the lock of the table also keeps two resizes apart.
-        let programs = self.lock();
-        let program = programs
-            .get(&key)
-            .ok_or(Failure::new("ResizePseudoConsole", NOT_FOUND))?;
-        let console = program.console();
-        match console.as_ref() {
-            Some(console) => console.resize(size),
-            None => Err(Failure::new("ResizePseudoConsole", NOT_FOUND)),
-        }
+        let program = self.find(key)?;
+        // The agent can attach itself to one console at a time.
+        let _turn = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
+        let console = program.console().as_ref().map(Reference::try_clone);
+        console
+            .ok_or(Failure::new("ResizePseudoConsole", NOT_FOUND))??
+            .resize(size)
     }
 
     fn find(&self, key: ProcessKey) -> Outcome<Arc<Program>> {
@@ -149,7 +149,7 @@ impl Programs {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ProcessKey, Arc<Program>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -287,6 +287,37 @@ impl Silo {
         self.wait(process)
     }
 
+    /// Writes bytes that may be no message.
+    ///
+    /// # Errors
+    /// When the channel fails.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.channel.write_all(bytes)?;
+        Ok(())
+    }
+
+    /// Closes the channel, as a supervisor does that dies.
+    ///
+    /// # Errors
+    /// When it is closed already.
+    pub fn hang_up(&self) -> Result<()> {
+        self.channel.shutdown(std::net::Shutdown::Both)?;
+        Ok(())
+    }
+
+    /// Waits until the silo's first process, the agent here, has ended.
+    ///
+    /// # Errors
+    /// When it has not within some seconds.
+    pub fn wait_for_end(&mut self) -> Result<()> {
+        let started = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(started.elapsed() < PATIENCE, "the agent still runs");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// The host's side of the silo's run directory.
     #[must_use]
     pub fn run_directory(&self) -> &Path {

@@ -73,6 +73,15 @@ impl Reference {
         self.0.as_raw_handle()
     }
 
+    /// Another reference to the same console.
+    pub(crate) fn try_clone(&self) -> Outcome<Self> {
+        let clone = self
+            .0
+            .try_clone()
+            .map_err(|_| Failure::last("DuplicateHandle"))?;
+        Ok(Self(clone))
+    }
+
     /// Makes the console's host read its keyboard from now on. It would begin only when a program
     /// asks for input, and Ctrl-C must reach also those that never do. Wine begins, too, when
     /// somebody waits for the console.
