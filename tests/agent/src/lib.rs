@@ -21,7 +21,7 @@ use porthole_protocol::{ConsoleSize, Hello, WindowsError, frame};
 use tempfile::TempDir;
 
 /// Where kernel package, layers and registries lie: `PORTHOLE_DEV_TREE`, else the usual place of
-/// a developer's machine.
+/// a developer's machine. A data root in which a container has run will do.
 fn tree() -> PathBuf {
     std::env::var_os("PORTHOLE_DEV_TREE")
         .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from)
@@ -92,16 +92,43 @@ fn probes() -> PathBuf {
     std::env::var_os("PORTHOLE_PROBES").map_or(built, PathBuf::from)
 }
 
+/// The entry of `directory` named `base`, or, in a data root, whose names are digests, the first
+/// that holds `proof`.
+fn entry(directory: &Path, base: &str, proof: &str) -> Result<PathBuf> {
+    let named = directory.join(base);
+    if named.join(proof).exists() {
+        return Ok(named);
+    }
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let found = paths.into_iter().find(|path| path.join(proof).exists());
+    found.with_context(|| format!("no {proof} in {}", directory.display()))
+}
+
+/// The files of `base`, a layer with the agent.
+fn files(base: &str) -> Result<PathBuf> {
+    let agent = "Files/Windows/System32/cexecsvc.exe";
+    Ok(entry(&tree().join("layers"), base, agent)?.join("Files"))
+}
+
+/// The merged registry of `base`.
+fn registry(base: &str) -> Result<PathBuf> {
+    entry(&tree().join("registry"), base, "system.reg")
+}
+
 /// Why silos cannot be made here, if they cannot.
 #[must_use]
 pub fn unable() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("needs root".to_owned());
     }
-    let agent = tree().join("layers/nanoserver/Files/Windows/System32/cexecsvc.exe");
-    let needed = [agent, probes().join("cat.exe")];
-    let missing = needed.into_iter().find(|path| !path.exists());
-    missing.map(|path| format!("needs {}", path.display()))
+    let probe = probes().join("cat.exe");
+    if !probe.exists() {
+        return Some(format!("needs {}", probe.display()));
+    }
+    let missing = files("nanoserver").and(registry("nanoserver")).err();
+    missing.map(|error| format!("needs a base image: {error:#}"))
 }
 
 impl Silo {
@@ -114,7 +141,6 @@ impl Silo {
         let script = run.path().join("silo.sh");
         fs::write(&script, include_str!("silo.sh"))?;
         let (ours, theirs) = UnixStream::pair()?;
-        let tree = tree();
         // A test that is killed takes its silo with it.
         let child = Program::new("setpriv")
             .args([
@@ -126,9 +152,9 @@ impl Silo {
                 "sh",
             ])
             .arg(&script)
-            .arg(tree.join("kernels/current/root"))
-            .arg(tree.join("layers").join(base).join("Files"))
-            .arg(tree.join("registry").join(base))
+            .arg(tree().join("kernels/current/root"))
+            .arg(files(base)?)
+            .arg(registry(base)?)
             .arg(run.path())
             .arg(probes())
             .stdin(OwnedFd::from(theirs.try_clone()?))
@@ -174,7 +200,7 @@ impl Silo {
             match frame::read(&mut self.channel)? {
                 Message::Reply { number, result } if number == self.next => return Ok(result),
                 Message::Reply { number, .. } => bail!("reply to {number}, which nobody asked"),
-                Message::Event(event) => self.note(event),
+                Message::Event(event) => self.note(&event),
             }
         }
     }
@@ -267,7 +293,7 @@ impl Silo {
                 return Ok(self.exits.remove(place).1);
             }
             match frame::read(&mut self.channel)? {
-                Message::Event(event) => self.note(event),
+                Message::Event(event) => self.note(&event),
                 Message::Reply { number, .. } => bail!("reply to {number}, which nobody asked"),
             }
         }
@@ -345,8 +371,8 @@ impl Silo {
         Ok((file, format!("/run/porthole/{name}")))
     }
 
-    fn note(&mut self, event: Event) {
-        let Event::Exited { process, exit_code } = event;
+    fn note(&mut self, event: &Event) {
+        let &Event::Exited { process, exit_code } = event;
         self.exits.push((process, exit_code));
     }
 }
