@@ -4,6 +4,8 @@
 
 pub mod arguments;
 pub mod dns;
+#[cfg(windows)]
+pub mod echo;
 pub mod pattern;
 pub mod text;
 pub mod wildcard;
