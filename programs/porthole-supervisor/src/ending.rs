@@ -15,10 +15,12 @@ use porthole_protocol::supervisor::{
     CONTROL_SOCKET, EXIT_RECORD, Event, ExitRecord, Failure, KILLED_EXIT_CODE, Response, StreamKind,
 };
 
+use rustix::process::Signal;
+
 use crate::clock::{Deadline, nanoseconds_since_1970};
 use crate::journal::note;
 use crate::lifecycle::{Change, State};
-use crate::silo::WINESERVER;
+use crate::silo::{AGENT, WINESERVER};
 use crate::supervisor::Supervisor;
 
 /// How long wineserver may take to write the registry.
@@ -60,13 +62,11 @@ impl Supervisor {
             note!("{}", error.chain());
         }
         let asked = self.running.as_ref().is_some_and(|running| {
-            let signal = u8::try_from(libc::SIGTERM).unwrap_or_default();
+            let tell = |service, signal| running.silo.channel().signal_service(service, signal);
+            // The agent's end takes as long as the writing: both at the same time.
             running.wineserver_lives
-                && running
-                    .silo
-                    .channel()
-                    .signal_service(WINESERVER, signal)
-                    .is_ok()
+                && tell(WINESERVER, Signal::TERM).is_ok()
+                && tell(AGENT, Signal::KILL).is_ok()
         });
         self.ending_due = Deadline::after(if asked {
             REGISTRY_PATIENCE

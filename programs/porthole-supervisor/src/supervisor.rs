@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{Event, ExitRecord, Response, SiloSpec};
-use porthole_sandbox::Report;
+use porthole_sandbox::{Prepared, Report};
 
 use crate::agent::AgentLink;
 use crate::clients::Client;
@@ -20,7 +20,7 @@ use crate::lifecycle::{Change, State};
 use crate::poller::{Interest, Poller, Ready, Source, Token};
 use crate::processes::Process;
 use crate::proxy::Proxy;
-use crate::silo::{AGENT, RunningSilo, WINESERVER};
+use crate::silo::{self, AGENT, RunningSilo, WINESERVER};
 use crate::stdio::PumpBuffer;
 
 /// How long a silo may take from its start until its agent answers.
@@ -34,6 +34,8 @@ const SERVICE_LOG_LIMIT: usize = 256 * 1024;
 pub(crate) struct Supervisor {
     pub(crate) directory: PathBuf,
     pub(crate) spec: SiloSpec,
+    /// What the start will need, until then.
+    prepared: Option<Result<Prepared>>,
     pub(crate) listener: UnixListener,
     pub(crate) poller: Poller,
     pub(crate) state: State,
@@ -69,6 +71,7 @@ impl Supervisor {
             .context("cannot wait for connections")?;
         Ok(Self {
             directory,
+            prepared: Some(Prepared::new(silo::identity(&spec)).map_err(Into::into)),
             spec,
             listener,
             poller,
@@ -158,7 +161,11 @@ impl Supervisor {
     /// Builds the silo and begins to talk to its agent.
     pub(crate) fn build_silo(&mut self) -> Result<()> {
         self.proxy = Proxy::open(&mut self.poller, &self.spec.published_ports)?;
-        let (running, agent) = RunningSilo::start(&self.spec, &self.directory)?;
+        let prepared = self
+            .prepared
+            .take()
+            .context("the silo was started before")??;
+        let (running, agent) = RunningSilo::start(&self.spec, &prepared, &self.directory)?;
         self.start_due = Deadline::after(START_PATIENCE);
         let watched = self.watch_silo(&running);
         self.running = Some(running);

@@ -7,6 +7,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
 
+use rustix::process::Signal;
+
 use crate::error::{Context, Result};
 
 /// The longest message in bytes; longer texts are cut.
@@ -86,7 +88,8 @@ impl InitChannel {
     ///
     /// # Errors
     /// When init is gone.
-    pub fn signal_service(&self, service: u8, signal: u8) -> io::Result<()> {
+    pub fn signal_service(&self, service: u8, signal: Signal) -> io::Result<()> {
+        let signal = u8::try_from(signal.as_raw()).unwrap_or_default();
         send(&self.0, &[service, signal], SendFlags::NOSIGNAL)?;
         Ok(())
     }

@@ -7,6 +7,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
 
 use crate::error::{Context, Result};
+use crate::plan::Identity;
 use crate::sys::{self, Cloned};
 
 /// The host's ID for ID 0 of every silo.
@@ -57,6 +58,8 @@ impl IdRange {
 #[derive(Debug)]
 pub struct IdMap {
     namespace: OwnedFd,
+    /// The process that it was born in, killed and not yet reaped.
+    holder: i32,
 }
 
 impl IdMap {
@@ -67,27 +70,80 @@ impl IdMap {
     pub fn new(users: IdRange, groups: IdRange) -> Result<Self> {
         let operation = "make a user namespace for";
         let subject = || format!("{users:?}");
-        // A namespace needs a process to be born in; it does nothing and is gone at once.
+        // A namespace needs a process to be born in; it does nothing and is killed at once.
         match sys::clone(libc::CLONE_NEWUSER, None).context(operation, subject())? {
             Cloned::Child => wait_to_be_killed(),
             Cloned::Parent { pid, pidfd } => {
                 let namespace = write_maps(pid, users, groups);
                 let killed = pidfd_send_signal(&pidfd, Signal::KILL);
-                let reaped = waitpid(Pid::from_raw(pid), WaitOptions::empty());
-                killed
-                    .and(reaped.map(|_| ()))
-                    .context(operation, subject())?;
-                Ok(Self {
-                    namespace: namespace.context(operation, subject())?,
-                })
+                let namespace = namespace.context(operation, subject());
+                // From here on the holder is reaped, whatever else fails.
+                let map = namespace.map(|namespace| Self {
+                    namespace,
+                    holder: pid,
+                });
+                if map.is_err() {
+                    reap(pid);
+                }
+                killed.context(operation, subject())?;
+                map
             }
         }
     }
 }
 
+impl Drop for IdMap {
+    /// Reaps the holder here rather than where it is killed: its death takes a while on a busy
+    /// machine, and nobody needs it before.
+    fn drop(&mut self) {
+        reap(self.holder);
+    }
+}
+
+fn reap(pid: i32) {
+    // A child that cannot be waited for has been reaped.
+    let _ = waitpid(Pid::from_raw(pid), WaitOptions::empty());
+}
+
 impl AsFd for IdMap {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()
+    }
+}
+
+/// The maps that every silo of one identity needs, which can be made before it is known what else
+/// the silo is.
+#[derive(Debug)]
+pub struct SiloMaps {
+    silo: IdMap,
+    root_to_user: Option<IdMap>,
+}
+
+impl SiloMaps {
+    /// Makes them.
+    ///
+    /// # Errors
+    /// As [`IdMap::new`].
+    pub fn new(identity: Identity) -> Result<Self> {
+        let root_to_user = match identity {
+            Identity::Administrator => None,
+            Identity::User => {
+                let range = IdRange::single(0, identity.id());
+                Some(IdMap::new(range, range)?)
+            }
+        };
+        let silo = IdMap::new(IdRange::SILO, IdRange::SILO)?;
+        Ok(Self { silo, root_to_user })
+    }
+
+    /// The silo's own: its user namespace, and the map of its layers.
+    pub(crate) fn of_silo(&self) -> &IdMap {
+        &self.silo
+    }
+
+    /// What root owns on disk, the silo's user owns.
+    pub(crate) fn of_root_to_user(&self) -> &IdMap {
+        self.root_to_user.as_ref().unwrap_or(&self.silo)
     }
 }
 

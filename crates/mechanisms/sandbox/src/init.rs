@@ -19,7 +19,7 @@ use crate::channel::{Report, SupervisorChannel};
 use crate::error::{Context, Result, SandboxError};
 use crate::filesystem::Materials;
 use crate::plan::{Plan, ServiceStdio, layout};
-use crate::syscall_filter::SyscallFilter;
+use crate::silo::Prepared;
 use crate::{namespaces, privileges, sys};
 
 /// How long wineserver may take until its socket appears.
@@ -31,7 +31,7 @@ pub(crate) struct Birth<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) materials: &'a Materials,
     pub(crate) cgroup: &'a Cgroup,
-    pub(crate) filter: &'a SyscallFilter,
+    pub(crate) prepared: &'a Prepared,
     pub(crate) network: Option<&'a OwnedFd>,
     pub(crate) run: BorrowedFd<'a>,
     pub(crate) channel: SupervisorChannel,
@@ -64,10 +64,10 @@ fn build(birth: &Birth<'_>) -> Result<()> {
     rustix::system::sethostname(birth.plan.host_name.as_bytes())
         .context("set the host name to", &birth.plan.host_name)?;
     birth.materials.assemble(birth.plan, birth.run)?;
-    namespaces::enter_user(birth.materials.user_namespace())?;
+    namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
     privileges::drop_all(birth.plan.identity)?;
     sys::keep_only(&[birth.channel.as_fd(), birth.service_channel, birth.log]);
-    birth.filter.install()?;
+    birth.prepared.filter.install()?;
     // Set last, because a change of IDs clears it.
     set_parent_process_death_signal(Some(Signal::KILL)).context("watch", "the supervisor")
 }

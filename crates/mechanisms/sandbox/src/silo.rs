@@ -10,14 +10,35 @@ use crate::cgroup::Cgroup;
 use crate::channel::{self, InitChannel};
 use crate::error::{Context, Result, SandboxError};
 use crate::filesystem::{self, Materials};
+use crate::id_map::SiloMaps;
 use crate::init::{self, Birth};
 use crate::namespaces;
-use crate::plan::Plan;
+use crate::plan::{Identity, Plan};
 use crate::sys::{self, Cloned};
 use crate::syscall_filter::SyscallFilter;
 
 /// How much the directory of redirected streams may hold; a FIFO takes next to nothing.
 const RUN_SIZE: &str = "1m";
+
+/// What does not depend on the plan, made while there is time: before a silo is asked for.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) filter: SyscallFilter,
+    pub(crate) maps: SiloMaps,
+}
+
+impl Prepared {
+    /// Prepares for a silo of this identity.
+    ///
+    /// # Errors
+    /// When the host has no system call filters, or refuses a user namespace.
+    pub fn new(identity: Identity) -> Result<Self> {
+        Ok(Self {
+            filter: SyscallFilter::new()?,
+            maps: SiloMaps::new(identity)?,
+        })
+    }
+}
 
 /// What the services are given besides the plan.
 #[derive(Debug)]
@@ -39,7 +60,7 @@ pub struct Silo {
 }
 
 impl Silo {
-    /// Starts a silo in `cgroup`. Whether it could be built, its init reports on
+    /// Starts a silo in `cgroup`, of the identity that `prepared` was made for. Whether it could be built, its init reports on
     /// [`Self::channel`].
     ///
     /// # Errors
@@ -48,11 +69,11 @@ impl Silo {
     pub fn start(
         plan: &Plan,
         cgroup: &Cgroup,
-        filter: &SyscallFilter,
+        prepared: &Prepared,
         connections: &Connections<'_>,
     ) -> Result<Self> {
         check(plan)?;
-        let materials = Materials::gather(plan)?;
+        let materials = Materials::gather(plan, &prepared.maps)?;
         let network = plan
             .network_namespace
             .as_deref()
@@ -69,7 +90,7 @@ impl Silo {
                 plan,
                 materials: &materials,
                 cgroup,
-                filter,
+                prepared,
                 network: network.as_ref(),
                 run: run_mount.as_fd(),
                 channel: inits,

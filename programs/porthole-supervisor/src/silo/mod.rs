@@ -10,9 +10,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use porthole_protocol::supervisor::{SiloSpec, Statistics};
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies, OutOfMemoryWatch};
-use porthole_sandbox::{Connections, Identity, Silo, SyscallFilter};
+use porthole_sandbox::{Connections, Identity, Prepared, Silo};
 
-pub(crate) use plan::{AGENT, WINESERVER, limits, processors};
+pub(crate) use plan::{AGENT, WINESERVER, identity, limits, processors};
 
 /// A silo that has been started, with all that is to be undone at its end.
 #[derive(Debug)]
@@ -31,9 +31,12 @@ pub(crate) struct RunningSilo {
 impl RunningSilo {
     /// Starts it. Returns the outer end of the agent's channel too. When this fails, nothing of
     /// it is left.
-    pub(crate) fn start(spec: &SiloSpec, staging: &Path) -> Result<(Self, UnixStream)> {
+    pub(crate) fn start(
+        spec: &SiloSpec,
+        prepared: &Prepared,
+        staging: &Path,
+    ) -> Result<(Self, UnixStream)> {
         let plan = plan::from_spec(spec, staging)?;
-        let filter = SyscallFilter::new()?;
         let hierarchies = Hierarchies::detect()?;
         let (ours, inner) = UnixStream::pair().context("cannot make the agent's channel")?;
         ours.set_nonblocking(true)
@@ -51,7 +54,7 @@ impl RunningSilo {
         };
         let started = Instant::now();
         let born = cgroup.watch_out_of_memory().and_then(|watch| {
-            Silo::start(&plan, &cgroup, &filter, &connections).map(|silo| (silo, watch))
+            Silo::start(&plan, &cgroup, prepared, &connections).map(|silo| (silo, watch))
         });
         let (silo, out_of_memory) = match born {
             Ok(born) => born,

@@ -20,11 +20,9 @@ const AGENT_PATH: &str = r"C:\Windows\System32\cexecsvc.exe";
 
 /// The plan of the silo that `spec` asks for.
 pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
-    let (identity, account) = match spec.user {
-        SiloUser::ContainerAdministrator => {
-            (Identity::Administrator, Account::ContainerAdministrator)
-        }
-        SiloUser::ContainerUser => (Identity::User, Account::ContainerUser),
+    let account = match spec.user {
+        SiloUser::ContainerAdministrator => Account::ContainerAdministrator,
+        SiloUser::ContainerUser => Account::ContainerUser,
     };
     Ok(Plan {
         host_name: spec.host_name.clone(),
@@ -37,12 +35,20 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
             .iter()
             .map(mapped)
             .collect::<Result<_>>()?,
-        identity,
+        identity: identity(spec),
         network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
         resolver: resolver(&spec.dns, &spec.host_name)?,
         staging: staging.to_owned(),
         services: services(account),
     })
+}
+
+/// The user of the silo that `spec` asks for.
+pub(crate) fn identity(spec: &SiloSpec) -> Identity {
+    match spec.user {
+        SiloUser::ContainerAdministrator => Identity::Administrator,
+        SiloUser::ContainerUser => Identity::User,
+    }
 }
 
 /// Wineserver first, so that the agent finds it. In the foreground, so that its end is seen, and

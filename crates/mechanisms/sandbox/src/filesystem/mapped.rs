@@ -21,6 +21,8 @@ pub(super) struct Source {
     tree: OwnedFd,
     is_directory: bool,
     target: Vec<String>,
+    /// Dropped with the rest, because that may take a while.
+    _map: IdMap,
 }
 
 impl Source {
@@ -46,6 +48,7 @@ impl Source {
             tree,
             is_directory,
             target: mapped.target.clone(),
+            _map: map,
         })
     }
 

@@ -29,7 +29,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::error::{Context, Result, SandboxError};
-use crate::id_map::{IdMap, IdRange};
+use crate::id_map::SiloMaps;
 use crate::plan::{Identity, Plan, layout};
 
 pub use attach::tmpfs;
@@ -39,7 +39,6 @@ pub use windows_lookup::find_component;
 /// and the refusable happens in the supervisor and the new process only assembles.
 #[derive(Debug)]
 pub struct Materials {
-    silo_map: IdMap,
     prefix: OwnedFd,
     layers: Vec<OwnedFd>,
     sandbox: OwnedFd,
@@ -52,24 +51,19 @@ impl Materials {
     ///
     /// # Errors
     /// When a path is missing, or cannot be mounted with an ID map.
-    pub fn gather(plan: &Plan) -> Result<Self> {
-        let silo_map = IdMap::new(IdRange::SILO, IdRange::SILO)?;
-        let own = IdRange::single(0, plan.identity.id());
+    pub fn gather(plan: &Plan, maps: &SiloMaps) -> Result<Self> {
         prepare_prefix(&plan.prefix)?;
-        let prefix = match plan.identity {
-            Identity::Administrator => attach::mapped_tree(&plan.prefix, &silo_map, false)?,
-            Identity::User => attach::mapped_tree(&plan.prefix, &IdMap::new(own, own)?, false)?,
-        };
+        let prefix = attach::mapped_tree(&plan.prefix, maps.of_root_to_user(), false)?;
         let layers = plan
             .layers
             .iter()
-            .map(|layer| attach::mapped_tree(layer, &silo_map, true))
+            .map(|layer| attach::mapped_tree(layer, maps.of_silo(), true))
             .collect::<Result<_>>()?;
         for name in ["upper", "work"] {
             let path = plan.sandbox.join(name);
             fs::create_dir_all(&path).at("create", &path)?;
         }
-        let sandbox = attach::mapped_tree(&plan.sandbox, &silo_map, false)?;
+        let sandbox = attach::mapped_tree(&plan.sandbox, maps.of_silo(), false)?;
         let root = attach::read_only_tree(&plan.root)?;
         let mapped = plan
             .mapped
@@ -77,18 +71,12 @@ impl Materials {
             .map(|entry| mapped::Source::open(entry, plan.identity))
             .collect::<Result<_>>()?;
         Ok(Self {
-            silo_map,
             prefix,
             layers,
             sandbox,
             root,
             mapped,
         })
-    }
-
-    /// The user namespace that the silo's processes live in.
-    pub(crate) fn user_namespace(&self) -> BorrowedFd<'_> {
-        self.silo_map.as_fd()
     }
 
     /// Assembles the silo's file systems and makes them the root of the calling process, which

@@ -59,7 +59,7 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 
 /// The filter, compiled and ready to be installed after a clone.
 #[derive(Debug)]
-pub struct SyscallFilter {
+pub(crate) struct SyscallFilter {
     allowed: BpfProgram,
     unknown: BpfProgram,
 }
@@ -69,7 +69,7 @@ impl SyscallFilter {
     ///
     /// # Errors
     /// On an architecture for which there is none.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let architecture: TargetArch = std::env::consts::ARCH.try_into().map_err(unsupported)?;
         let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
         let compile = |rules, otherwise, matched| -> Result<BpfProgram> {

@@ -230,13 +230,13 @@ fn a_missing_source_fails_by_name() {
     host.plan.layers.push(host.path("absent"));
     let cgroup = host.cgroup();
     let (_ours, inner) = UnixStream::pair().unwrap();
-    let filter = porthole_sandbox::SyscallFilter::new().unwrap();
+    let prepared = porthole_sandbox::Prepared::new(host.plan.identity).unwrap();
     let connections = porthole_sandbox::Connections {
         channel: std::os::fd::AsFd::as_fd(&inner),
         log: rustix::stdio::stderr(),
     };
     let error =
-        porthole_sandbox::Silo::start(&host.plan, &cgroup, &filter, &connections).unwrap_err();
+        porthole_sandbox::Silo::start(&host.plan, &cgroup, &prepared, &connections).unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
 }
 

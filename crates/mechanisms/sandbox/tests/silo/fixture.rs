@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies, Limits};
 use porthole_sandbox::{
-    Connections, Identity, Plan, Report, Resolver, Service, ServiceStdio, Silo, SyscallFilter,
+    Connections, Identity, Plan, Prepared, Report, Resolver, Service, ServiceStdio, Silo,
 };
 
 const BUSYBOX: &str = "/usr/bin/busybox";
@@ -165,12 +165,12 @@ impl Host {
     }
 
     pub(crate) fn start(&self, cgroup: &Cgroup, inner: &UnixStream) -> Silo {
-        let filter = SyscallFilter::new().unwrap();
+        let prepared = Prepared::new(self.plan.identity).unwrap();
         let connections = Connections {
             channel: inner.as_fd(),
             log: rustix::stdio::stderr(),
         };
-        Silo::start(&self.plan, cgroup, &filter, &connections).unwrap()
+        Silo::start(&self.plan, cgroup, &prepared, &connections).unwrap()
     }
 }
 
