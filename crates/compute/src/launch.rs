@@ -25,6 +25,9 @@ pub const LOG: &str = "compute.log";
 /// The exit code of a service that found another at work on the same run-time root.
 pub const BUSY: u8 = 75;
 
+/// A log of more bytes is begun anew by the next service.
+const LONG_LOG: u64 = 1 << 20;
+
 /// How often the service may fail to come up before its starter gives up.
 const MOST_FAILURES: u32 = 4;
 
@@ -129,12 +132,18 @@ fn spawn(launch: &Launch) -> io::Result<Child> {
     })
 }
 
+/// The log goes on where an earlier service ended, unless it has grown long.
 fn log(exec_root: &Path) -> io::Result<File> {
+    let path = exec_root.join(LOG);
+    let long = std::fs::metadata(&path).is_ok_and(|log| log.len() > LONG_LOG);
+    if long {
+        std::fs::remove_file(&path)?;
+    }
     File::options()
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(exec_root.join(LOG))
+        .open(path)
 }
 
 /// Waits for the child in a task of its own, so that it is reaped whenever it ends.

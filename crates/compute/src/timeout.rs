@@ -15,6 +15,10 @@ pub(crate) const REQUEST: Duration = Duration::from_secs(20);
 /// supervisor's help.
 pub(crate) const TERMINATE: Duration = Duration::from_secs(15);
 
+/// How long a silo may still be in the making whose start an earlier service process asked for;
+/// shorter than what a client waits for the service to appear.
+pub(crate) const UNCLEAR_START: Duration = Duration::from_secs(5);
+
 /// How long a process may still be in the making whose creation an earlier service process asked
 /// for.
 pub(crate) const UNCLEAR_CREATION: Duration = Duration::from_secs(2);

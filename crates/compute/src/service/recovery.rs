@@ -141,22 +141,27 @@ async fn phase(supervised: &dyn Supervised, told: &Told) -> Phase {
     Phase::Running
 }
 
-/// Waits while a start is under way that an earlier service process asked for. One that does not
-/// come to an end is ended.
+/// Brings a start to its end that an earlier service process asked for, or was about to. One that
+/// does not come to an end is ended.
 async fn await_start(supervised: &dyn Supervised) {
-    let deadline = Instant::now() + timeout::REQUEST;
+    let deadline = Instant::now() + timeout::UNCLEAR_START;
+    let mut asked = false;
     loop {
         // Refused in every state but the running one.
         match call(supervised, &Request::ListProcesses).await {
-            Err(WireError::Refused(Failure::State(_))) if Instant::now() < deadline => {
-                tokio::time::sleep(timeout::POLL * 10).await;
-            }
+            Err(WireError::Refused(Failure::State(_))) if Instant::now() < deadline => {}
             Err(WireError::Refused(Failure::State(_)) | WireError::Timeout(_)) => {
                 let _ = call(supervised, &Request::Terminate).await;
                 return;
             }
             _ => return,
         }
+        if !asked {
+            // Refused unless nobody has asked yet.
+            asked = true;
+            let _ = tokio::time::timeout_at(deadline, call(supervised, &Request::Start)).await;
+        }
+        tokio::time::sleep(timeout::POLL * 10).await;
     }
 }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use porthole_compute_service::ErrorKind;
+use porthole_compute_service::launch;
 use porthole_compute_service::settings::ProcessSettings;
-use porthole_hcs::{ExitType, State, SystemPropertyQuery};
+use porthole_compute_service::system::ComputeService;
+use porthole_hcs::{self as hcs, ExitType, State, SystemPropertyQuery};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
 use rand::rngs::StdRng;
@@ -163,6 +165,24 @@ async fn a_killed_supervisor_is_an_unexpected_exit_that_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_starters_get_one_service() {
+    let Some(ground) = daemon().await else { return };
+    let launch = ground.host.as_ref().unwrap().launch().unwrap();
+    let clients = [(); 4].map(|()| launch::client(launch.clone()));
+    let query = hcs::SystemQuery::default();
+    let asked = clients.iter().map(|client| client.enumerate(&query));
+    for answer in futures::future::join_all(asked).await {
+        assert!(answer.unwrap().is_empty());
+    }
+    // Seen by one client, so seen by all: there is one service.
+    let system = ground.created().await;
+    for client in &clients {
+        client.open(system.id()).await.unwrap();
+    }
+    ground.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_made_system_is_removed() {
     let Some(ground) = daemon().await else { return };
     let system = ground.created().await;
@@ -216,8 +236,8 @@ async fn an_image_of_another_wine_build_is_refused() {
     ground.leave().await;
 }
 
-/// Rounds of the test below; more of them find rarer windows.
-const ROUNDS: u32 = 8;
+/// Rounds of the test below; more of them find rarer windows. A round takes a tenth of a second.
+const ROUNDS: u32 = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_outlast_daemons_that_are_killed_at_any_moment() {
