@@ -1,7 +1,8 @@
-//! One door for developers: `cargo xtask demo|test|check`.
+//! One door for developers: `cargo xtask demo|test|bench|check`.
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod builds;
 mod command;
 mod demo;
@@ -27,6 +28,8 @@ enum Verb {
     Demo,
     /// Run every test suite; prints the time of each and one closing line.
     Test(suites::Options),
+    /// Measure Porthole beside dockerd and print the tables of docs/benchmarks.md.
+    Bench(bench::Options),
     /// Format, lints, documentation and the direction of imports; no root, no network.
     Check,
     /// Build the programs that run inside Windows containers into target/guest.
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().verb {
         Verb::Demo => demo::run(),
         Verb::Test(options) => suites::run_suites(&options),
+        Verb::Bench(options) => bench::run(&options),
         Verb::Check => suites::check(),
         Verb::Guest => builds::guest().map(|directory| println!("{}", directory.display())),
     }

@@ -140,6 +140,20 @@ pub(crate) const TEST: &[Need] = &[
     ),
 ];
 
+/// To measure.
+pub(crate) const BENCH: &[Need] = &[
+    need(
+        "docker.io",
+        &["/usr/sbin/dockerd"],
+        "the peer: dockerd with the same Wine",
+    ),
+    need(
+        "mmdebstrap",
+        &["/usr/bin/mmdebstrap"],
+        "makes the peer's image",
+    ),
+];
+
 /// Installs what is missing, saying which and why.
 pub(crate) fn ensure(needs: &[&[Need]]) -> Result<()> {
     let missing: Vec<_> = needs

@@ -9,6 +9,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::docker::Docker;
 
+/// Where `portholed` names its process.
+pub const ENGINE_PID: &str = "portholed.pid";
+
+/// Where `porthole-compute` names its process.
+pub const COMPUTE_PID: &str = "compute.lock";
+
 /// Where a server keeps its data and its sockets.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -50,10 +56,10 @@ impl Place {
         Docker::new(self.docker_host())
     }
 
-    /// The process ID in `NAME.pid`, if that process lives.
+    /// The process ID in `file`, if that process lives.
     #[must_use]
-    pub fn daemon_pid(&self, name: &str) -> Option<i32> {
-        let text = std::fs::read_to_string(self.exec_root.join(format!("{name}.pid"))).ok()?;
+    pub fn daemon_pid(&self, file: &str) -> Option<i32> {
+        let text = std::fs::read_to_string(self.exec_root.join(file)).ok()?;
         let pid: i32 = text.trim().parse().ok()?;
         Path::new("/proc")
             .join(pid.to_string())
@@ -142,9 +148,9 @@ impl Server {
     /// # Errors
     /// When `portholed` cannot be waited for.
     pub fn stop_daemons(mut self) -> Result<()> {
-        terminate(&self.place, "portholed");
+        terminate(&self.place, ENGINE_PID);
         self.child.wait()?;
-        terminate(&self.place, "porthole-compute");
+        terminate(&self.place, COMPUTE_PID);
         Ok(())
     }
 
@@ -153,8 +159,8 @@ impl Server {
 }
 
 /// Asks a daemon to end and waits until it has, ten seconds at most.
-fn terminate(place: &Place, daemon: &str) {
-    let Some(pid) = place.daemon_pid(daemon) else {
+fn terminate(place: &Place, file: &str) {
+    let Some(pid) = place.daemon_pid(file) else {
         return;
     };
     let _ = Command::new("kill")
@@ -162,7 +168,7 @@ fn terminate(place: &Place, daemon: &str) {
         .stderr(Stdio::null())
         .status();
     let deadline = Instant::now() + Duration::from_secs(10);
-    while place.daemon_pid(daemon).is_some() && Instant::now() < deadline {
+    while place.daemon_pid(file).is_some() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -65,7 +65,7 @@ fn read_only(fixture: &Fixture) -> Result<()> {
     ])?;
     ensure!(outcome.stdout.trim() == "seen", "{outcome:?}");
     ensure!(
-        outcome.code != 0 && !directory.path().join("f").exists(),
+        outcome.stderr.to_lowercase().contains("denied") && !directory.path().join("f").exists(),
         "{outcome:?}"
     );
     Ok(())

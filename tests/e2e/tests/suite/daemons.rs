@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use porthole_e2e::docker::Docker;
-use porthole_e2e::server::{Place, Server};
+use porthole_e2e::server::{COMPUTE_PID, Place, Server};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -66,7 +66,7 @@ fn killed(fixture: &Fixture) -> Result<()> {
         let lives = worker
             .join()
             .map_err(|_| anyhow::anyhow!("the worker panicked"))?;
-        killing.and(lives)
+        lives.and_then(|lives| killing.map(|()| lives))
     })?;
     println!("{KILLS} kills, {lives} containers");
     let left = fixture.docker.ok(["ps", "-aq"])?;
@@ -89,7 +89,7 @@ fn kill_at_random(server: &mut Server, over: &AtomicBool, seed: u64) -> Result<(
         }
         if random.random_bool(0.5) {
             server.kill_and_restart()?;
-        } else if let Some(pid) = server.place.daemon_pid("porthole-compute") {
+        } else if let Some(pid) = server.place.daemon_pid(COMPUTE_PID) {
             Command::new("kill")
                 .args(["-KILL", &pid.to_string()])
                 .status()?;
@@ -173,7 +173,7 @@ fn check_life(place: &Place, docker: &Docker, name: &str, stopped: bool) -> Resu
     let in_order = numbers
         .iter()
         .enumerate()
-        .all(|(index, &number)| index == number);
+        .all(|(index, &number)| index + 1 == number);
     ensure!(
         in_order,
         "lines are missing or doubled: {numbers:?} (server log {})",

@@ -1,5 +1,7 @@
 //! Create, start, wait, list, rename-free life of a container, as `ps`, `inspect` and `events` show it.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
@@ -56,12 +58,15 @@ fn events(fixture: &Fixture) -> Result<()> {
     ])?;
     docker.ok(["rm", name])?;
     let filter = format!("container={name}");
+    // Whole seconds count: the end must lie after the last event's.
+    let end = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(1);
+    let end = end.as_secs().to_string();
     let text = docker.ok([
         "events",
         "--since",
         "10m",
         "--until",
-        "0s",
+        &end,
         "--filter",
         &filter,
         "--format",

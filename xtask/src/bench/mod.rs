@@ -1,0 +1,136 @@
+//! `cargo xtask bench`: Porthole beside dockerd, in one run; prints docs/benchmarks.md's tables.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use porthole_e2e::docker::Docker;
+use porthole_e2e::server::{Place, Server};
+
+use crate::builds::{self, Built};
+use crate::packages;
+
+mod burst;
+mod memory;
+mod peer;
+mod sizes;
+mod timing;
+
+use peer::Peer;
+use timing::Times;
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Runs of each short command.
+    #[arg(long, default_value_t = 30)]
+    runs: usize,
+    /// Containers that are started at once.
+    #[arg(long, default_value_t = 50)]
+    burst: usize,
+}
+
+/// Measures everything and prints Markdown.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    packages::ensure(&[
+        packages::BUILD,
+        packages::RUN,
+        packages::FETCH,
+        packages::BENCH,
+    ])?;
+    let built = builds::all()?;
+    let place = Place::test();
+    builds::bases(&built, &place)?;
+    let server = Server::start(&built.programs, place.clone())?;
+    let peer = Peer::start(&place)?;
+    let measured = measure(options, &built, &place, &peer);
+    peer.stop()?;
+    server.stop()?;
+    println!("\n{}", measured?);
+    Ok(())
+}
+
+fn measure(options: &Options, built: &Built, place: &Place, peer: &Peer) -> Result<String> {
+    let ours = place.docker();
+    let mut report = String::from("## Start\n\n");
+    report += &start_table(options, &ours, peer)?;
+    report += "\n## A running container\n\n";
+    report += &running_table(options, &ours)?;
+    report += "\n## Memory of one more idle `cmd` container\n\n";
+    report += &memory::table(&ours)?;
+    report += "\n## Many at once\n\n";
+    report += &burst::line(&ours, options.burst)?;
+    report += "\n## Base images\n\n";
+    report += &sizes::table(built, place)?;
+    Ok(report)
+}
+
+const EXIT: &[&str] = &["cmd", "/c", "exit 0"];
+
+fn start_table(options: &Options, ours: &Docker, peer: &Peer) -> Result<String> {
+    let run = |docker: &Docker, words: &[&str]| {
+        let words: Vec<_> = ["run", "--rm"].iter().chain(words).copied().collect();
+        timing::repeat(options.runs, || docker.ok(&words).map(drop))
+    };
+    let nanoserver = run(ours, &[&["porthole/nanoserver"], EXIT].concat())?;
+    let stock = run(&peer.docker, &peer.stock(EXIT))?;
+    let same = run(&peer.docker, &peer.same_tree(EXIT))?;
+    let nothing = run(&peer.docker, &[peer::IMAGE, "/bin/true"])?;
+    let mut table = String::from(
+        "| `docker run --rm … cmd /c exit 0` | median | p90 | against Porthole |\n|---|---|---|---|\n",
+    );
+    for (name, times) in [
+        ("Porthole, nanoserver, process isolation", &nanoserver),
+        ("dockerd, Debian's Wine as it is", &stock),
+        ("dockerd, Porthole's kernel package and C:", &same),
+        ("dockerd, `true`", &nothing),
+    ] {
+        table += &format!(
+            "| {name} | {} | {:.1} |\n",
+            times.cells(),
+            times.median_ratio(&nanoserver)
+        );
+    }
+    Ok(table)
+}
+
+fn running_table(options: &Options, ours: &Docker) -> Result<String> {
+    const NAME: &str = "bench-running";
+    let start = || {
+        ours.ok([
+            "run",
+            "-d",
+            "--name",
+            NAME,
+            "porthole/nanoserver",
+            "ping",
+            "-t",
+            "127.0.0.1",
+        ])
+    };
+    start()?;
+    let exec = timing::repeat(options.runs, || {
+        ours.ok(["exec", NAME].iter().chain(EXIT)).map(drop)
+    })?;
+    ours.ok(["rm", "-f", NAME])?;
+    let (mut stop, mut remove) = (Times::default(), Times::default());
+    for _ in 0..options.runs.div_ceil(3) {
+        start()?;
+        stop.push(timed(|| ours.ok(["stop", NAME]))?);
+        ours.ok(["rm", NAME])?;
+        start()?;
+        remove.push(timed(|| ours.ok(["rm", "-f", NAME]))?);
+    }
+    Ok(format!(
+        "| command | median | p90 |\n|---|---|---|\n| `docker exec … cmd /c exit 0` | {} |\n\
+         | `docker stop` of `ping -t` | {} |\n| `docker rm -f` of a running container | {} |\n",
+        exec.cells(),
+        stop.cells(),
+        remove.cells()
+    ))
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+    let start = Instant::now();
+    work().context("a measured command failed")?;
+    Ok(start.elapsed())
+}
