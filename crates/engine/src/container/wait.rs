@@ -52,9 +52,12 @@ impl Waiting {
         let outcome = async move {
             let snapshot = until(&mut snapshots, met).await?;
             let state = &snapshot.container.state;
+            // A removal that was waited for and done is no failure, whatever went before.
+            let done = snapshot.removed && condition == WaitCondition::Removed;
+            let error = Some(state.error.clone()).filter(|error| !error.is_empty() && !done);
             Ok(WaitOutcome {
                 exit_code: state.exit_code,
-                error: Some(state.error.clone()).filter(|error| !error.is_empty()),
+                error,
             })
         };
         Self {

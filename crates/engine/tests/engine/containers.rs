@@ -270,10 +270,17 @@ async fn a_container_removes_itself_when_asked_to() {
     world.start("a").await.unwrap();
     assert_eq!(within(waiting.outcome()).await.unwrap().exit_code, 3);
     world.assert_nothing_left().await;
-    // Also when it could not be started.
+    // Also when it could not be started; the start's error is then no failure of the removal.
     request.config.cmd = Some(vec!["nothing.exe".to_owned()]);
     world.create_with(request).await.unwrap();
+    let waiting = world
+        .engine
+        .wait_container("a", WaitCondition::Removed)
+        .await
+        .unwrap();
     world.start("a").await.unwrap_err();
+    let outcome = within(waiting.outcome()).await.unwrap();
+    assert_eq!((outcome.exit_code, outcome.error), (127, None));
     assert!(world.store().containers().unwrap().is_empty());
     world.assert_nothing_left().await;
 }
