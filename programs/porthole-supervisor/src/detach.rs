@@ -1,10 +1,10 @@
 //! Leaving the process that started us.
 #![allow(unsafe_code)]
-// `fork` and `close_range` have no safe wrappers: both affect all of the process at once.
+// `fork`, `close_range` and signal masks have no safe wrappers: all affect the whole process.
 
 use std::fs;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -88,4 +88,27 @@ pub(crate) fn settle(log: &Path) -> Result<()> {
         .open("/proc/self/oom_score_adj")
         .and_then(|mut file| file.write_all(OOM_SCORE.as_bytes()));
     Ok(())
+}
+
+/// A descriptor that becomes readable when this process is asked to end, as every process is when
+/// the host shuts down. Whoever is started from here inherits the blocked signal; the silo's init
+/// gives its services the usual mask.
+pub(crate) fn termination() -> Result<OwnedFd> {
+    // SAFETY: an all-zero set is valid storage for `sigemptyset`.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    // SAFETY: the set and the signal's number are valid.
+    unsafe { libc::sigaddset(&raw mut set, libc::SIGTERM) };
+    // SAFETY: the set is valid; the old mask is not wanted.
+    let blocked =
+        unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    // SAFETY: the set is valid; -1 asks for a new descriptor.
+    let descriptor =
+        unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    if blocked != 0 || descriptor < 0 {
+        return Err(std::io::Error::last_os_error()).context("cannot wait for signals");
+    }
+    // SAFETY: the descriptor is new and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

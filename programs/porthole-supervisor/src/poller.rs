@@ -16,6 +16,8 @@ use crate::proxy;
 pub(crate) enum Source {
     /// The control socket.
     Listener,
+    /// The host's wish that this process end.
+    Termination,
     /// A client's connection.
     Client(u32),
     /// The channel to init.

@@ -1,7 +1,7 @@
 //! The supervisor's state, and the loop that everything happens in.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use porthole_sandbox::{Prepared, Report};
 use crate::agent::AgentLink;
 use crate::clients::Client;
 use crate::clock::Deadline;
+use crate::detach;
 use crate::ending::Cause;
 use crate::journal::note;
 use crate::lifecycle::{Change, State};
@@ -37,6 +38,7 @@ pub(crate) struct Supervisor {
     /// What the start will need, until then.
     prepared: Option<Result<Prepared>>,
     pub(crate) listener: UnixListener,
+    termination: OwnedFd,
     pub(crate) poller: Poller,
     pub(crate) state: State,
     pub(crate) clients: HashMap<u32, Client>,
@@ -69,11 +71,16 @@ impl Supervisor {
         poller
             .add(&listener, Source::Listener, Interest::READ)
             .context("cannot wait for connections")?;
+        let termination = detach::termination()?;
+        poller
+            .add(&termination, Source::Termination, Interest::READ)
+            .context("cannot wait for signals")?;
         Ok(Self {
             directory,
             prepared: Some(Prepared::new(silo::identity(&spec)).map_err(Into::into)),
             spec,
             listener,
+            termination,
             poller,
             state: State::Waiting,
             clients: HashMap::new(),
@@ -114,6 +121,7 @@ impl Supervisor {
     fn handle(&mut self, ready: Ready) {
         match ready.source {
             Source::Listener => self.accept_clients(),
+            Source::Termination => self.host_shuts_down(),
             Source::Client(number) => self.client_is_ready(number, ready.readable),
             Source::Init => self.init_reports(),
             Source::SiloEnd => self.silo_is_gone(),
@@ -126,6 +134,15 @@ impl Supervisor {
                 self.proxy
                     .relay(&mut self.poller, number, end, ready.readable);
             }
+        }
+    }
+
+    /// Ends the silo while there is time for its registry and exit record.
+    fn host_shuts_down(&mut self) {
+        let mut signal = [0; 128];
+        if rustix::io::read(&self.termination, &mut signal).is_ok() {
+            note!("asked to end by SIGTERM");
+            self.end_silo(Cause::Terminated);
         }
     }
 

@@ -212,6 +212,19 @@ impl Supervised {
         (client, begin.elapsed())
     }
 
+    /// The supervisor's process: the parent of the first in the silo's cgroup.
+    pub(crate) fn supervisor(&self) -> rustix::process::Pid {
+        let processes = cgroups(&self.spec.id)[0].join("cgroup.procs");
+        let processes = fs::read_to_string(processes).unwrap();
+        let init = processes.lines().next().unwrap();
+        let status = fs::read_to_string(format!("/proc/{init}/status")).unwrap();
+        let parent = status
+            .lines()
+            .find_map(|line| line.strip_prefix("PPid:"))
+            .unwrap();
+        rustix::process::Pid::from_raw(parent.trim().parse().unwrap()).unwrap()
+    }
+
     /// Ends the silo if it has not ended, and waits for that.
     pub(crate) fn terminate(&self) {
         if let Ok(mut stream) = UnixStream::connect(self.path(CONTROL_SOCKET)) {
