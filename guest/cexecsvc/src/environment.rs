@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::session::{self, SYSTEM_VARIABLES};
+use crate::sys::cpu;
 use crate::sys::registry::{Key, Root};
 
 /// Variables by their names' upper-case form, which is how Windows compares and sorts them.
@@ -32,8 +33,7 @@ impl Environment {
         if let Ok(key) = Key::open(Root::User, "Environment") {
             environment.add_registry(&key);
         }
-        // Known here first, and better than what an image's registry may hold from its build.
-        environment.set("NUMBER_OF_PROCESSORS", &owner.processors.to_string());
+        environment.add_processor(owner.processors);
         for (name, value) in requested {
             environment.set(name, value);
         }
@@ -95,7 +95,6 @@ impl Environment {
                 "Path",
                 r"C:\Windows\system32;C:\Windows;C:\Windows\System32\Wbem",
             ),
-            ("PROCESSOR_ARCHITECTURE", "AMD64"),
             ("ProgramData", r"C:\ProgramData"),
             ("ProgramFiles", r"C:\Program Files"),
             ("ProgramFiles(x86)", r"C:\Program Files (x86)"),
@@ -110,7 +109,18 @@ impl Environment {
             self.set(name, value);
         }
         self.set("COMPUTERNAME", &session::net_bios_name(owner.host_name));
-        self.set("PROCESSOR_IDENTIFIER", &session::processor_identifier());
+    }
+
+    /// Set after the registry's variables: an image's may be those of the machine that built it.
+    fn add_processor(&mut self, processors: u32) {
+        let (level, revision) = session::processor_version();
+        let vendor = cpu::vendor();
+        let identifier = format!("{}, {vendor}", session::processor_identifier());
+        self.set("NUMBER_OF_PROCESSORS", &processors.to_string());
+        self.set("PROCESSOR_ARCHITECTURE", "AMD64");
+        self.set("PROCESSOR_IDENTIFIER", &identifier);
+        self.set("PROCESSOR_LEVEL", &level);
+        self.set("PROCESSOR_REVISION", &revision);
     }
 
     fn add_account(&mut self, account: &str) {

@@ -162,30 +162,33 @@ pub(crate) fn configure(configuration: &Configuration) -> Outcome<()> {
 /// Sets computer and host names as `SetComputerNameEx` and a restart would.
 fn set_names(host_name: &str) -> Outcome<()> {
     const NAMES: &str = r"System\CurrentControlSet\Control\ComputerName";
+    const TCPIP: &str = r"System\CurrentControlSet\Services\Tcpip\Parameters";
     let net_bios = net_bios_name(host_name);
-    let stored = Key::create(
-        Root::Machine,
-        &format!(r"{NAMES}\ComputerName"),
-        Keeping::Stored,
-    )?;
-    stored.set_text("ComputerName", &net_bios)?;
-    let active = Key::create(
-        Root::Machine,
-        &format!(r"{NAMES}\ActiveComputerName"),
-        Keeping::Volatile,
-    )?;
-    active.set_text("ComputerName", &net_bios)?;
     let (host, domain) = host_name.split_once('.').unwrap_or((host_name, ""));
-    let tcpip = Key::create(
-        Root::Machine,
-        r"System\CurrentControlSet\Services\Tcpip\Parameters",
-        Keeping::Stored,
-    )?;
-    for name in ["Hostname", "NV Hostname"] {
-        tcpip.set_text(name, host)?;
-    }
-    for name in ["Domain", "NV Domain"] {
-        tcpip.set_text(name, domain)?;
+    let (stored, active) = (
+        format!(r"{NAMES}\ComputerName"),
+        format!(r"{NAMES}\ActiveComputerName"),
+    );
+    let values = [
+        (
+            stored.as_str(),
+            Keeping::Stored,
+            "ComputerName",
+            net_bios.as_str(),
+        ),
+        (
+            active.as_str(),
+            Keeping::Volatile,
+            "ComputerName",
+            net_bios.as_str(),
+        ),
+        (TCPIP, Keeping::Stored, "Hostname", host),
+        (TCPIP, Keeping::Stored, "NV Hostname", host),
+        (TCPIP, Keeping::Stored, "Domain", domain),
+        (TCPIP, Keeping::Stored, "NV Domain", domain),
+    ];
+    for (path, keeping, name, text) in values {
+        Key::ensure_text(Root::Machine, path, keeping, name, text)?;
     }
     Ok(())
 }
@@ -196,7 +199,13 @@ pub(crate) fn log_on(account: &str) -> Outcome<()> {
     const PROFILE: &str =
         r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList\S-1-5-21-0-0-0-1000";
     let profile = format!(r"C:\Users\{account}");
-    Key::create(Root::Machine, PROFILE, Keeping::Stored)?.set_text("ProfileImagePath", &profile)?;
+    Key::ensure_text(
+        Root::Machine,
+        PROFILE,
+        Keeping::Stored,
+        "ProfileImagePath",
+        &profile,
+    )?;
     let variables = Key::create(Root::User, "Volatile Environment", Keeping::Volatile)?;
     variables.set_text("APPDATA", &format!(r"{profile}\AppData\Roaming"))?;
     variables.set_text("LOCALAPPDATA", &format!(r"{profile}\AppData\Local"))?;
@@ -213,7 +222,6 @@ pub(crate) fn net_bios_name(host_name: &str) -> String {
 /// Describes the hardware in the registry, which programs read (Node.js: `os.cpus()`).
 pub(crate) fn describe_hardware(processors: u32) -> Outcome<()> {
     const SYSTEM: &str = r"Hardware\Description\System";
-    let (family, model, stepping) = cpu::signature();
     let (vendor, brand, megahertz) = (cpu::vendor(), cpu::brand(), megahertz());
     let identifier = processor_identifier();
     let system = Key::create(Root::Machine, SYSTEM, Keeping::Volatile)?;
@@ -230,20 +238,18 @@ pub(crate) fn describe_hardware(processors: u32) -> Outcome<()> {
         Key::create(Root::Machine, &floating, Keeping::Volatile)?
             .set_text("Identifier", &identifier)?;
     }
-    let variables = Key::create(Root::Machine, SYSTEM_VARIABLES, Keeping::Stored)?;
-    variables.set_text("PROCESSOR_ARCHITECTURE", "AMD64")?;
-    variables.set_text("PROCESSOR_IDENTIFIER", &format!("{identifier}, {vendor}"))?;
-    variables.set_text("PROCESSOR_LEVEL", &family.to_string())?;
-    variables.set_text(
-        "PROCESSOR_REVISION",
-        &format!("{:04x}", model << 8 | stepping),
-    )?;
-    variables.set_text("NUMBER_OF_PROCESSORS", &processors.to_string())
+    Ok(())
 }
 
 /// The key with the variables of every user.
 pub(crate) const SYSTEM_VARIABLES: &str =
     r"System\CurrentControlSet\Control\Session Manager\Environment";
+
+/// What the variables `PROCESSOR_LEVEL` and `PROCESSOR_REVISION` say.
+pub(crate) fn processor_version() -> (String, String) {
+    let (family, model, stepping) = cpu::signature();
+    (family.to_string(), format!("{:04x}", model << 8 | stepping))
+}
 
 /// For example `Intel64 Family 6 Model 143 Stepping 8`.
 pub(crate) fn processor_identifier() -> String {

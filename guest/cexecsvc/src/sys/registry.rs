@@ -54,6 +54,14 @@ unsafe extern "system" {
         access: u32,
         key: *mut HKEY,
     ) -> u32;
+    fn RegQueryValueExW(
+        key: HKEY,
+        name: *const u16,
+        reserved: *const u32,
+        kind: *mut u32,
+        data: *mut u8,
+        length: *mut u32,
+    ) -> u32;
     fn RegSetValueExW(
         key: HKEY,
         name: *const u16,
@@ -130,6 +138,41 @@ impl Key {
         let code = unsafe { RegOpenKeyExW(root.key(), path.as_ptr(), 0, KEY_READ, &raw mut key) };
         succeeded("RegOpenKeyEx", code)?;
         Ok(Self(key))
+    }
+
+    /// Makes sure that the string `name` of the key `path` is `text`.
+    ///
+    /// Nothing is written when it is already: wineserver writes a hive's whole file anew at the
+    /// silo's end if anything in it was written.
+    pub(crate) fn ensure_text(
+        root: Root,
+        path: &str,
+        keeping: Keeping,
+        name: &str,
+        text: &str,
+    ) -> Outcome<()> {
+        if Self::open(root, path).is_ok_and(|key| key.has_text(name, text)) {
+            return Ok(());
+        }
+        Self::create(root, path, keeping)?.set_text(name, text)
+    }
+
+    fn has_text(&self, name: &str, text: &str) -> bool {
+        let (name, expected) = (wide(name), bytes(&wide(text)));
+        let mut data = vec![0; expected.len()];
+        let (mut kind, mut length) = (0, u32::try_from(data.len()).unwrap_or(0));
+        // SAFETY: the buffer is as long as stated.
+        let code = unsafe {
+            RegQueryValueExW(
+                self.0,
+                name.as_ptr(),
+                std::ptr::null(),
+                &raw mut kind,
+                data.as_mut_ptr(),
+                &raw mut length,
+            )
+        };
+        code == ERROR_SUCCESS && kind == REG_SZ && length as usize == data.len() && data == expected
     }
 
     /// Sets a string.
