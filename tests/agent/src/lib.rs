@@ -3,13 +3,11 @@
 //! Nothing of the supervisor is used: what fails here is the agent's fault or Wine's.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, Stdio as Redirect};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,12 +18,14 @@ use porthole_protocol::agent::{
 use porthole_protocol::{ConsoleSize, Hello, WindowsError, frame};
 use tempfile::TempDir;
 
-/// Where kernel package, layers and registries lie: `PORTHOLE_DEV_TREE`, else the usual place of
-/// a developer's machine. A data root in which a container has run will do.
-fn tree() -> PathBuf {
-    std::env::var_os("PORTHOLE_DEV_TREE")
-        .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from)
-}
+use crate::place::{files, probes, registry, tree};
+use crate::process::Output;
+
+mod place;
+mod process;
+
+pub use place::unable;
+pub use process::Process;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,26 +55,6 @@ pub struct Wanted {
     pub console: Option<ConsoleSize>,
 }
 
-/// A running process with the supervisor's ends of its streams.
-#[derive(Debug)]
-pub struct Process {
-    /// Its key.
-    pub key: ProcessKey,
-    /// Its Windows process ID.
-    pub pid: u32,
-    /// Towards it; closed by `None`.
-    pub stdin: Option<File>,
-    stdout: Output,
-    stderr: Option<Output>,
-}
-
-/// What arrives on a stream, while it arrives.
-#[derive(Debug)]
-struct Output {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    reader: JoinHandle<()>,
-}
-
 /// What a process left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
@@ -84,51 +64,6 @@ pub struct Left {
     pub stdout: String,
     /// What it wrote as errors.
     pub stderr: String,
-}
-
-/// Where the probes are: `PORTHOLE_PROBES`, else where `cargo xtask guest` puts them.
-fn probes() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guest/probes");
-    std::env::var_os("PORTHOLE_PROBES").map_or(built, PathBuf::from)
-}
-
-/// The entry of `directory` named `base`, or, in a data root, whose names are digests, the first
-/// that holds `proof`.
-fn entry(directory: &Path, base: &str, proof: &str) -> Result<PathBuf> {
-    let named = directory.join(base);
-    if named.join(proof).exists() {
-        return Ok(named);
-    }
-    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let found = paths.into_iter().find(|path| path.join(proof).exists());
-    found.with_context(|| format!("no {proof} in {}", directory.display()))
-}
-
-/// The files of `base`, a layer with the agent.
-fn files(base: &str) -> Result<PathBuf> {
-    let agent = "Files/Windows/System32/cexecsvc.exe";
-    Ok(entry(&tree().join("layers"), base, agent)?.join("Files"))
-}
-
-/// The merged registry of `base`.
-fn registry(base: &str) -> Result<PathBuf> {
-    entry(&tree().join("registry"), base, "system.reg")
-}
-
-/// Why silos cannot be made here, if they cannot.
-#[must_use]
-pub fn unable() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("needs root".to_owned());
-    }
-    let probe = probes().join("cat.exe");
-    if !probe.exists() {
-        return Some(format!("needs {}", probe.display()));
-    }
-    let missing = files("nanoserver").and(registry("nanoserver")).err();
-    missing.map(|error| format!("needs a base image: {error:#}"))
 }
 
 impl Silo {
@@ -374,74 +309,6 @@ impl Silo {
     fn note(&mut self, event: &Event) {
         let &Event::Exited { process, exit_code } = event;
         self.exits.push((process, exit_code));
-    }
-}
-
-impl Output {
-    /// Reads `file` until all writers are gone.
-    fn of(mut file: File) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&bytes);
-        let reader = std::thread::spawn(move || {
-            let mut piece = [0; 64 << 10];
-            while let Ok(count @ 1..) = file.read(&mut piece) {
-                if let Ok(mut bytes) = shared.lock() {
-                    bytes.extend_from_slice(&piece[..count]);
-                }
-            }
-        });
-        Self { bytes, reader }
-    }
-
-    fn now(&self) -> String {
-        let bytes = self
-            .bytes
-            .lock()
-            .map(|bytes| bytes.clone())
-            .unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    fn all(self) -> Result<String> {
-        let Self { bytes, reader } = self;
-        ensure!(reader.join().is_ok(), "a reader panicked");
-        let bytes = bytes.lock().map(|bytes| bytes.clone()).unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-}
-
-impl Process {
-    /// Waits until the program has written `text` to its output.
-    ///
-    /// # Errors
-    /// When it has not within some seconds.
-    pub fn wait_for_output(&mut self, text: &str) -> Result<()> {
-        let started = Instant::now();
-        while !self.stdout.now().contains(text) {
-            ensure!(
-                started.elapsed() < PATIENCE,
-                "no {text:?} in {:?}",
-                self.stdout.now()
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(())
-    }
-
-    /// What the program has written to its output so far.
-    #[must_use]
-    pub fn output(&self) -> String {
-        self.stdout.now()
-    }
-
-    /// Writes input.
-    ///
-    /// # Errors
-    /// When the program has closed its input.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let stdin = self.stdin.as_mut().context("input is closed")?;
-        stdin.write_all(bytes)?;
-        Ok(())
     }
 }
 
