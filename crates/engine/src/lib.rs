@@ -18,6 +18,7 @@ mod file_watch;
 pub mod filter;
 pub mod image;
 pub mod network;
+mod patience;
 mod process_error;
 mod records;
 mod registry;

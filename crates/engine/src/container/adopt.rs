@@ -14,6 +14,7 @@ use crate::container::state::{Phase, Step};
 use crate::container::task::Task;
 use crate::error::Result;
 use crate::exec;
+use crate::patience::patiently;
 use crate::process_error;
 
 /// The Compute Service counts a system's processes from one, and a start makes the main process
@@ -46,7 +47,7 @@ impl Task {
 
     async fn take_up_running(&mut self) -> Result<()> {
         let container = self.handle.ledger.read();
-        let system = match self.context.compute.open(&container.id).await {
+        let system = match patiently(|| self.context.compute.open(&container.id)).await {
             Ok(system) => system,
             Err(error) => {
                 self.give_up(&Ending::Lost(error.to_string())).await;
@@ -54,7 +55,7 @@ impl Task {
             }
         };
         let main = container.state.main_process.unwrap_or(MAIN_PROCESS);
-        match system.open_process(main).await {
+        match patiently(|| system.open_process(main)).await {
             Ok(main) => {
                 self.run_with(Live { system, main });
                 exec::adopt::take_up(&self.context, &self.handle).await;
@@ -74,8 +75,8 @@ impl Task {
     /// is undone.
     async fn take_up_starting(&mut self) -> Result<()> {
         let container = self.handle.ledger.read();
-        if let Ok(system) = self.context.compute.open(&container.id).await {
-            if let Ok(main) = system.open_process(MAIN_PROCESS).await {
+        if let Ok(system) = patiently(|| self.context.compute.open(&container.id)).await {
+            if let Ok(main) = patiently(|| system.open_process(MAIN_PROCESS)).await {
                 let endpoint = self.context.network.endpoint(&container.id).await?;
                 return self
                     .started(launch::Launched::found(Live { system, main }, endpoint))
@@ -100,7 +101,7 @@ impl Task {
 
     /// Closes a compute system that outlived what it was for.
     async fn discard_system(&mut self) {
-        match self.context.compute.open(&self.handle.id).await {
+        match patiently(|| self.context.compute.open(&self.handle.id)).await {
             Ok(system) => launch::discard(system.as_ref()).await,
             Err(error) if error.kind() == ErrorKind::SystemNotFound => {}
             Err(error) => {

@@ -1,7 +1,6 @@
 //! How a container's run ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use porthole_compute_service::ErrorKind;
 use porthole_compute_service::system::{ComputeService, ComputeSystem};
@@ -10,15 +9,13 @@ use time::OffsetDateTime;
 
 use crate::container::record::Container;
 use crate::exec::record::ExecPhase;
+use crate::patience::{patiently, pause};
 
 /// The exit code that is shown when none is known.
 const UNKNOWN: u32 = u32::MAX;
 
 /// `ERROR_PROCESS_ABORTED`: what Windows shows for a container that was terminated.
 const ABORTED: u32 = 1067;
-
-/// How long to wait before asking a Compute Service again that could not be reached.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +37,10 @@ pub(crate) async fn of(
             Err(error) if error.kind() == ErrorKind::ServiceNotAvailable => {}
             Err(error) => return Ending::Lost(error.to_string()),
         }
-        tokio::time::sleep(ASK_AGAIN).await;
-        match compute.open(system.id()).await {
+        pause().await;
+        match patiently(|| compute.open(system.id())).await {
             Ok(opened) => system = opened,
-            Err(error) if error.kind() == ErrorKind::SystemNotFound => {
-                return Ending::Lost(error.to_string());
-            }
-            Err(error) => tracing::debug!(%error, "the compute service cannot be reached yet"),
+            Err(error) => return Ending::Lost(error.to_string()),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::container::handle::Handle;
 use crate::context::Context;
 use crate::exec::record::ExecPhase;
 use crate::exec::start;
+use crate::patience::patiently;
 use crate::process_error;
 
 /// Follows execs that run. One whose start was under way counts as not started: the client that
@@ -14,13 +15,16 @@ pub(crate) async fn take_up(context: &Arc<Context>, handle: &Arc<Handle>) {
     let Ok(live) = handle.live() else { return };
     for exec in handle.ledger.read().execs.values() {
         match exec.phase {
-            ExecPhase::Running { process, .. } => match live.system.open_process(process).await {
-                Ok(process) => start::spawn_watch(context, handle, exec.id.clone(), process),
-                Err(error) => {
-                    tracing::warn!(container = handle.id, exec = exec.id, %error, "exec is lost");
-                    start::set_phase(handle, &exec.id, ExecPhase::Exited { code: u32::MAX }).await;
+            ExecPhase::Running { process, .. } => {
+                match patiently(|| live.system.open_process(process)).await {
+                    Ok(process) => start::spawn_watch(context, handle, exec.id.clone(), process),
+                    Err(error) => {
+                        tracing::warn!(container = handle.id, exec = exec.id, %error, "exec is lost");
+                        start::set_phase(handle, &exec.id, ExecPhase::Exited { code: u32::MAX })
+                            .await;
+                    }
                 }
-            },
+            }
             ExecPhase::Starting => {
                 let code = process_error::UNKNOWN;
                 start::set_phase(handle, &exec.id, ExecPhase::Exited { code }).await;

@@ -16,6 +16,7 @@ use crate::container::{command, events, task, user};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec::record::{Exec, ExecPhase, StartExec};
+use crate::patience::{patiently, pause};
 use crate::process_error;
 
 /// How long the end of the output waits for the exit code, which clients ask for next.
@@ -199,11 +200,16 @@ async fn exit_code(
             Err(error) if error.kind() == compute::ErrorKind::ServiceNotAvailable => {}
             Err(_) => return None,
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let Ok(system) = context.compute.open(&handle.id).await else {
-            continue;
-        };
-        match system.open_process(process.id()).await {
+        pause().await;
+        let reopened = patiently(async || {
+            context
+                .compute
+                .open(&handle.id)
+                .await?
+                .open_process(process.id())
+                .await
+        });
+        match reopened.await {
             Ok(opened) => process = opened,
             Err(_) => return None,
         }
