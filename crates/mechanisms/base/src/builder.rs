@@ -95,8 +95,7 @@ pub fn build(
     }
     sources.fetch(progress)?;
     let stage = Stage::prepare(&cache, &sources, progress)?;
-    progress.begin("building the kernel package", 0);
-    let kernel = kernel::install(&kernels, &cache, &sources, &stage.system_64())?;
+    let kernel = kernel::install(&kernels, &cache, &sources, &stage.system_64(), progress)?;
     let prefix = Prefix::prepare(
         &cache,
         &kernel.root(),

@@ -13,6 +13,7 @@ use crate::cache::{self, Cache};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::kernel_list::{self, KernelList};
 use crate::manifest::Manifest;
+use crate::progress::Progress;
 use crate::sources::Sources;
 
 /// Installs the kernel package of `sources` in `kernels`, if it is not there, and makes it current.
@@ -22,10 +23,12 @@ pub(crate) fn install(
     cache: &Cache,
     sources: &Sources,
     system_directory: &Path,
+    progress: &dyn Progress,
 ) -> Result<KernelPackage> {
     let id = id(sources);
     let directory = kernels.join(&id);
     if !directory.join(DESCRIPTION_FILE).exists() {
+        progress.begin("building the kernel package", 0);
         let temporary = cache.temporary("kernel")?;
         build(&temporary, &id, cache, sources, system_directory)?;
         if directory.exists() {

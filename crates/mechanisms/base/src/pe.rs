@@ -34,12 +34,19 @@ struct Kept {
 
 /// The file without debug data; unchanged when it is no PE file or has none. `name` is for errors.
 pub(crate) fn strip<'a>(name: &str, file: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-    if !file.starts_with(b"MZ") {
+    if !file.starts_with(b"MZ") || is_16_bit(file) {
         return Ok(Cow::Borrowed(file));
     }
     stripped(file)
         .map(Cow::Owned)
         .map_err(|problem| Error::malformed("strip PE file", name, problem))
+}
+
+/// Whether it is of the older form of executable, as bitmap fonts are.
+fn is_16_bit(file: &[u8]) -> bool {
+    let header = u32_at(file, 0x3c).map(index).unwrap_or_default();
+    file.get(header..)
+        .is_some_and(|header| header.starts_with(b"NE"))
 }
 
 fn stripped(file: &[u8]) -> Result<Vec<u8>, &'static str> {
@@ -281,6 +288,11 @@ mod tests {
     #[test]
     fn other_files_stay() {
         assert_eq!(&*strip("x.nls", b"whatever").unwrap(), b"whatever");
+        let mut font = vec![0; 0x100];
+        put(&mut font, 0, b"MZ");
+        put(&mut font, 0x3c, &0x80u32.to_le_bytes());
+        put(&mut font, 0x80, b"NE");
+        assert_eq!(&*strip("x.fon", &font).unwrap(), font);
     }
 
     #[test]

@@ -58,9 +58,13 @@ impl Throwaway {
             .open(&log)
             .at("open log", &log)?;
         let errors = output.try_clone().at("open log", &log)?;
-        let mut command = Command::new("unshare");
+        // Both ends with this process, however that ends.
+        let mut command = Command::new("setpriv");
         command
             .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
                 "--mount",
                 "--pid",
                 "--fork",
@@ -79,7 +83,7 @@ impl Throwaway {
             .stdout(output)
             .stderr(errors);
         command.spawn().map_err(|error| {
-            Error::new(ErrorKind::Tool, "start", "unshare", "it cannot be started")
+            Error::new(ErrorKind::Tool, "start", "setpriv", "it cannot be started")
                 .with_source(error)
         })
     }
