@@ -18,18 +18,8 @@ pub(crate) async fn remove(
     options: RemoveImage,
 ) -> Result<Vec<RemovedImage>> {
     let image = context.records.find_image(name).await?;
-    let by_id = is_beginning_of_id(&image, name);
-    let names = image.tags.len() + image.digests.len();
-    if by_id {
-        if repositories(&image) > 1 && !options.force {
-            return Err(conflict(
-                &image,
-                "must be forced",
-                "image is referenced in multiple repositories",
-            ));
-        }
-        check_use(context, &image, options.force)?;
-        return delete(context, &image, Vec::new()).await;
+    if is_beginning_of_id(&image, name) {
+        return remove_by_id(context, &image, options).await;
     }
     let reference: Reference =
         name.parse()
@@ -37,30 +27,50 @@ pub(crate) async fn remove(
             .map_err(|error: porthole_store::Error| {
                 Error::invalid(error.to_string()).with_source(error)
             })?;
-    let last = names == 1;
-    if last
-        && !options.force
-        && let Some(user) = users(context, &image).first()
-    {
-        return Err(Error::conflict(format!(
-            "conflict: unable to remove repository reference \"{name}\" (must force) - container {} is using \
-             its referenced image {}",
-            short(&user.id),
-            image.id.short()
-        )));
+    remove_name(context, &image, name, &reference, options).await
+}
+
+async fn remove_by_id(
+    context: &Context,
+    image: &Image,
+    options: RemoveImage,
+) -> Result<Vec<RemovedImage>> {
+    if repositories(image) > 1 && !options.force {
+        let reason = "image is referenced in multiple repositories";
+        return Err(conflict(image, "must be forced", reason));
     }
-    if last && users(context, &image).is_empty() {
-        return delete(context, &image, Vec::new()).await;
+    check_use(context, image, options.force)?;
+    delete(context, image, Vec::new()).await
+}
+
+/// Removes a name; with its last name an image goes that nothing uses.
+async fn remove_name(
+    context: &Context,
+    image: &Image,
+    given: &str,
+    reference: &Reference,
+    options: RemoveImage,
+) -> Result<Vec<RemovedImage>> {
+    let users = users(context, image);
+    if image.tags.len() + image.digests.len() == 1 {
+        match users.first() {
+            None => return delete(context, image, Vec::new()).await,
+            Some(user) if !options.force => {
+                return Err(Error::conflict(format!(
+                    "conflict: unable to remove repository reference \"{given}\" (must force) - container {} is \
+                     using its referenced image {}",
+                    short(&user.id),
+                    image.id.short()
+                )));
+            }
+            Some(_) => {}
+        }
     }
     let untagged = context.records.untag(reference.clone()).await?;
-    publish(context, &image, "untag", &reference.to_string());
-    let mut removed = vec![RemovedImage::Untagged(reference.to_string())];
-    if untagged.remaining == 0
-        && !users(context, &image)
-            .iter()
-            .any(|user| user.state.is_running())
-    {
-        removed = delete(context, &image, removed).await?;
+    publish(context, image, "untag", &reference.to_string());
+    let removed = vec![RemovedImage::Untagged(reference.to_string())];
+    if untagged.remaining == 0 && !users.iter().any(|user| user.state.is_running()) {
+        return delete(context, image, removed).await;
     }
     Ok(removed)
 }
