@@ -25,6 +25,8 @@ use crate::sys::wineserver;
 /// Windows. For a visible one Wine starts explorer.exe with the first window.
 pub(crate) const DESKTOP: &str = r"Service-0x0-3e7$\Default";
 
+const ERROR_NOT_SUPPORTED: u32 = 50;
+
 /// One program with its descendants.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -34,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) process: Process,
     /// Its processes.
     pub(crate) job: Job,
+    /// Whether somebody sees its console.
+    visible: bool,
     /// Its console, until the first process has ended.
     console: Mutex<Option<Reference>>,
 }
@@ -75,6 +79,7 @@ impl Programs {
             key: request.process,
             process: started.process,
             job,
+            visible: matches!(request.stdio, Stdio::Console { .. }),
             console: Mutex::new(Some(streams.console)),
         });
         let mut programs = self.lock();
@@ -133,6 +138,9 @@ impl Programs {
     /// Resizes a program's console.
     pub(crate) fn resize(&self, key: ProcessKey, size: ConsoleSize) -> Outcome<()> {
         let program = self.find(key)?;
+        if !program.visible {
+            return Err(Failure::new("ResizePseudoConsole", ERROR_NOT_SUPPORTED));
+        }
         // The agent can attach itself to one console at a time.
         let _turn = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
         let console = program.console().as_ref().map(Reference::try_clone);

@@ -81,3 +81,25 @@ fn a_control_c_key_reaches_the_program() -> Result<()> {
     assert_eq!(left.exit_code, 100, "{:?}", left.stdout);
     Ok(())
 }
+
+#[test]
+fn a_program_with_pipes_has_nothing_to_resize() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let command_line = r"C:\probes\cat.exe".to_owned();
+    let process = silo.create(&Wanted {
+        command_line,
+        ..Wanted::default()
+    })?;
+    let refused = silo
+        .ask(Command::Resize {
+            process: process.key,
+            size: SIZE,
+        })?
+        .err();
+    assert_eq!(refused.map(|error| error.code), Some(50));
+    Ok(())
+}
