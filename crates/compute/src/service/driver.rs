@@ -4,69 +4,22 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{self, ExitRecord, Limits};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{self, Refusal};
 use crate::phase::{Change, Phase};
 use crate::policy::{self, Request, Verdict};
 use crate::service::backend::Note;
-use crate::service::call::{call, failed};
+use crate::service::call::call;
+use crate::service::failure::{denied, ended_meanwhile, failed, not_written, overtaken};
+use crate::service::listener::listen;
+use crate::service::order::{Message, Order, Reply, Sent};
 use crate::service::snapshot::Shared;
 use crate::system::Event;
-use crate::timeout;
-use crate::wire::{Connection, WireError};
-
-/// What a handle asks a driver to do.
-pub(crate) enum Order {
-    Start,
-    ShutDown,
-    Terminate,
-    Pause,
-    Resume,
-    Modify(hcs::ModifySettingRequest),
-    Close,
-}
-
-impl Order {
-    const fn request(&self) -> Request {
-        match self {
-            Self::Start => Request::Start,
-            Self::ShutDown => Request::ShutDown,
-            Self::Terminate => Request::Terminate,
-            Self::Pause => Request::Pause,
-            Self::Resume => Request::Resume,
-            Self::Modify(_) => Request::Modify,
-            Self::Close => Request::Close,
-        }
-    }
-}
-
-type Reply = oneshot::Sender<Result<()>>;
-
-/// What a driver is told.
-pub(crate) enum Message {
-    /// A handle's order.
-    Order(Order, Reply),
-    /// The supervisor's answer to an order.
-    Answered(Sent, Result<(), WireError>),
-    /// The supervisor's event.
-    Event(supervisor::Event),
-    /// No more events will come.
-    Lost,
-}
-
-/// A request under way, with what its success changes.
-pub(crate) enum Sent {
-    Start(Reply),
-    Terminate,
-    Change(Request, Change, Note, Reply),
-    Limits(Limits, Reply),
-    ShutDown(Reply),
-}
+use crate::wire::WireError;
 
 /// The task's state.
 pub(crate) struct Driver {
@@ -257,18 +210,18 @@ impl Driver {
                     result.map_err(|error| failed(&shared, Request::ShutDown, error)),
                 );
             }
-            (Sent::Limits(limits, reply), Ok(())) => {
-                let kept = shared.supervised.keep_limits(&limits).await;
-                self.limits = limits;
-                answer(
-                    reply,
-                    kept.map_err(|error| not_written(&shared, Request::Modify, error)),
-                );
-            }
+            (Sent::Limits(limits, reply), Ok(())) => self.limits_changed(limits, reply).await,
             (Sent::Limits(_, reply), Err(error)) => {
                 answer(reply, Err(failed(&shared, Request::Modify, error)));
             }
         }
+    }
+
+    async fn limits_changed(&mut self, limits: Limits, reply: Reply) {
+        let kept = self.shared.supervised.keep_limits(&limits).await;
+        self.limits = limits;
+        let kept = kept.map_err(|error| not_written(&self.shared, Request::Modify, error));
+        answer(reply, kept);
     }
 
     /// A system whose start failed ends, and holds nothing when the caller learns of it.
@@ -410,58 +363,4 @@ impl Driver {
 /// Answers a request; a client that has gone is not an error.
 fn answer(reply: Reply, result: Result<()>) {
     let _ = reply.send(result);
-}
-
-/// The error of a request that the phase does not allow.
-pub(crate) fn denied(shared: &Shared, request: Request, kind: ErrorKind, phase: Phase) -> Error {
-    shared.error(kind, request, format!("the system is {}", phase.name()))
-}
-
-fn overtaken(shared: &Shared, request: Request) -> Error {
-    let phase = shared.phase();
-    if phase.is_over() {
-        ended_meanwhile(shared, request)
-    } else {
-        denied(shared, request, ErrorKind::InvalidState, phase)
-    }
-}
-
-fn ended_meanwhile(shared: &Shared, request: Request) -> Error {
-    let message = "the system ended while the operation was under way";
-    shared.error(ErrorKind::UnexpectedExit, request, message)
-}
-
-fn not_written(shared: &Shared, request: Request, error: std::io::Error) -> Error {
-    shared
-        .error(
-            ErrorKind::Host,
-            request,
-            "cannot write the service's own records",
-        )
-        .with_source(error)
-}
-
-/// Passes the supervisor's events on until there are no more.
-async fn listen(shared: Arc<Shared>, outbox: mpsc::UnboundedSender<Message>) {
-    let watch = async {
-        let stream = shared.supervised.connect().await?;
-        let connection = Connection::open(stream).await?;
-        connection.watch().await
-    };
-    match tokio::time::timeout(timeout::SUPERVISOR_APPEARS, watch).await {
-        Ok(Ok(mut events)) => {
-            while let Some(Ok(event)) = events.next().await {
-                let _ = outbox.send(Message::Event(event));
-            }
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(
-                system = shared.id,
-                error = &error as &dyn std::error::Error,
-                "no supervisor"
-            );
-        }
-        Err(_) => tracing::warn!(system = shared.id, "the supervisor does not answer"),
-    }
-    let _ = outbox.send(Message::Lost);
 }

@@ -11,8 +11,8 @@ use porthole_protocol::{ConsoleSize, ControlEvent};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{self, Request, Verdict};
-use crate::service::call::{call, failed};
-use crate::service::driver::denied;
+use crate::service::call::call;
+use crate::service::failure::{denied, failed};
 use crate::service::snapshot::{ProcessState, Shared};
 use crate::system::{Process, Stdio, Wanted};
 use crate::wire::Connection;
