@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::future::Future;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Held, locked, by the running service.
+/// Held, locked, by the running service; names its process.
 const LOCK: &str = "compute.lock";
 
 /// The supervisor, beside this program.
@@ -95,7 +95,11 @@ fn lock(exec_root: &Path) -> Result<Option<File>> {
         .open(&path);
     let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(lock)),
+        Ok(()) => {
+            lock.set_len(0)?;
+            (&lock).write_all(std::process::id().to_string().as_bytes())?;
+            Ok(Some(lock))
+        }
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
