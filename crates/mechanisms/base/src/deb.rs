@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use liblzma::read::XzDecoder;
@@ -22,11 +23,12 @@ pub(crate) enum Content {
 }
 
 /// Calls `wanted` with the path of each file of the package (without a leading `./`), and `take`
-/// with path and content of those that are. Also gives `take` the time of last change, in seconds.
+/// with path and content of those that are, until it breaks off. Also gives `take` the time of last
+/// change, in seconds.
 pub(crate) fn read(
     path: &Path,
     mut wanted: impl FnMut(&str) -> bool,
-    mut take: impl FnMut(&str, Content, u64) -> Result<()>,
+    mut take: impl FnMut(&str, Content, u64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let file = BufReader::with_capacity(1 << 20, File::open(path).at("open package", path)?);
     let mut archive = tar::Archive::new(XzDecoder::new(data_member(file, path)?));
@@ -56,7 +58,9 @@ pub(crate) fn read(
         } else {
             continue;
         };
-        take(name, content, time)?;
+        if take(name, content, time)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -146,7 +150,7 @@ mod tests {
                     Content::Link(target) => format!("-> {target}"),
                 };
                 names.push(format!("{name} {what} {time}"));
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             },
         )?;
         Ok(names)

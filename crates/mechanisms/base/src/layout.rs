@@ -68,6 +68,17 @@ const SPELLINGS: [(&str, &str); 15] = [
     ("tasks", "Tasks"),
 ];
 
+/// Every first process of a silo asks for Wine's boot program.
+const BOOT_PROGRAM: &str = "Windows/System32/wineboot.exe";
+
+/// A file that is refused as a program before a process is made for it, which spares each container
+/// some 9 ms. The guest agent does what the boot program would.
+fn boot_program() -> Vec<u8> {
+    let mut bytes = b"MZ".to_vec();
+    bytes.resize(64, 0);
+    bytes
+}
+
 /// Lays a base out.
 pub(crate) struct Layout<'a> {
     pub(crate) kind: BaseKind,
@@ -109,6 +120,7 @@ impl Layout<'_> {
             fs::copy(program, &target).at("copy program", program)?;
             self.set_time(&target)?;
         }
+        self.write(BOOT_PROGRAM, &boot_program())?;
         self.write("License.txt", licence.as_bytes())?;
         for (path, bytes) in hives {
             self.write(path.strip_prefix("Files/").unwrap_or(path), bytes)?;

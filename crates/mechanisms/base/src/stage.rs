@@ -1,6 +1,8 @@
 //! Wine's PE side as System32 and SysWOW64 hold it: stripped, with the data that it reads.
 
 use std::fs::{self, File, FileTimes};
+use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -170,21 +172,22 @@ fn make_directory(parent: &Path, name: &str) -> Result<PathBuf> {
 
 /// Writes the files that have a place to it, with the times that the package gives them.
 fn unpack(deb: &Path, place: &dyn Fn(&str) -> Option<PathBuf>) -> Result<()> {
-    let is_direct = |path: &Path| path.file_name().is_some();
-    let wanted =
-        |path: &str| !path.ends_with('/') && place(path).is_some_and(|path| is_direct(&path));
+    let wanted = |path: &str| !path.ends_with('/') && place(path).is_some();
     deb::read(deb, wanted, |path, content, time| {
-        let (Content::File(bytes), Some(target)) = (content, place(path)) else {
-            return Ok(());
-        };
-        let bytes = changed(path, bytes)?;
-        let bytes = pe::strip(path, &bytes)?;
-        let mut file = File::create(&target).at("write", &target)?;
-        std::io::Write::write_all(&mut file, &bytes).at("write", &target)?;
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
-        file.set_times(FileTimes::new().set_modified(time).set_accessed(time))
-            .at("set time of", &target)
+        if let (Content::File(bytes), Some(target)) = (content, place(path)) {
+            let bytes = changed(path, bytes)?;
+            write(&target, &pe::strip(path, &bytes)?, time)?;
+        }
+        Ok(ControlFlow::Continue(()))
     })
+}
+
+fn write(target: &Path, bytes: &[u8], time: u64) -> Result<()> {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
+    let mut file = File::create(target).at("write", target)?;
+    file.write_all(bytes).at("write", target)?;
+    file.set_times(FileTimes::new().set_modified(time).set_accessed(time))
+        .at("set time of", target)
 }
 
 /// What is changed in Wine's files beside debug data.

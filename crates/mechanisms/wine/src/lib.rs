@@ -16,4 +16,4 @@ pub mod registry;
 pub use build::{Variant, WineBuild, WineBuildMismatch};
 pub use error::{Error, ErrorKind, Result};
 pub use kernel::{KernelDescription, KernelPackage};
-pub use registry::{CachedRegistry, RegistryCache};
+pub use registry::{CachedRegistry, Identity, RegistryCache};

@@ -4,6 +4,7 @@
 //! the chain's ID, so that a container costs a copy of three files.
 
 mod chain;
+mod identity;
 mod layer_file;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,6 +13,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
+
+pub use identity::Identity;
 
 /// `REGISTRY\Machine`.
 pub const SYSTEM_FILE: &str = "system.reg";
@@ -81,22 +84,37 @@ impl CachedRegistry {
         &self.directory
     }
 
-    /// Copies it to `target`, which must not exist or be empty. Either all of it is there
-    /// afterwards or nothing.
+    /// Copies it to `target`, which must not exist or be empty, as the registry of the container that
+    /// `identity` says. Either all of it is there afterwards or nothing.
+    ///
+    /// # Errors
+    /// A failure of the file system.
+    pub fn clone_for(&self, target: &Path, identity: &Identity) -> Result<()> {
+        self.copy(target, &identity.sections())
+    }
+
+    /// As [`CachedRegistry::clone_for`], for nobody in particular: the guest agent writes what is
+    /// missing.
     ///
     /// # Errors
     /// A failure of the file system.
     pub fn clone_into(&self, target: &Path) -> Result<()> {
+        self.copy(target, b"")
+    }
+
+    /// Copies the files, with `sections` at the end of `system.reg`.
+    fn copy(&self, target: &Path, sections: &[u8]) -> Result<()> {
         let mut files = Vec::with_capacity(FILES.len());
         for name in FILES {
             let path = self.directory.join(name);
-            files.push((name, fs::read(&path).at("read cached registry", &path)?));
+            let mut text = fs::read(&path).at("read cached registry", &path)?;
+            if name == SYSTEM_FILE {
+                text.extend_from_slice(sections);
+            }
+            files.push((name, text));
         }
-        publish(
-            target,
-            Durability::Unsynced,
-            files.iter().map(|(name, text)| (*name, text.as_slice())),
-        )
+        let files = files.iter().map(|(name, text)| (*name, text.as_slice()));
+        publish(target, Durability::Unsynced, files)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -12,14 +13,15 @@ use crate::patch;
 use crate::sources::Sources;
 
 /// Raised when this module makes another tree from the same packages.
-pub(super) const FORMAT: &str = "kernel tree 1";
+pub(super) const FORMAT: &str = "kernel tree 2";
 
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const ROOT_CERTIFICATES: &str = "usr/share/ca-certificates/";
 
 /// Empty directories: mount points of a silo, and the place of fonts that there are none of.
-const DIRECTORIES: [&str; 7] = [
+const DIRECTORIES: [&str; 8] = [
     "proc",
+    "sys",
     "dev",
     "tmp",
     "run",
@@ -104,17 +106,26 @@ pub(super) fn build(root: &Path, list: &KernelList, sources: &Sources) -> Result
     Ok(())
 }
 
+/// The files of a package that may be needed. Reading ends with the last listed one where no tree is
+/// listed: Wine's package has 700 MB of other files behind them.
 fn unpack(package: &ListedPackage, sources: &Sources) -> Result<Files> {
     let mut files = Files::new();
     let deb = sources.deb(&package.name);
-    deb::read(
-        &deb,
-        |path| package.may_need(path),
-        |path, content, _| {
-            files.insert(path.to_owned(), content);
-            Ok(())
-        },
-    )?;
+    let is_complete = |files: &Files| {
+        package
+            .files
+            .iter()
+            .all(|file| !file.path.ends_with('/') && resolve(files, &file.path).is_some())
+    };
+    let wanted = |path: &str| package.may_need(path);
+    deb::read(&deb, wanted, |path, content, _| {
+        files.insert(path.to_owned(), content);
+        Ok(if is_complete(&files) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
     Ok(files)
 }
 
