@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::detach_keys::{DetachKeys, DetachScanner};
 use crate::multiplex;
+use crate::peer::Peer;
 use crate::version::ApiVersion;
 
 /// One stream, unframed.
@@ -35,12 +36,22 @@ pub(crate) fn media_type(tty: bool, version: ApiVersion) -> HeaderValue {
     })
 }
 
-/// The connection behind a request that asks to be upgraded.
-pub(crate) fn take_upgrade(request: &mut Request) -> Option<OnUpgrade> {
+/// A connection that becomes a session once the client has the answer.
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    connection: OnUpgrade,
+    peer: Option<Peer>,
+}
+
+/// The connection of a request that asks to be upgraded.
+pub(crate) fn take_upgrade(request: &mut Request) -> Option<Upgrade> {
     request
         .headers()
         .contains_key(header::UPGRADE)
-        .then(|| hyper::upgrade::on(request))
+        .then(|| Upgrade {
+            peer: request.extensions_mut().remove(),
+            connection: hyper::upgrade::on(request),
+        })
 }
 
 /// The answer after which the connection is the session's.
@@ -64,9 +75,30 @@ pub(crate) fn plain(attachment: Attachment) -> Response {
         .into_response()
 }
 
-/// The upgraded connection, once the client has the answer.
-pub(crate) async fn connection(upgrade: OnUpgrade) -> hyper::Result<TokioIo<Upgraded>> {
-    upgrade.await.map(TokioIo::new)
+/// An upgraded connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TokioIo<Upgraded>,
+    peer: Option<Peer>,
+}
+
+impl Upgrade {
+    /// The connection, once the client has the answer.
+    pub(crate) async fn connection(self) -> hyper::Result<Connection> {
+        let stream = TokioIo::new(self.connection.await?);
+        Ok(Connection {
+            stream,
+            peer: self.peer,
+        })
+    }
+}
+
+impl Connection {
+    /// Sends a last word and closes.
+    pub(crate) async fn close_with(mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.shutdown().await
+    }
 }
 
 /// How a client's input is treated.
@@ -91,11 +123,13 @@ pub(crate) enum End {
 }
 
 /// Carries a program's streams over a client's connection until one of them ends it.
-pub(crate) async fn relay<C>(connection: C, attachment: Attachment, rules: InputRules) -> End
-where
-    C: AsyncRead + AsyncWrite + Send,
-{
-    let (reader, mut writer) = tokio::io::split(connection);
+pub(crate) async fn relay(
+    connection: Connection,
+    attachment: Attachment,
+    rules: InputRules,
+) -> End {
+    let Connection { stream, peer } = connection;
+    let (reader, mut writer) = tokio::io::split(stream);
     let Attachment { tty, output, input } = attachment;
     let input = async {
         match input {
@@ -103,18 +137,26 @@ where
             None => discard_input(reader).await,
         }
     };
-    let end = until_end(input, send_output(wire(output, tty), &mut writer)).await;
+    let gone = async {
+        match peer {
+            Some(peer) => peer.gone().await,
+            None => std::future::pending().await,
+        }
+    };
+    let end = until_end(input, send_output(wire(output, tty), &mut writer), gone).await;
     // The client may be gone already; then there is nobody to tell.
     let _ = writer.shutdown().await;
     end
 }
 
-/// Runs both directions until the output ends, or the input ends the session.
+/// Runs both directions until the output ends, or the input ends the session, or, once there is no
+/// more input, the client is gone.
 async fn until_end(
     input: impl Future<Output = Option<End>>,
     output: impl Future<Output = End>,
+    gone: impl Future<Output = ()>,
 ) -> End {
-    tokio::pin!(input, output);
+    tokio::pin!(input, output, gone);
     let mut input_open = true;
     loop {
         tokio::select! {
@@ -123,6 +165,7 @@ async fn until_end(
                 Some(end) => return end,
                 None => input_open = false,
             },
+            () = &mut gone, if !input_open => return End::Left,
         }
     }
 }

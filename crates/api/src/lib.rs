@@ -13,6 +13,7 @@ mod handlers;
 mod hijack;
 mod multiplex;
 mod path;
+mod peer;
 mod query;
 mod render;
 mod routes;

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use crate::error::ApiError;
 use crate::path::fold_name;
+use crate::peer::Peer;
 use crate::routes::router;
 use crate::version::{ApiVersion, split_version};
 
@@ -77,7 +78,11 @@ impl Api {
     }
 
     async fn connection(self, stream: UnixStream, mut end: watch::Receiver<bool>) {
-        let service = service_fn(move |request| {
+        let peer = Peer::of(&stream).ok();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = &peer {
+                request.extensions_mut().insert(peer.clone());
+            }
             let api = self.clone();
             async move { Ok::<_, Infallible>(api.answer(request).await) }
         });

@@ -3,7 +3,7 @@
 mod arguments;
 mod client;
 mod commands;
-mod hint;
+mod failure;
 mod table;
 mod terminal;
 
@@ -13,19 +13,13 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
-/// What `docker` too exits with when it could not carry out a command itself.
-const FAILED: u8 = 125;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match carry_out(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("porthole: {error:#}");
-            if let Some(hint) = hint::of(&error) {
-                eprintln!("hint: {hint}");
-            }
-            ExitCode::from(FAILED)
+            failure::tell(&error);
+            ExitCode::from(failure::exit_code(&error))
         }
     }
 }

@@ -12,10 +12,12 @@ mod facts;
 mod instance;
 mod socket;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use arguments::Arguments;
@@ -37,12 +39,7 @@ fn run(arguments: Arguments) -> Result<()> {
         return Ok(());
     }
     let configuration = Configuration::load(arguments)?;
-    let filter = EnvFilter::try_new(&configuration.log_level)
-        .with_context(|| format!("{:?} is no log level", configuration.log_level))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    start_logging(&configuration.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -50,4 +47,23 @@ fn run(arguments: Arguments) -> Result<()> {
     // Attached streams would otherwise keep the process until their programs end.
     runtime.shutdown_background();
     result
+}
+
+/// Logs to standard error. A bare level concerns this daemon; the libraries under it tell every
+/// frame they send from `debug` on, and are heard only where a filter names them.
+fn start_logging(level: &str) -> Result<()> {
+    let is_bare = level.parse::<Level>().is_ok();
+    let quiet = if is_bare {
+        ",h2=info,hyper=info,hyper_util=info,tonic=info,tower=info"
+    } else {
+        ""
+    };
+    let filter = EnvFilter::try_new(format!("{level}{quiet}"))
+        .with_context(|| format!("{level:?} is no log level"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
 }

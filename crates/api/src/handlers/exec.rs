@@ -5,19 +5,17 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use hyper::upgrade::OnUpgrade;
 use porthole_engine::Engine;
 use porthole_engine::attachment::Attachment;
 use porthole_engine::exec::record::{CreateExec, StartExec};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
 
 use super::{Answer, container::console_size};
 use crate::create::Words;
 use crate::detach_keys::DetachKeys;
 use crate::error::ApiError;
-use crate::hijack::{self, End, InputRules};
+use crate::hijack::{self, End, InputRules, Upgrade};
 use crate::query::Params;
 use crate::version::ApiVersion;
 use crate::{body, multiplex, render};
@@ -136,13 +134,12 @@ async fn run(
     engine: Arc<Engine>,
     id: String,
     options: StartExec,
-    upgrade: OnUpgrade,
+    upgrade: Upgrade,
     rules: InputRules,
     tty: bool,
 ) {
-    let (connection, started) =
-        tokio::join!(hijack::connection(upgrade), engine.start_exec(&id, options));
-    let mut connection = match connection {
+    let (connection, started) = tokio::join!(upgrade.connection(), engine.start_exec(&id, options));
+    let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(%error, exec = id, "the client left before its streams began");
@@ -161,8 +158,7 @@ async fn run(
                 multiplex::frame(stdout, text.as_bytes())
             };
             // The client may have left; the exec's exit code tells the same.
-            let _ = connection.write_all(&bytes).await;
-            let _ = connection.shutdown().await;
+            let _ = connection.close_with(&bytes).await;
             return;
         }
     };

@@ -63,7 +63,7 @@ pub(crate) async fn attach(
     };
     let answer = hijack::upgraded(hijack::media_type(attachment.tty, version));
     tokio::spawn(async move {
-        let connection = match hijack::connection(upgrade).await {
+        let connection = match upgrade.connection().await {
             Ok(connection) => connection,
             Err(error) => {
                 tracing::debug!(%error, container = container.id, "the client left before its streams began");

@@ -78,6 +78,26 @@ async fn a_client_without_input_may_close_its_half() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_gone_holds_up_nobody() {
+    let world = World::new().await;
+    let chatty = Program::new()
+        .sleep(Duration::from_millis(200))
+        .print("x".repeat(1 << 20));
+    world.script.program("chatty.exe", chatty);
+    world
+        .create("chatty", json!({ "Cmd": ["chatty.exe"] }))
+        .await;
+    let (_, mut stream) = world
+        .upgrade("/containers/chatty/attach?stream=1&stdout=1", None)
+        .await;
+    stream.end_input().await;
+    world.post("/containers/chatty/start").await;
+    drop(stream);
+    let answer = within(world.post("/containers/chatty/wait")).await;
+    assert_eq!(answer.json(), json!({ "StatusCode": 0 }));
+}
+
+#[tokio::test]
 async fn detach_keys_leave_a_console_and_the_program_running() {
     let world = World::new().await;
     world.script.program("shell.exe", Program::new().echo());

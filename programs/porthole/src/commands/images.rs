@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::print_json;
 use crate::arguments::{Images, ImagesCommand, ImagesRm};
+use crate::failure;
 use crate::table::{Table, short_id, size};
 
 /// Carries it out.
@@ -27,7 +28,7 @@ async fn remove(client: &Docker, rm: &ImagesRm) -> Result<ExitCode> {
         match client.remove_image(image, Some(options), None).await {
             Ok(_) => println!("{image}"),
             Err(error) => {
-                eprintln!("porthole: {error}");
+                failure::tell(&error.into());
                 code = ExitCode::FAILURE;
             }
         }

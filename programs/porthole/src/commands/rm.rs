@@ -7,6 +7,7 @@ use bollard::Docker;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 
 use crate::arguments::Rm;
+use crate::failure;
 
 /// Carries it out: every container that can be removed is, and one that cannot does not stop that.
 pub(crate) async fn carry_out(client: &Docker, rm: &Rm) -> Result<ExitCode> {
@@ -18,7 +19,7 @@ pub(crate) async fn carry_out(client: &Docker, rm: &Rm) -> Result<ExitCode> {
         match client.remove_container(container, Some(options)).await {
             Ok(()) => println!("{container}"),
             Err(error) => {
-                eprintln!("porthole: {error}");
+                failure::tell(&error.into());
                 code = ExitCode::FAILURE;
             }
         }

@@ -59,6 +59,9 @@ async fn follow(client: &Docker, id: &str, run: &Run) -> Result<ExitCode> {
     let raw = process::raw_mode(&run.process)?;
     if let Err(error) = client.start_container(id, None).await {
         drop(raw);
+        if let Some(removal) = removal {
+            removal.abort();
+        }
         return Err(give_up(client, id, run.rm, error).await);
     }
     let signals = signals::pass_on(client.clone(), id.to_owned())?;
@@ -81,14 +84,18 @@ async fn follow(client: &Docker, id: &str, run: &Run) -> Result<ExitCode> {
     if end? == End::Detached {
         return Ok(ExitCode::SUCCESS);
     }
-    match removal {
-        Some(removal) => removal.await?,
-        None => wait(client.clone(), id.to_owned(), "not-running").await,
+    let (code, error) = match removal {
+        Some(removal) => removal.await??,
+        None => wait(client.clone(), id.to_owned(), "not-running").await?,
+    };
+    if !error.is_empty() {
+        eprintln!("porthole: {error}");
     }
+    Ok(process::exit_code(code))
 }
 
-/// Waits for the end of a container; gives its exit code.
-async fn wait(client: Docker, id: String, condition: &'static str) -> Result<ExitCode> {
+/// Waits for the end of a container; gives its exit code, and why it ended if not by its program.
+async fn wait(client: Docker, id: String, condition: &'static str) -> Result<(i64, String)> {
     let options = WaitContainerOptionsBuilder::default()
         .condition(condition)
         .build();
@@ -96,13 +103,8 @@ async fn wait(client: Docker, id: String, condition: &'static str) -> Result<Exi
         .next()
         .await;
     match answer {
-        Some(Ok(answer)) => Ok(process::exit_code(answer.status_code)),
-        Some(Err(Error::DockerContainerWaitError { error, code })) => {
-            if !error.is_empty() {
-                eprintln!("porthole: {error}");
-            }
-            Ok(process::exit_code(code))
-        }
+        Some(Ok(answer)) => Ok((answer.status_code, String::new())),
+        Some(Err(Error::DockerContainerWaitError { error, code })) => Ok((code, error)),
         Some(Err(error)) => Err(error.into()),
         None => bail!("the daemon went away before the program ended"),
     }

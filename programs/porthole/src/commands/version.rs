@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::print_json;
-use crate::{client, hint};
+use crate::{client, failure};
 
 /// Carries it out; without a daemon it tells this program's version and fails.
 pub(crate) async fn carry_out(host: &str, json: bool) -> Result<ExitCode> {
@@ -47,10 +47,7 @@ pub(crate) async fn carry_out(host: &str, json: bool) -> Result<ExitCode> {
             } else {
                 println!("porthole   {own}");
             }
-            eprintln!("porthole: {error:#}");
-            if let Some(hint) = hint::of(&error) {
-                eprintln!("hint: {hint}");
-            }
+            failure::tell(&error);
             return Ok(ExitCode::FAILURE);
         }
     }

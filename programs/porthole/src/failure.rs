@@ -1,0 +1,115 @@
+//! Failures: what is said of them, what to do about them, and what this program exits with.
+
+use std::io::ErrorKind;
+
+use bollard::errors::Error;
+
+/// What docker too exits with when it could not carry out a command itself.
+const FAILED: u8 = 125;
+
+/// What docker and shells exit with for a program that is not there.
+const NOT_FOUND: u8 = 127;
+
+/// Says what failed, and what to do about it where that is known.
+pub(crate) fn tell(error: &anyhow::Error) {
+    eprintln!("porthole: {}", sentence(error));
+    if let Some(hint) = hint(error) {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// What this program exits with.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    let program_is_missing = sentence(error)
+        .to_lowercase()
+        .contains("cannot find the file specified");
+    if program_is_missing {
+        NOT_FOUND
+    } else {
+        FAILED
+    }
+}
+
+/// An error in one line. What the daemon answered needs no telling that it was the daemon.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Error>() {
+        Some(Error::DockerResponseServerError { message, .. }) => message.clone(),
+        _ => format!("{error:#}"),
+    }
+}
+
+/// A way out, where one is known.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(remedy) = error
+        .downcast_ref::<porthole_base::Error>()
+        .and_then(porthole_base::Error::remedy)
+    {
+        return Some(remedy.to_owned());
+    }
+    match error.downcast_ref::<Error>() {
+        Some(Error::SocketNotFoundError(path)) => {
+            return Some(format!(
+                "nothing listens on {path}: start the daemon with 'portholed' as root (or name its socket with -H)"
+            ));
+        }
+        Some(Error::DockerResponseServerError {
+            status_code: 404,
+            message,
+        }) if message.contains("No such image") => {
+            return Some("'porthole images' lists what is there; 'porthole base build nanoserver' makes the small base image".to_owned());
+        }
+        _ => {}
+    }
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
+    match io.kind() {
+        ErrorKind::ConnectionRefused => {
+            Some("the daemon does not run: start it with 'portholed' as root".to_owned())
+        }
+        ErrorKind::PermissionDenied => Some(
+            "only root and the members of the group 'porthole' may use the daemon's socket"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status_code: u16, message: &str) -> anyhow::Error {
+        let message = message.to_owned();
+        Error::DockerResponseServerError {
+            status_code,
+            message,
+        }
+        .into()
+    }
+
+    #[test]
+    fn the_daemons_answer_is_told_as_it_is() {
+        let error = answer(404, "No such image: x:latest");
+        assert_eq!(sentence(&error), "No such image: x:latest");
+        assert_eq!(exit_code(&error), 125);
+        assert!(hint(&error).is_some_and(|hint| hint.contains("porthole base build")));
+    }
+
+    #[test]
+    fn a_missing_program_has_a_code_of_its_own() {
+        assert_eq!(
+            exit_code(&answer(
+                400,
+                "The system cannot find the file specified. (0x2)"
+            )),
+            127
+        );
+    }
+
+    #[test]
+    fn a_missing_socket_says_how_to_start_the_daemon() {
+        let error = Error::SocketNotFoundError("/run/x.sock".to_owned()).into();
+        assert!(hint(&error).is_some_and(|hint| hint.contains("portholed")));
+    }
+}
