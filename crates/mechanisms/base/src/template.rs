@@ -123,6 +123,7 @@ fn finish_machine(machine: &mut Key, kind: BaseKind, version: &OsVersion) -> Res
     for path in MACHINE_GONE {
         machine.delete(path);
     }
+    forget_devices(machine);
     set_version(machine, kind, version);
     set_profiles(machine, kind);
     set_environment(machine);
@@ -141,6 +142,22 @@ fn finish_machine(machine: &mut Key, kind: BaseKind, version: &OsVersion) -> Res
     machine.create("SAM");
     machine.create("Security");
     Ok(())
+}
+
+/// Drops the drivers that were installed for devices of the machine that built the base, with the
+/// time at which that was: the numbered keys of each class.
+fn forget_devices(machine: &mut Key) {
+    let Some(classes) = machine.open_mut(&format!(r"{CONTROL}\Class")) else {
+        return;
+    };
+    for (_, class) in classes.subkeys_mut() {
+        let is_number =
+            |name: &str| name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+        let names: Vec<_> = class.subkeys().map(|(name, _)| name.to_string()).collect();
+        for name in names.iter().filter(|name| is_number(name)) {
+            class.remove_subkey(name.as_str());
+        }
+    }
 }
 
 fn trim_for_nanoserver(machine: &mut Key) {
@@ -301,6 +318,8 @@ mod tests {
         machine.create(&format!(r"{CURRENT_VERSION}\AeDebug"));
         machine.create(r"Software\Classes\CLSID");
         machine.create(CURRENT_VERSION_32_BIT);
+        machine.create(&format!(r"{CONTROL}\Class\{{x}}\0000"));
+        machine.create(&format!(r"{CONTROL}\Class\{{x}}\Properties"));
         machine.create(&format!(r"{SERVICES}\winebus"));
         machine.create(&format!(r"{SERVICES}\MountMgr"));
         machine
@@ -329,6 +348,8 @@ mod tests {
         assert!(tree.open(r"Software\Classes\CLSID").is_some());
         assert!(tree.open(&format!(r"{SERVICES}\winebus")).is_none());
         assert!(tree.open(&format!(r"{CURRENT_VERSION}\AeDebug")).is_none());
+        let class = tree.open(&format!(r"{CONTROL}\Class\{{x}}")).unwrap();
+        assert!(class.subkey("0000").is_none() && class.subkey("Properties").is_some());
         for path in [CURRENT_VERSION, CURRENT_VERSION_32_BIT] {
             let build = tree.value_at(path, "CurrentBuild").unwrap();
             assert_eq!(build.as_string().as_deref(), Some("20348"));

@@ -10,6 +10,9 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 
 const SCRIPT: &str = include_str!("throwaway.sh");
 
+/// Less room than this on a file system, in bytes, is none.
+const ROOM: u64 = 16 << 20;
+
 /// A working directory in which programs of a kernel package run.
 pub(crate) struct Throwaway {
     kernel_root: PathBuf,
@@ -92,7 +95,7 @@ impl Throwaway {
     pub(crate) fn run(&self, program: &[&str], limit: Duration) -> Result<()> {
         let mut child = self.start(program)?;
         let deadline = Instant::now() + limit;
-        let name = program.last().copied().unwrap_or_default();
+        let name = &program.join(" ");
         loop {
             let ended = child.try_wait().at("wait for", name)?;
             if let Some(status) = ended {
@@ -113,7 +116,17 @@ impl Throwaway {
         }
     }
 
+    /// Why a program failed: by a full file system, if there is no room left, since Wine does not say.
     fn failure(&self, program: &str, what: &str) -> Error {
+        let room = rustix::fs::statvfs(&self.work).map(|room| room.f_bavail * room.f_frsize);
+        if room.is_ok_and(|bytes| bytes < ROOM) {
+            return Error::new(
+                ErrorKind::NoSpace,
+                "run",
+                program,
+                "the file system is full",
+            );
+        }
         let log = fs::read_to_string(self.path("log")).unwrap_or_default();
         let last: Vec<_> = log.lines().rev().take(5).collect();
         let message = format!(
