@@ -62,6 +62,15 @@ impl ApiError {
         }
     }
 
+    /// An answer that cannot be written as JSON: a fault of this program.
+    pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            message: format!("the answer cannot be written: {error}"),
+        }
+    }
+
     /// The sentence.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -88,7 +97,11 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let status = status_of(error.kind());
         let causes = chain(&error);
-        if !status.is_server_error() {
+        let is_failure = matches!(
+            status,
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE
+        );
+        if !is_failure {
             tracing::debug!(error = causes, "request refused");
             return Self {
                 status,

@@ -12,11 +12,12 @@ use porthole_engine::container::list::ListContainers;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::container::wait::{WaitCondition, WaitOutcome, Waiting};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Answer, no_content};
 use crate::error::ApiError;
 use crate::query::Params;
+use crate::render::summary::Row;
 use crate::version::ApiVersion;
 use crate::{body, create, render};
 
@@ -62,8 +63,8 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, params: Params) -> A
         filters: params.filters()?,
     };
     let containers = engine.list_containers(options).await?;
-    let rows = containers.iter().map(render::container::summary).collect();
-    Ok(super::json(StatusCode::OK, &Value::Array(rows)))
+    let rows: Vec<_> = containers.iter().map(Row::of).collect();
+    Ok(super::json(StatusCode::OK, &rows))
 }
 
 /// `GET /containers/{id}/json`.

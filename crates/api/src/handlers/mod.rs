@@ -8,7 +8,7 @@ pub(crate) mod system;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::error::ApiError;
 
@@ -16,9 +16,13 @@ use crate::error::ApiError;
 pub(crate) type Answer = Result<Response, ApiError>;
 
 /// A JSON answer.
-fn json(status: StatusCode, value: &Value) -> Response {
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let mut body = Vec::new();
+    if let Err(error) = serde_json::to_writer(&mut body, value) {
+        return ApiError::unwritable(&error).into_response();
+    }
     // dockerd ends each with a line break, and so terminals show it well.
-    let body = format!("{value}\n");
+    body.push(b'\n');
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -1,11 +1,11 @@
-//! Containers: `inspect` and the rows of `list`.
+//! Containers: `inspect`.
 
 use porthole_engine::container::config::ContainerConfig;
-use porthole_engine::container::list::ContainerSummary;
-use porthole_engine::container::record::{Container, Mount};
+use porthole_engine::container::record::Container;
 use porthole_engine::container::state::{Phase, State};
 use serde_json::{Map, Value, json};
 
+use super::mount::mounts;
 use super::{host_config, network};
 use crate::timestamp;
 
@@ -72,22 +72,6 @@ fn exec_ids(container: &Container) -> Value {
     }
 }
 
-fn mounts(mounts: &[Mount]) -> Vec<Value> {
-    mounts
-        .iter()
-        .map(|mount| {
-            json!({
-                "Type": "bind",
-                "Source": mount.source.to_string_lossy(),
-                "Destination": mount.destination,
-                "Mode": if mount.writable { "" } else { "ro" },
-                "RW": mount.writable,
-                "Propagation": "",
-            })
-        })
-        .collect()
-}
-
 /// `Config` of a container, and of an image.
 pub(crate) fn config(config: &ContainerConfig) -> Value {
     let mut answer = json!({
@@ -134,40 +118,4 @@ fn add_optional(members: &mut Map<String, Value>, config: &ContainerConfig) {
     if let Some(timeout) = config.stop_timeout {
         members.insert("StopTimeout".to_owned(), json!(timeout));
     }
-}
-
-/// A row of `GET /containers/json`.
-pub(crate) fn summary(row: &ContainerSummary) -> Value {
-    let container = &*row.container;
-    json!({
-        "Id": container.id,
-        "Names": [format!("/{}", container.name)],
-        "Image": row.image,
-        "ImageID": container.image_id,
-        "Command": command(container),
-        "Created": container.created.unix_timestamp(),
-        "Ports": network::port_rows(container),
-        "Labels": container.config.labels,
-        "State": container.state.status(),
-        "Status": row.status,
-        "HostConfig": { "NetworkMode": host_config::network_mode(container) },
-        "NetworkSettings": { "Networks": network::networks(container) },
-        "Mounts": mounts(&container.mounts),
-    })
-}
-
-/// The command in one line; words with spaces in quotes.
-fn command(container: &Container) -> String {
-    let mut line = container.path().to_owned();
-    for word in container.args() {
-        line.push(' ');
-        if word.contains(' ') {
-            line.push('\'');
-            line.push_str(&word);
-            line.push('\'');
-        } else {
-            line.push_str(&word);
-        }
-    }
-    line
 }

@@ -6,7 +6,9 @@
 pub(crate) mod container;
 pub(crate) mod event;
 pub(crate) mod exec;
-pub(crate) mod host_config;
+mod host_config;
 pub(crate) mod image;
-pub(crate) mod network;
+mod mount;
+mod network;
+pub(crate) mod summary;
 pub(crate) mod system;

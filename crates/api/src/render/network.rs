@@ -1,13 +1,15 @@
 //! `NetworkSettings` and ports.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use porthole_engine::container::record::{Container, Endpoint};
-use serde_json::{Map, Value, json};
+use porthole_engine::container::record::Container;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// `NetworkSettings` of `inspect`, with the members at its top that old clients read.
 pub(crate) fn settings(container: &Container) -> Value {
-    let endpoint = endpoint(container);
+    let endpoint = json!(EndpointSettings::of(container));
     let mut answer = json!({
         "Bridge": "",
         "SandboxID": "",
@@ -18,7 +20,7 @@ pub(crate) fn settings(container: &Container) -> Value {
         "LinkLocalIPv6PrefixLen": 0,
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
-        "Networks": networks(container),
+        "Networks": { container.network_name(): endpoint },
     });
     for name in [
         "EndpointID",
@@ -38,39 +40,53 @@ pub(crate) fn settings(container: &Container) -> Value {
     answer
 }
 
-/// The networks that the container is in, by name.
-pub(crate) fn networks(container: &Container) -> Value {
-    let mut networks = Map::new();
-    networks.insert(container.network_name().to_owned(), endpoint(container));
-    Value::Object(networks)
+/// A container's place in its network; all empty while it does not run.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EndpointSettings<'a> {
+    #[serde(rename = "IPAMConfig")]
+    ipam_config: (),
+    links: (),
+    aliases: (),
+    mac_address: &'a str,
+    driver_opts: (),
+    gw_priority: u8,
+    #[serde(rename = "NetworkID")]
+    network_id: &'a str,
+    #[serde(rename = "EndpointID")]
+    endpoint_id: &'a str,
+    gateway: String,
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_length: u8,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: &'a str,
+    #[serde(rename = "GlobalIPv6Address")]
+    ipv6_address: &'a str,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    ipv6_prefix_length: u8,
+    #[serde(rename = "DNSNames")]
+    dns_names: (),
 }
 
-fn endpoint(container: &Container) -> Value {
-    let place = container.endpoint.as_ref();
-    let address = |of: fn(&Endpoint) -> Option<std::net::IpAddr>| {
-        place
-            .and_then(of)
-            .map(|address| address.to_string())
-            .unwrap_or_default()
-    };
-    let ip = address(|endpoint| endpoint.address);
-    json!({
-        "IPAMConfig": null,
-        "Links": null,
-        "Aliases": null,
-        "MacAddress": place.map(|endpoint| endpoint.mac_address.as_str()).unwrap_or_default(),
-        "DriverOpts": null,
-        "GwPriority": 0,
-        "NetworkID": place.map(|endpoint| endpoint.network_id.as_str()).unwrap_or_default(),
-        "EndpointID": place.map(|endpoint| endpoint.id.as_str()).unwrap_or_default(),
-        "Gateway": address(|endpoint| endpoint.gateway),
-        "IPPrefixLen": if ip.is_empty() { 0 } else { place.map_or(0, |endpoint| endpoint.prefix_length) },
-        "IPAddress": ip,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "DNSNames": null,
-    })
+impl<'a> EndpointSettings<'a> {
+    /// The place of a container.
+    pub(crate) fn of(container: &'a Container) -> Self {
+        let Some(endpoint) = &container.endpoint else {
+            return Self::default();
+        };
+        let text = |address: Option<IpAddr>| address.map(|it| it.to_string()).unwrap_or_default();
+        Self {
+            mac_address: &endpoint.mac_address,
+            network_id: &endpoint.network_id,
+            endpoint_id: &endpoint.id,
+            gateway: text(endpoint.gateway),
+            ip_address: text(endpoint.address),
+            ip_prefix_length: endpoint.address.map_or(0, |_| endpoint.prefix_length),
+            ..Self::default()
+        }
+    }
 }
 
 /// Exposed ports with where they are published; none while the container does not run.
@@ -96,18 +112,28 @@ fn ports(container: &Container) -> Value {
     json!(ports)
 }
 
-/// The ports in a row of `GET /containers/json`.
-pub(crate) fn port_rows(container: &Container) -> Vec<Value> {
+/// A port in a row of `GET /containers/json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PortRow {
+    #[serde(rename = "IP", skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    private_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_port: Option<u16>,
+    r#type: &'static str,
+}
+
+/// The ports in a row of `GET /containers/json`; none while the container does not run.
+pub(crate) fn port_rows(container: &Container) -> Vec<PortRow> {
     let Some(endpoint) = &container.endpoint else {
         return Vec::new();
     };
-    let bound = endpoint.ports.iter().map(|bound| {
-        json!({
-            "IP": bound.host_ip.to_string(),
-            "PrivatePort": bound.container.number,
-            "PublicPort": bound.host_port,
-            "Type": bound.container.protocol.name(),
-        })
+    let bound = endpoint.ports.iter().map(|bound| PortRow {
+        ip: Some(bound.host_ip.to_string()),
+        private_port: bound.container.number,
+        public_port: Some(bound.host_port),
+        r#type: bound.container.protocol.name(),
     });
     let is_bound = |port| endpoint.ports.iter().any(|bound| bound.container == port);
     let exposed = container
@@ -115,7 +141,11 @@ pub(crate) fn port_rows(container: &Container) -> Vec<Value> {
         .exposed_ports
         .iter()
         .filter(|port| !is_bound(**port));
-    let exposed =
-        exposed.map(|port| json!({ "PrivatePort": port.number, "Type": port.protocol.name() }));
+    let exposed = exposed.map(|port| PortRow {
+        ip: None,
+        private_port: port.number,
+        public_port: None,
+        r#type: port.protocol.name(),
+    });
     bound.chain(exposed).collect()
 }
