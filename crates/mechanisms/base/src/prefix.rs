@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Cache};
-use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::progress::Progress;
 use crate::stage::Stage;
 use crate::throwaway::{self, FOREIGN_MODULE, Throwaway};
@@ -103,8 +103,7 @@ fn boot(work: &Path, kernel_root: &Path, stage: &Stage) -> Result<()> {
         .iter()
         .find(|name| !throwaway.path("prefix").join(name).exists());
     missing.map_or(Ok(()), |name| {
-        let message = format!("it left no {name}");
-        Err(Error::new(ErrorKind::Wine, "run", "wineboot.exe", message))
+        Err(throwaway.failure("wineboot.exe", &format!("it left no {name}")))
     })
 }
 

@@ -99,7 +99,7 @@ impl Throwaway {
         loop {
             let ended = child.try_wait().at("wait for", name)?;
             if let Some(status) = ended {
-                return if status.success() {
+                return if status.success() && self.has_room() {
                     Ok(())
                 } else {
                     Err(self.failure(name, &status.to_string()))
@@ -116,10 +116,15 @@ impl Throwaway {
         }
     }
 
-    /// Why a program failed: by a full file system, if there is no room left, since Wine does not say.
-    fn failure(&self, program: &str, what: &str) -> Error {
+    /// Whether there is room left. Wine goes on without, and leaves files that are cut off.
+    fn has_room(&self) -> bool {
         let room = rustix::fs::statvfs(&self.work).map(|room| room.f_bavail * room.f_frsize);
-        if room.is_ok_and(|bytes| bytes < ROOM) {
+        room.is_ok_and(|bytes| bytes >= ROOM)
+    }
+
+    /// The failure of a program, with the last it said.
+    pub(crate) fn failure(&self, program: &str, what: &str) -> Error {
+        if !self.has_room() {
             return Error::new(
                 ErrorKind::NoSpace,
                 "run",
