@@ -34,8 +34,20 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Error>() {
         Some(Error::DockerResponseServerError { message, .. }) => message.clone(),
+        Some(Error::SocketNotFoundError(path)) => {
+            format!("cannot reach the daemon: there is no {path}")
+        }
+        Some(Error::HyperLegacyError { .. }) => match io_error(error) {
+            Some(cause) => format!("cannot reach the daemon: {cause}"),
+            None => format!("{error:#}"),
+        },
         _ => format!("{error:#}"),
     }
+}
+
+/// The operating system's error at the bottom of it.
+fn io_error(error: &anyhow::Error) -> Option<&std::io::Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// A way out, where one is known.
@@ -60,9 +72,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         }
         _ => {}
     }
-    let io = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
+    let io = io_error(error)?;
     match io.kind() {
         ErrorKind::ConnectionRefused => {
             Some("the daemon does not run: start it with 'portholed' as root".to_owned())

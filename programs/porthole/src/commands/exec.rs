@@ -13,6 +13,7 @@ use crate::terminal::signals::{self, Console};
 
 /// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, exec: Exec) -> Result<ExitCode> {
+    process::check_terminal(&exec.process)?;
     let attached = !exec.process.detach;
     let options = CreateExecOptions {
         attach_stdin: Some(exec.process.interactive && attached),

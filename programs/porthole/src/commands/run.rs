@@ -24,6 +24,7 @@ pub(crate) async fn carry_out(client: &Docker, run: Run) -> Result<ExitCode> {
     if run.process.tty && run.process.interactive && run.process.detach {
         bail!("-d leaves the program to itself and -it works in it: use one of them");
     }
+    process::check_terminal(&run.process)?;
     let name = run
         .name
         .as_ref()

@@ -15,10 +15,8 @@ pub(crate) struct RawMode {
 impl RawMode {
     /// Puts standard input's terminal into raw mode.
     pub(crate) fn enter() -> Result<Self> {
+        require()?;
         let terminal = std::io::stdin();
-        if !terminal.is_terminal() {
-            bail!("the input device is not a terminal: leave out -t, or run this in one");
-        }
         let before = tcgetattr(&terminal).context("cannot read the terminal's mode")?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -33,6 +31,14 @@ impl Drop for RawMode {
         // Nothing better is left to do when the terminal has gone away.
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
     }
+}
+
+/// Asks for a terminal on standard input, before anything is made that a failure would leave.
+pub(crate) fn require() -> Result<()> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    bail!("the input device is not a terminal: leave out -t, or run this in one")
 }
 
 /// Height and width of the terminal on standard output; none without one.
