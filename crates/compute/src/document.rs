@@ -31,6 +31,8 @@ pub struct SystemPlan {
     pub sandbox: PathBuf,
     /// Host directories that appear inside.
     pub mapped_directories: Vec<MappedDirectory>,
+    /// Windows paths of directories that are made unless they are there.
+    pub directories: Vec<String>,
     /// Limits.
     pub limits: Limits,
     /// The network to join.
@@ -93,6 +95,7 @@ pub fn plan(
         layers: layers(storage).map_err(invalid)?,
         sandbox: absolute("Container.Storage.Path", &storage.path).map_err(invalid)?,
         mapped_directories: mapped_directories(&container.mapped_directories).map_err(invalid)?,
+        directories: settings.directories.clone(),
         limits,
         network: network(container.networking.as_ref(), settings).map_err(invalid)?,
         dns: dns(container.networking.as_ref(), settings),
@@ -275,6 +278,7 @@ mod tests {
             network_namespace: None,
             dns: SiloDns::default(),
             published_ports: Vec::new(),
+            directories: Vec::new(),
             pids: Some(64),
         }
     }

@@ -18,6 +18,9 @@ pub struct SystemSettings {
     pub dns: SiloDns,
     /// Published ports to hold and relay.
     pub published_ports: Vec<PublishedPort>,
+    /// Windows paths of directories that are made unless they are there: a working directory that
+    /// the image does not hold.
+    pub directories: Vec<String>,
     /// Tasks at most.
     pub pids: Option<u64>,
 }

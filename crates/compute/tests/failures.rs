@@ -26,6 +26,7 @@ fn settings() -> SystemSettings {
         network_namespace: None,
         dns: SiloDns::default(),
         published_ports: Vec::new(),
+        directories: Vec::new(),
         pids: None,
     }
 }

@@ -38,7 +38,10 @@ impl Supervisor {
             self.send(number, &StdioFrame::End(kind));
         }
         self.finish_attachment(number);
-        self.release_output(key);
+        // A client that wants no stream only asks whether the process has any.
+        if stdin || stdout || stderr {
+            self.release_output(key);
+        }
     }
 
     /// Closes an attached connection when nothing can come on it any more: every stream that it

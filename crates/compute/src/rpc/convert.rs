@@ -37,6 +37,7 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
             })
             .collect(),
         pids: settings.pids,
+        directories: settings.directories.clone(),
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn settings_from_wire(
             hosts,
         },
         published_ports: ports.collect::<Result<_, _>>()?,
+        directories: settings.directories,
         pids: settings.pids,
     })
 }
@@ -199,6 +201,7 @@ mod tests {
                 container_address: "10.0.0.3".into(),
                 container_port: 80,
             }],
+            directories: vec![r"C:\app".into()],
             pids: Some(7),
         };
         let mut wire = settings_to_wire(&settings);

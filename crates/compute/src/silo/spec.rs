@@ -28,6 +28,7 @@ pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSp
         sandbox: text(&plan.sandbox),
         registry: text(&image.registry),
         mapped_directories: plan.mapped_directories.clone(),
+        directories: plan.directories.clone(),
         user: plan.user,
         network_namespace,
         dns: plan.dns.clone(),

@@ -109,6 +109,7 @@ impl Ground {
             network_namespace: None,
             dns: SiloDns::default(),
             published_ports: Vec::new(),
+            directories: Vec::new(),
             pids: None,
         }
     }

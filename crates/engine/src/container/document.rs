@@ -71,6 +71,7 @@ pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> Sy
         network_namespace: None,
         dns: SiloDns::default(),
         published_ports: Vec::new(),
+        directories: vec![container.config.working_dir.clone()],
         pids: None,
     };
     if let Some(endpoint) = endpoint {

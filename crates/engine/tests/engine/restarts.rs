@@ -196,6 +196,7 @@ fn settings() -> SystemSettings {
         network_namespace: None,
         dns: SiloDns::default(),
         published_ports: Vec::new(),
+        directories: Vec::new(),
         pids: None,
     }
 }

@@ -53,6 +53,8 @@ pub struct SiloSpec {
     pub registry: String,
     /// Directories of the host that appear inside.
     pub mapped_directories: Vec<MappedDirectory>,
+    /// Windows paths of directories that are made unless they are there.
+    pub directories: Vec<String>,
     /// The user that all processes of the silo run as.
     pub user: SiloUser,
     /// The network namespace to join (a path to bind from), or none: a new one with loopback only.

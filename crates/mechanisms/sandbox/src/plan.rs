@@ -29,6 +29,8 @@ pub struct Plan {
     pub prefix: PathBuf,
     /// Directories and files of the host that appear on C:.
     pub mapped: Vec<Mapped>,
+    /// Directories that are made on C: unless they are there, as path components below it.
+    pub directories: Vec<Vec<String>>,
     /// The user that every process of the silo is.
     pub identity: Identity,
     /// The network namespace to join; none for a new one with loopback only.

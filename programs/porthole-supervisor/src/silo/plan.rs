@@ -35,6 +35,11 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
             .iter()
             .map(mapped)
             .collect::<Result<_>>()?,
+        directories: spec
+            .directories
+            .iter()
+            .map(|path| components(path).with_context(|| format!("cannot make {path}")))
+            .collect::<Result<_>>()?,
         identity: identity(spec),
         network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
         resolver: resolver(&spec.dns, &spec.host_name)?,
@@ -106,13 +111,18 @@ pub(crate) fn processors(limits: &Limits) -> u32 {
 }
 
 fn mapped(directory: &MappedDirectory) -> Result<Mapped> {
-    let target = ContainerPath::parse(&directory.target)
+    let target = components(&directory.target)
         .with_context(|| format!("cannot map {} to {}", directory.source, directory.target))?;
     Ok(Mapped {
         source: PathBuf::from(&directory.source),
-        target: target.components().to_vec(),
+        target,
         read_only: directory.read_only,
     })
+}
+
+/// A Windows path as components below C:.
+fn components(path: &str) -> Result<Vec<String>> {
+    Ok(ContainerPath::parse(path)?.components().to_vec())
 }
 
 fn resolver(dns: &SiloDns, host_name: &str) -> Result<Resolver> {

@@ -158,6 +158,7 @@ impl Supervised {
             sandbox: path("sandbox"),
             registry: path("registry"),
             mapped_directories: Vec::new(),
+            directories: Vec::new(),
             user,
             network_namespace: None,
             dns: SiloDns::default(),

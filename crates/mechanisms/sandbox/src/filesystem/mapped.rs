@@ -55,17 +55,7 @@ impl Source {
     /// Attaches it below C:, making what is missing of the path.
     pub(super) fn attach(&self, c_drive: &OwnedFd) -> Result<()> {
         let display: PathBuf = self.target.iter().collect();
-        let mut place = c_drive.try_clone().at("open", "C:")?;
-        for (index, name) in self.target.iter().enumerate() {
-            let last = index + 1 == self.target.len();
-            check_name(name, &display)?;
-            let found = find_component(&place, name).at("look up", &display)?;
-            place = match found {
-                Some(found) => found,
-                None => as_silo_root(|| make(&place, name, !last || self.is_directory))?
-                    .at("create", &display)?,
-            };
-        }
+        let place = find_or_make(c_drive, &self.target, self.is_directory)?;
         if is_directory(&place).at("look at", &display)? != self.is_directory {
             let subject = display.display().to_string();
             return Err(SandboxError::invalid(
@@ -76,6 +66,25 @@ impl Source {
         }
         attach::place_at(self.tree.as_fd(), place.as_fd(), &display)
     }
+}
+
+/// Opens the directory or file at `path` below C:, in whatever case its parts are spelt there,
+/// making what is missing.
+pub(super) fn find_or_make(c_drive: &OwnedFd, path: &[String], directory: bool) -> Result<OwnedFd> {
+    let display: PathBuf = path.iter().collect();
+    let mut place = c_drive.try_clone().at("open", "C:")?;
+    for (index, name) in path.iter().enumerate() {
+        let last = index + 1 == path.len();
+        check_name(name, &display)?;
+        let found = find_component(&place, name).at("look up", &display)?;
+        place = match found {
+            Some(found) => found,
+            None => {
+                as_silo_root(|| make(&place, name, !last || directory))?.at("create", &display)?
+            }
+        };
+    }
+    Ok(place)
 }
 
 fn check_name(name: &str, path: &Path) -> Result<()> {

@@ -107,6 +107,9 @@ impl Materials {
         for source in &self.mapped {
             source.attach(&c_drive)?;
         }
+        for directory in &plan.directories {
+            mapped::find_or_make(&c_drive, directory, true)?;
+        }
         drop(c_drive);
         enter_root()
     }

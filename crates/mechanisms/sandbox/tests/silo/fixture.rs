@@ -104,6 +104,7 @@ impl Host {
             sandbox: at("sandbox"),
             prefix: at("prefix"),
             mapped: Vec::new(),
+            directories: Vec::new(),
             identity,
             network_namespace: None,
             resolver: Resolver {
