@@ -76,7 +76,9 @@ pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<T, FrameError
     let mut prefix = [0; PREFIX];
     match stream.read(&mut prefix[..1]) {
         Ok(0) => return Err(FrameError::Closed),
-        Ok(_) => stream.read_exact(&mut prefix[1..]).map_err(FrameError::Io)?,
+        Ok(_) => stream
+            .read_exact(&mut prefix[1..])
+            .map_err(FrameError::Io)?,
         Err(error) => return Err(FrameError::Io(error)),
     }
     let mut payload = vec![0; payload_length(prefix)?];
@@ -109,14 +111,23 @@ mod tests {
 
     #[test]
     fn the_end_between_frames_is_closed_and_within_one_is_an_error() {
-        assert!(matches!(read::<Hello>(&mut [].as_slice()), Err(FrameError::Closed)));
-        assert!(matches!(read::<Hello>(&mut [5, 0, 0].as_slice()), Err(FrameError::Io(_))));
+        assert!(matches!(
+            read::<Hello>(&mut [].as_slice()),
+            Err(FrameError::Closed)
+        ));
+        assert!(matches!(
+            read::<Hello>(&mut [5, 0, 0].as_slice()),
+            Err(FrameError::Io(_))
+        ));
     }
 
     #[test]
     fn an_announced_length_beyond_the_limit_allocates_nothing() {
         let prefix = [0xff; PREFIX];
-        assert!(matches!(payload_length(prefix), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            payload_length(prefix),
+            Err(FrameError::TooLong(_))
+        ));
     }
 
     #[test]

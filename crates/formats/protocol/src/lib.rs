@@ -37,7 +37,10 @@ impl Hello {
     /// The greeting of a peer that speaks `version`.
     #[must_use]
     pub const fn new(version: u16) -> Self {
-        Self { magic: MAGIC, version }
+        Self {
+            magic: MAGIC,
+            version,
+        }
     }
 
     /// Whether a peer that sent this greeting can be spoken to by a peer of `version`.
