@@ -17,7 +17,7 @@ use crate::container::stop::{self, StopContainer};
 use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
 use crate::container::{console, events};
-use crate::engine::Engine;
+use crate::engine::{Engine, see_through};
 use crate::error::{Error, ErrorKind, Result};
 use crate::signal::Signal;
 
@@ -28,7 +28,8 @@ impl Engine {
     /// `NotFound` for the image, `Conflict` for the name, `InvalidParameter`, `NotImplemented` for
     /// an isolation that is not there.
     pub async fn create_container(&self, request: CreateContainer) -> Result<Created> {
-        create::create(&self.context, request).await
+        let context = Arc::clone(&self.context);
+        see_through(async move { create::create(&context, request).await }).await
     }
 
     /// Starts a container; returns when its main process runs.
@@ -37,11 +38,8 @@ impl Engine {
     /// `NotModified` when it runs already, `Conflict` while it is removed, `InvalidParameter` with
     /// Windows' own text when the program cannot be started, `System`.
     pub async fn start_container(&self, name: &str) -> Result<()> {
-        self.context
-            .containers
-            .find(name)?
-            .order(|done| Order::Start { done })
-            .await
+        let (_, handle) = self.found(name)?;
+        see_through(async move { handle.order(|done| Order::Start { done }).await }).await
     }
 
     /// Attaches to a container's streams. On one that does not run, the streams begin with its next
@@ -115,14 +113,17 @@ impl Engine {
     /// # Errors
     /// `NotModified` when it does not run, `InvalidParameter` for the signal, `System`.
     pub async fn stop_container(&self, name: &str, options: StopContainer) -> Result<()> {
-        let handle = self.context.containers.find(name)?;
-        if !handle.ledger.read().state.is_running() {
-            return Err(Error::new(
-                ErrorKind::NotModified,
-                "container is already stopped",
-            ));
-        }
-        stop::stop(&self.context, &handle, &options).await
+        let (context, handle) = self.found(name)?;
+        see_through(async move {
+            if !handle.ledger.read().state.is_running() {
+                return Err(Error::new(
+                    ErrorKind::NotModified,
+                    "container is already stopped",
+                ));
+            }
+            stop::stop(&context, &handle, &options).await
+        })
+        .await
     }
 
     /// Sends a signal; `SIGKILL` (the default) terminates and waits for the end.
@@ -132,8 +133,8 @@ impl Engine {
     pub async fn kill_container(&self, name: &str, signal: Option<&str>) -> Result<()> {
         let signal = signal.filter(|signal| !signal.is_empty());
         let signal = signal.map_or(Ok(Signal::KILL), Signal::parse)?;
-        let handle = self.context.containers.find(name)?;
-        stop::kill(&self.context, &handle, signal)
+        let (context, handle) = self.found(name)?;
+        see_through(async move { stop::kill(&context, &handle, signal).await })
             .await
             .map_err(|error| {
                 Error::new(
@@ -149,8 +150,8 @@ impl Engine {
     /// # Errors
     /// As [`Self::stop_container`] and [`Self::start_container`].
     pub async fn restart_container(&self, name: &str, options: StopContainer) -> Result<()> {
-        let handle = self.context.containers.find(name)?;
-        stop::restart(&self.context, &handle, &options)
+        let (context, handle) = self.found(name)?;
+        see_through(async move { stop::restart(&context, &handle, &options).await })
             .await
             .map_err(|error| {
                 Error::new(
@@ -166,8 +167,9 @@ impl Engine {
     /// # Errors
     /// `Conflict` when it runs and removal is not forced, or is being removed already.
     pub async fn remove_container(&self, name: &str, options: RemoveContainer) -> Result<()> {
-        let handle = self.context.containers.find(name)?;
-        remove::remove(&self.context, &handle, name, options).await
+        let (context, handle) = self.found(name)?;
+        let name = name.to_owned();
+        see_through(async move { remove::remove(&context, &handle, &name, options).await }).await
     }
 
     /// A container as it is now.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::attachment::Attachment;
 use crate::container::record::Container;
 use crate::container::{console, events};
-use crate::engine::Engine;
+use crate::engine::{Engine, see_through};
 use crate::error::{Error, Result};
 use crate::exec;
 use crate::exec::record::{CreateExec, Exec, ExecPhase, StartExec};
@@ -16,8 +16,8 @@ impl Engine {
     /// # Errors
     /// `Conflict` when the container does not run, `InvalidParameter`.
     pub async fn create_exec(&self, container: &str, request: CreateExec) -> Result<String> {
-        let handle = self.context.containers.find(container)?;
-        exec::create::create(&self.context, &handle, request).await
+        let (context, handle) = self.found(container)?;
+        see_through(async move { exec::create::create(&context, &handle, request).await }).await
     }
 
     /// Starts an exec; gives its streams unless it is detached.
@@ -27,7 +27,8 @@ impl Engine {
     /// when the program cannot be started.
     pub async fn start_exec(&self, id: &str, options: StartExec) -> Result<Option<Attachment>> {
         let handle = self.context.containers.find_exec(id)?;
-        exec::start::start(&self.context, &handle, id, options).await
+        let (context, id) = (Arc::clone(&self.context), id.to_owned());
+        see_through(async move { exec::start::start(&context, &handle, &id, options).await }).await
     }
 
     /// Records that a client left an exec with its detach keys.

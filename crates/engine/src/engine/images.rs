@@ -1,6 +1,8 @@
 //! What clients ask about images.
 
-use crate::engine::Engine;
+use std::sync::Arc;
+
+use crate::engine::{Engine, see_through};
 use crate::error::Result;
 use crate::image::{
     self, HistoryEntry, ImageDetails, ImageSummary, ListImages, RemoveImage, RemovedImage,
@@ -44,6 +46,7 @@ impl Engine {
         name: &str,
         options: RemoveImage,
     ) -> Result<Vec<RemovedImage>> {
-        image::remove::remove(&self.context, name, options).await
+        let (context, name) = (Arc::clone(&self.context), name.to_owned());
+        see_through(async move { image::remove::remove(&context, &name, options).await }).await
     }
 }

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 use porthole_compute_service::system::ComputeService;
 use porthole_hcs as hcs;
+use tracing::Instrument;
 
 use crate::container::document::OWNER;
+use crate::container::handle::Handle;
 use crate::container::record::Container;
 use crate::container::state::Phase;
 use crate::container::{launch, task};
@@ -96,6 +98,23 @@ impl Engine {
     pub async fn info(&self) -> Result<Info> {
         facts::info(&self.context).await
     }
+
+    /// A container and what its requests work with, for [`see_through`].
+    fn found(&self, name: &str) -> Result<(Arc<Context>, Arc<Handle>)> {
+        let handle = self.context.containers.find(name)?;
+        Ok((Arc::clone(&self.context), handle))
+    }
+}
+
+/// Runs a request that changes something to its end. A client that hangs up drops its request where
+/// it stands; half a request would leave a record that nobody has registered, or a process that
+/// nobody knows.
+async fn see_through<T: Send + 'static>(
+    request: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(request.in_current_span())
+        .await
+        .map_err(|error| Error::system("the request was cut short").with_source(error))?
 }
 
 /// IDs of our compute systems.

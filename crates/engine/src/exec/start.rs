@@ -34,31 +34,24 @@ pub(crate) async fn start(
         .ledger
         .update(|container| begin(container, id))
         .await?;
-    let exec = container.execs[id].clone();
-    let (context, handle) = (Arc::clone(context), Arc::clone(handle));
-    // Of its own, so that a client that goes away leaves no process that nobody knows.
-    let started = tokio::spawn(async move {
-        events::publish(
-            &context.events,
-            &container,
-            &format!("exec_start: {}", exec.command()),
-            &[("execID", exec.id.clone())],
-        );
-        let settings = ProcessSettings {
-            log: None,
-            wait_for_attach: !options.detach,
-            stdin_once: true,
-            main: false,
-        };
-        let parameters = parameters(&container, &exec, options)?;
-        match live.system.create_process(&parameters, &settings).await {
-            Ok(process) => follow(&context, &handle, &exec, process, options).await,
-            Err(error) => Err(not_started(&handle, &exec, error).await),
-        }
-    });
-    started
-        .await
-        .map_err(|error| Error::system("the start was cut short").with_source(error))?
+    let exec = &container.execs[id];
+    events::publish(
+        &context.events,
+        &container,
+        &format!("exec_start: {}", exec.command()),
+        &[("execID", exec.id.clone())],
+    );
+    let settings = ProcessSettings {
+        log: None,
+        wait_for_attach: !options.detach,
+        stdin_once: true,
+        main: false,
+    };
+    let parameters = parameters(&container, exec, options)?;
+    match live.system.create_process(&parameters, &settings).await {
+        Ok(process) => follow(context, handle, exec, process, options).await,
+        Err(error) => Err(not_started(handle, exec, error).await),
+    }
 }
 
 /// The step from `Created` to `Starting`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{OUTPUT, World, eventually, read_to_end, request, within};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
 use porthole_engine::attachment::{Attach, StreamKind};
@@ -445,4 +445,24 @@ async fn waiting_for_removal_ends_with_the_container() {
     within(waiting.outcome()).await.unwrap();
     let actions: Vec<String> = within(events.take(1).map(|event| event.action).collect()).await;
     assert_eq!(actions, ["destroy"]);
+}
+
+#[tokio::test]
+async fn what_a_client_asked_for_is_done_when_the_client_hangs_up() {
+    let world = World::new().await;
+    // A request that is dropped where it first waits.
+    assert!(
+        world
+            .engine
+            .create_container(request("x", &["cmd"]))
+            .now_or_never()
+            .is_none()
+    );
+    eventually(|| world.engine.inspect_container("x").is_ok()).await;
+    let removal = world
+        .engine
+        .remove_container("x", RemoveContainer::default());
+    assert!(removal.now_or_never().is_none());
+    eventually(|| world.engine.inspect_container("x").is_err()).await;
+    world.assert_nothing_left().await;
 }
