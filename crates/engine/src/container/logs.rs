@@ -15,7 +15,6 @@ use crate::attachment::{Attach, OutputStream, StreamKind};
 use crate::container::handle::Handle;
 use crate::container::ledger::Snapshot;
 use crate::container::record::Container;
-use crate::container::state::{Phase, State};
 use crate::error::{Error, Result};
 use crate::event::log::sleep_until;
 use crate::file_watch::FileWatch;
@@ -77,7 +76,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     }
     let snapshots = handle.ledger.watch();
     let container = handle.ledger.read();
-    let follow = query.follow && may_write(&container.state);
+    let follow = query.follow && container.state.is_active();
     let directory = container.log_path.parent().unwrap_or(Path::new("/"));
     // Before the first read, so that nothing is written unnoticed in between.
     let watch = if follow {
@@ -155,11 +154,6 @@ fn selection(query: LogQuery) -> Selection {
         since: query.since.map(timestamp),
         until: query.until.map(timestamp),
     }
-}
-
-/// Whether more may come.
-fn may_write(state: &State) -> bool {
-    matches!(state.phase, Phase::Running | Phase::Starting)
 }
 
 /// A log that is being read.
@@ -282,7 +276,12 @@ impl Follower {
         let mut reading = self.reading.take()?;
         loop {
             // Looked at before reading: what was written before the end is then seen.
-            let running = may_write(&self.snapshots.borrow_and_update().container.state);
+            let running = self
+                .snapshots
+                .borrow_and_update()
+                .container
+                .state
+                .is_active();
             let entries;
             (reading, entries) = reading.read().await;
             let ended = reading.over && !(running && self.watch.is_some());

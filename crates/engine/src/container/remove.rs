@@ -14,6 +14,9 @@ pub struct RemoveContainer {
     pub volumes: bool,
 }
 
+/// How often a container that is started again and again is killed before its removal fails.
+const ATTEMPTS: u32 = 3;
+
 /// Removes a container; `name` is what the client called it.
 pub(crate) async fn remove(
     context: &Context,
@@ -28,16 +31,30 @@ pub(crate) async fn remove(
         )
         .with_source(error)
     };
-    if options.force && handle.ledger.read().state.is_running() {
+    if !options.force {
+        let removed = handle.order(|done| Order::Remove { done }).await;
+        return removed.map_err(failed);
+    }
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match kill_and_remove(context, handle).await {
+            // It removed itself when it ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // Somebody has started it since it was killed.
+            Err(error) if error.kind() == ErrorKind::Conflict && attempts < ATTEMPTS => {}
+            removed => return removed.map_err(failed),
+        }
+    }
+}
+
+async fn kill_and_remove(context: &Context, handle: &Handle) -> Result<()> {
+    if handle.ledger.read().state.is_active() {
         match stop::terminate(context, handle).await {
             // It ended by itself a moment ago.
             Err(error) if error.kind() == ErrorKind::Conflict => {}
-            killed => killed.map_err(failed)?,
+            killed => killed?,
         }
     }
-    match handle.order(|done| Order::Remove { done }).await {
-        // It removed itself when it ended.
-        Err(error) if error.kind() == ErrorKind::NotFound && options.force => Ok(()),
-        removed => removed.map_err(failed),
-    }
+    handle.order(|done| Order::Remove { done }).await
 }

@@ -113,6 +113,12 @@ impl State {
         matches!(self.phase, Phase::Running)
     }
 
+    /// Whether something of it runs, or is about to.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Running)
+    }
+
     /// The phase after `step`, or none where the step is not allowed.
     pub(crate) const fn after(&self, step: Step) -> Option<Phase> {
         match (self.phase, step) {

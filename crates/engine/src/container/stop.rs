@@ -8,7 +8,7 @@ use porthole_hcs::SignalProcessOptions;
 
 use crate::container::events;
 use crate::container::handle::{Handle, Live, Order};
-use crate::container::wait::until_not_running;
+use crate::container::wait::{until_not_running, until_start_is_decided};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::signal::{Delivery, Signal};
@@ -28,13 +28,20 @@ const STOP_SECONDS: i64 = 30;
 /// How long a terminated container may take to be gone, as Docker on Windows has it.
 const TERMINATED: Duration = Duration::from_secs(75);
 
-/// Stops a container that may run.
+/// Stops a container that runs, or is about to.
 pub(crate) async fn stop(
     context: &Context,
     handle: &Handle,
     options: &StopContainer,
 ) -> Result<()> {
-    let container = handle.ledger.read();
+    let mut snapshots = handle.ledger.watch();
+    let container = until_start_is_decided(&mut snapshots).await?;
+    if !container.state.is_running() {
+        return Err(Error::new(
+            ErrorKind::NotModified,
+            "container is already stopped",
+        ));
+    }
     let config = &container.config;
     let signal = options.signal.as_deref().or(config.stop_signal.as_deref());
     let signal = signal.map_or(Ok(Signal::TERM), Signal::parse)?;
@@ -43,7 +50,6 @@ pub(crate) async fn stop(
         .or(config.stop_timeout)
         .unwrap_or(STOP_SECONDS);
 
-    let mut snapshots = handle.ledger.watch();
     match deliver(context, handle, signal).await {
         Ok(()) => {}
         // It ended by itself a moment ago.
@@ -66,13 +72,17 @@ pub(crate) async fn stop(
 pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> Result<()> {
     match signal.delivery() {
         Delivery::Terminate => terminate(context, handle).await,
-        Delivery::Console(_) | Delivery::Shutdown => deliver(context, handle, signal).await,
+        Delivery::Console(_) | Delivery::Shutdown => {
+            until_start_is_decided(&mut handle.ledger.watch()).await?;
+            deliver(context, handle, signal).await
+        }
     }
 }
 
 /// Kills a container and waits until it is gone.
 pub(crate) async fn terminate(context: &Context, handle: &Handle) -> Result<()> {
     let mut snapshots = handle.ledger.watch();
+    until_start_is_decided(&mut snapshots).await?;
     match deliver(context, handle, Signal::KILL).await {
         Ok(()) => {}
         Err(error)
@@ -95,12 +105,16 @@ pub(crate) async fn restart(
     handle: &Arc<Handle>,
     options: &StopContainer,
 ) -> Result<()> {
-    if handle.ledger.read().state.is_running() {
+    if handle.ledger.read().state.is_active() {
         handle.set_restarting(true);
-        let stopped = stop(context, handle, options).await;
-        if stopped.is_err() {
-            handle.set_restarting(false);
-            return stopped;
+        match stop(context, handle, options).await {
+            // The start that was under way failed, or it ended by itself a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotModified => {}
+            Err(error) => {
+                handle.set_restarting(false);
+                return Err(error);
+            }
+            Ok(()) => {}
         }
     }
     handle.order(|done| Order::Start { done }).await?;

@@ -1,11 +1,13 @@
 //! Waiting for a container's end.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 
 use crate::container::ledger::{Ledger, Snapshot};
+use crate::container::record::Container;
 use crate::container::state::Phase;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +44,7 @@ impl Waiting {
         let met = move |snapshot: &Snapshot| {
             let state = &snapshot.container.state;
             match condition {
-                WaitCondition::NotRunning => !state.is_running() || snapshot.removed,
+                WaitCondition::NotRunning => !state.is_active() || snapshot.removed,
                 // A container that is removed without having run again will not end any more.
                 WaitCondition::NextExit => state.exits > exits || snapshot.removed,
                 // A removal that failed is not waited for: its error is the outcome.
@@ -78,6 +80,16 @@ impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").finish_non_exhaustive()
     }
+}
+
+/// Waits while a container is being started: until then nothing can be sent to it.
+pub(crate) async fn until_start_is_decided(
+    snapshots: &mut watch::Receiver<Snapshot>,
+) -> Result<Arc<Container>> {
+    let decided = |snapshot: &Snapshot| snapshot.container.state.phase != Phase::Starting;
+    until(snapshots, decided)
+        .await
+        .map(|snapshot| snapshot.container)
 }
 
 /// Waits until a container does not run.

@@ -18,7 +18,7 @@ use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
 use crate::container::{console, events};
 use crate::engine::{Engine, see_through};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::signal::Signal;
 
 impl Engine {
@@ -114,16 +114,7 @@ impl Engine {
     /// `NotModified` when it does not run, `InvalidParameter` for the signal, `System`.
     pub async fn stop_container(&self, name: &str, options: StopContainer) -> Result<()> {
         let (context, handle) = self.found(name)?;
-        see_through(async move {
-            if !handle.ledger.read().state.is_running() {
-                return Err(Error::new(
-                    ErrorKind::NotModified,
-                    "container is already stopped",
-                ));
-            }
-            stop::stop(&context, &handle, &options).await
-        })
-        .await
+        see_through(async move { stop::stop(&context, &handle, &options).await }).await
     }
 
     /// Sends a signal; `SIGKILL` (the default) terminates and waits for the end.

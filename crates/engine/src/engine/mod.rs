@@ -70,7 +70,7 @@ impl Engine {
         let mut systems = systems(context.compute.as_ref()).await?;
         let connected: Vec<String> = containers
             .iter()
-            .filter(|container| matches!(container.state.phase, Phase::Running | Phase::Starting))
+            .filter(|container| container.state.is_active())
             .map(|container| container.id.clone())
             .collect();
         context.network.reconcile(&connected).await?;

@@ -69,7 +69,7 @@ async fn remove_name(
     let untagged = context.records.untag(reference.clone()).await?;
     publish(context, image, "untag", &reference.to_string());
     let removed = vec![RemovedImage::Untagged(reference.to_string())];
-    if untagged.remaining == 0 && !users.iter().any(|user| user.state.is_running()) {
+    if untagged.remaining == 0 && !users.iter().any(|user| user.state.is_active()) {
         return delete(context, image, removed).await;
     }
     Ok(removed)
@@ -98,7 +98,7 @@ async fn delete(
 /// Running containers forbid the removal, stopped ones unless it is forced.
 fn check_use(context: &Context, image: &Image, force: bool) -> Result<()> {
     let users = users(context, image);
-    if let Some(user) = users.iter().find(|user| user.state.is_running()) {
+    if let Some(user) = users.iter().find(|user| user.state.is_active()) {
         let reason = format!(
             "image is being used by running container {}",
             short(&user.id)

@@ -10,4 +10,5 @@ mod lists;
 mod logs;
 mod refusals;
 mod restarts;
+mod starting;
 mod support;

@@ -12,6 +12,7 @@ use porthole_compute_service::system::ComputeService;
 use porthole_engine::attachment::{Attach, Attachment, StreamKind};
 use porthole_engine::container::config::{ContainerConfig, CreateContainer, HostConfig};
 use porthole_engine::container::record::{BoundPort, Endpoint};
+use porthole_engine::container::state::Phase;
 use porthole_engine::container::wait::{WaitCondition, WaitOutcome};
 use porthole_engine::event::{Event, EventQuery};
 use porthole_engine::facts::Facts;
@@ -106,6 +107,21 @@ impl World {
             .await
             .unwrap();
         within(waiting.outcome()).await.unwrap()
+    }
+
+    /// Begins a start; returns once it is under way.
+    pub(crate) async fn begin_start(
+        &self,
+        name: &'static str,
+    ) -> tokio::task::JoinHandle<Result<(), Error>> {
+        let engine = Arc::clone(&self.engine);
+        let start = tokio::spawn(async move { engine.start_container(name).await });
+        eventually(|| {
+            let container = self.engine.inspect_container(name).unwrap();
+            container.state.phase == Phase::Starting
+        })
+        .await;
+        start
     }
 
     pub(crate) fn status(&self, name: &str) -> &'static str {
@@ -274,11 +290,18 @@ pub(crate) fn import(store: &Store, names: &[&str], layer: &[u8]) -> String {
 pub(crate) struct MemoryNetwork {
     endpoints: Mutex<std::collections::BTreeMap<String, Endpoint>>,
     taken: Mutex<BTreeSet<u16>>,
+    /// Whoever holds it for writing holds up every start.
+    gate: tokio::sync::RwLock<()>,
 }
 
 impl MemoryNetwork {
     pub(crate) fn connected(&self) -> Vec<String> {
         self.endpoints.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// Starts stay under way until what this gives is dropped.
+    pub(crate) async fn hold_up(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
     }
 
     /// Nobody gets this port.
@@ -290,6 +313,7 @@ impl MemoryNetwork {
 #[async_trait]
 impl Network for MemoryNetwork {
     async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint, Error> {
+        let _open = self.gate.read().await;
         let mut endpoints = self.endpoints.lock().unwrap();
         let mut ports = Vec::new();
         for port in &request.ports {
