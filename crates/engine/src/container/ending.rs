@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::container::record::Container;
 use crate::exec::record::ExecPhase;
 use crate::patience::{patiently, pause};
+use crate::process_error;
 
 /// The exit code that is shown when none is known.
 const UNKNOWN: u32 = u32::MAX;
@@ -70,11 +71,13 @@ impl Ending {
         state.exits += 1;
         container.endpoint = None;
         for exec in container.execs.values_mut() {
-            if let ExecPhase::Running { process, .. } = exec.phase {
-                exec.phase = ExecPhase::Exited {
-                    code: self.code_of(process),
-                };
-            }
+            let code = match exec.phase {
+                ExecPhase::Running { process, .. } => self.code_of(process),
+                // Nobody would see the end of what its start brings up now.
+                ExecPhase::Starting => process_error::UNKNOWN,
+                ExecPhase::Created | ExecPhase::Exited { .. } => continue,
+            };
+            exec.phase = ExecPhase::Exited { code };
         }
     }
 

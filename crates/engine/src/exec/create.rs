@@ -16,12 +16,15 @@ const REMEMBERED: usize = 64;
 pub(crate) async fn create(
     context: &Context,
     handle: &Handle,
-    request: CreateExec,
+    mut request: CreateExec,
 ) -> Result<String> {
-    let Some(program) = request.cmd.first() else {
-        return Err(Error::invalid("No exec command specified"));
-    };
+    let program = request.cmd.first().filter(|program| !program.is_empty());
+    let program = program.ok_or_else(|| Error::invalid("No exec command specified"))?;
     command::check_program(program)?;
+    command::join(&request.cmd)?;
+    if !request.working_dir.is_empty() {
+        request.working_dir = command::working_directory(&request.working_dir)?;
+    }
     // Fails when the container does not run.
     handle.live()?;
     let id = name::new_id();
@@ -37,6 +40,7 @@ pub(crate) async fn create(
         .ledger
         .update(|container| {
             user::exec_account(&exec.request.user, &container.config.user)?;
+            command::environment(&container.config.env, &exec.request.env)?;
             forget_oldest(container);
             container.execs.insert(exec.id.clone(), exec);
             Ok(())

@@ -10,14 +10,14 @@ use porthole_compute_service::system::{Process, Wanted};
 
 use crate::attachment::{Attachment, OutputStream, Streams};
 use crate::container::document::{self, ProcessShape};
-use crate::container::handle::Handle;
+use crate::container::handle::{Handle, Live};
 use crate::container::record::Container;
 use crate::container::{command, events, task, user};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec::record::{Exec, ExecPhase, StartExec};
 use crate::patience::{patiently, pause};
-use crate::process_error;
+use crate::process_error::{self, StartError};
 
 /// How long the end of the output waits for the exit code, which clients ask for next.
 const EXIT_CODE_GRACE: Duration = Duration::from_secs(10);
@@ -41,17 +41,23 @@ pub(crate) async fn start(
         &format!("exec_start: {}", exec.command()),
         &[("execID", exec.id.clone())],
     );
-    let settings = ProcessSettings {
-        log: None,
-        wait_for_attach: !options.detach,
-        stdin_once: true,
-        main: false,
+    let process = match create_process(&live, &container, exec, options).await {
+        Ok(process) => process,
+        Err(StartError { error, exit_code }) => {
+            set_phase(handle, id, ExecPhase::Exited { code: exit_code }).await;
+            return Err(error);
+        }
     };
-    let parameters = parameters(&container, exec, options)?;
-    match live.system.create_process(&parameters, &settings).await {
-        Ok(process) => follow(context, handle, exec, process, options).await,
-        Err(error) => Err(not_started(handle, exec, error).await),
+    let running = ExecPhase::Running {
+        process: process.id(),
+        pid: process.pid(),
+    };
+    set_phase(handle, id, running).await;
+    spawn_watch(context, handle, id.to_owned(), Arc::clone(&process));
+    if options.detach {
+        return Ok(None);
     }
+    attach(handle, exec, &process).await.map(Some)
 }
 
 /// The step from `Created` to `Starting`.
@@ -98,50 +104,55 @@ fn parameters(
     }))
 }
 
-async fn follow(
-    context: &Arc<Context>,
-    handle: &Arc<Handle>,
+async fn create_process(
+    live: &Live,
+    container: &Container,
     exec: &Exec,
-    process: Arc<dyn Process>,
     options: StartExec,
-) -> Result<Option<Attachment>> {
-    let request = &exec.request;
-    let attachment = if options.detach {
-        None
-    } else {
-        let wanted = Wanted {
-            stdin: request.attach_stdin,
-            stdout: request.attach_stdout,
-            stderr: request.attach_stderr && !request.tty,
-        };
-        let Streams { output, input } = task::connect(&process, wanted).await?;
-        let output = until_exit_is_known(output, Arc::clone(handle), exec.id.clone());
-        Some(Attachment {
-            tty: request.tty,
-            output,
-            input: wanted.stdin.then_some(input),
-        })
+) -> Result<Arc<dyn Process>, StartError> {
+    let settings = ProcessSettings {
+        log: None,
+        wait_for_attach: !options.detach,
+        stdin_once: true,
+        main: false,
     };
-    let running = ExecPhase::Running {
-        process: process.id(),
-        pid: process.pid(),
-    };
-    set_phase(handle, &exec.id, running).await;
-    spawn_watch(context, handle, exec.id.clone(), process);
-    Ok(attachment)
+    let parameters = parameters(container, exec, options).map_err(|error| StartError {
+        error,
+        exit_code: process_error::UNKNOWN,
+    })?;
+    live.system
+        .create_process(&parameters, &settings)
+        .await
+        .map_err(|error| process_error::process(&container.id, error))
 }
 
-async fn not_started(handle: &Handle, exec: &Exec, error: compute::Error) -> Error {
-    let start = process_error::process(&handle.id, error);
-    set_phase(
-        handle,
-        &exec.id,
-        ExecPhase::Exited {
-            code: start.exit_code,
-        },
-    )
-    .await;
-    start.error
+/// The streams of an exec that has just been started. When they cannot be had, it is ended: the
+/// client is told that the start failed.
+async fn attach(
+    handle: &Arc<Handle>,
+    exec: &Exec,
+    process: &Arc<dyn Process>,
+) -> Result<Attachment> {
+    let request = &exec.request;
+    let wanted = Wanted {
+        stdin: request.attach_stdin,
+        stdout: request.attach_stdout,
+        stderr: request.attach_stderr && !request.tty,
+    };
+    let Streams { output, input } = match task::connect(process, wanted).await {
+        Ok(streams) => streams,
+        Err(error) => {
+            if let Err(error) = process.terminate(process_error::UNKNOWN).await {
+                tracing::warn!(container = handle.id, exec = exec.id, %error, "cannot end the exec");
+            }
+            return Err(error);
+        }
+    };
+    Ok(Attachment {
+        tty: request.tty,
+        output: until_exit_is_known(output, Arc::clone(handle), exec.id.clone()),
+        input: wanted.stdin.then_some(input),
+    })
 }
 
 /// Sees the end of an exec that runs.

@@ -173,6 +173,29 @@ async fn what_cannot_be_is_refused() {
             "ContainerUser",
         ),
         (exec(&["C:app.exe"]), "backslashes"),
+        (exec(&[""]), "No exec command specified"),
+        (exec(&["cmd", "a\0b"]), "NUL"),
+        (
+            CreateExec {
+                working_dir: "C:app".to_owned(),
+                ..exec(&["cmd"])
+            },
+            "the working directory 'C:app' is invalid",
+        ),
+        (
+            CreateExec {
+                working_dir: r"D:\x".to_owned(),
+                ..exec(&["cmd"])
+            },
+            r"the working directory 'D:\x' is invalid",
+        ),
+        (
+            CreateExec {
+                env: vec!["=".to_owned()],
+                ..exec(&["cmd"])
+            },
+            "variable",
+        ),
     ];
     for (request, text) in refused {
         let error = within(world.engine.create_exec("c1", request))
