@@ -76,7 +76,11 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     }
     let snapshots = handle.ledger.watch();
     let container = handle.ledger.read();
-    let follow = query.follow && container.state.is_active();
+    // Up to a point in the past, everything there can be is there.
+    let to_come = query
+        .until
+        .is_none_or(|until| until > OffsetDateTime::now_utc());
+    let follow = query.follow && to_come && container.state.is_active();
     let directory = container.log_path.parent().unwrap_or(Path::new("/"));
     // Before the first read, so that nothing is written unnoticed in between.
     let watch = if follow {

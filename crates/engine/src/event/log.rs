@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
@@ -82,16 +82,19 @@ impl EventLog {
                 .collect();
             (before, self.listeners.subscribe())
         };
+        let until = query.until;
+        let wanted = move |event: &Event| {
+            filter.includes(event) && until.is_none_or(|until| event.time <= until)
+        };
+        // Up to a point in the past, a timer could only cut the replay short.
+        if until.is_some_and(|until| until <= OffsetDateTime::now_utc()) {
+            return Ok(Box::pin(stream::iter(before.into_iter().filter(wanted))));
+        }
         // A listener that fell behind goes on with what is left.
         let after = BroadcastStream::new(receiver).filter_map(async |event| event.ok());
-        let until = query.until;
-        let events = futures::stream::iter(before)
+        let events = stream::iter(before)
             .chain(after)
-            .filter(move |event| {
-                let wanted =
-                    filter.includes(event) && until.is_none_or(|until| event.time <= until);
-                futures::future::ready(wanted)
-            });
+            .filter(move |event| futures::future::ready(wanted(event)));
         Ok(match until {
             Some(until) => Box::pin(events.take_until(sleep_until(until))),
             None => Box::pin(events),

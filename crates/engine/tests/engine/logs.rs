@@ -131,6 +131,25 @@ async fn a_follower_sees_what_comes_and_ends_with_the_container() {
 }
 
 #[tokio::test]
+async fn following_up_to_the_past_reads_all_there_is_and_ends() {
+    let world = World::new().await;
+    let program = Program::new().print("one\r\n").await_signal();
+    world.script.program("talk.exe", program);
+    world.create("c", &["talk.exe"]).await;
+    world.start("c").await.unwrap();
+    while read(&world, ALL).await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let past = LogQuery {
+        follow: true,
+        until: Some(time::OffsetDateTime::now_utc()),
+        ..ALL
+    };
+    let entries = read(&world, past).await;
+    assert_eq!(messages(&entries), ["one\r\n"]);
+}
+
+#[tokio::test]
 async fn a_container_that_never_ran_has_an_empty_log() {
     let world = World::new().await;
     world.create("c", &["cmd"]).await;
