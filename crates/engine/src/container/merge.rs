@@ -21,17 +21,23 @@ pub(crate) fn merge(
         .filter(|signal| !signal.is_empty())
         .or(image.stop_signal);
     request.stop_timeout = request.stop_timeout.or(image.stop_timeout);
-    merge_command(&mut request, image.entrypoint, image.cmd);
-    // On Windows an image's finished command line stays one when arguments are added to it.
-    request.args_escaped |= image.args_escaped;
+    merge_command(
+        &mut request,
+        image.entrypoint,
+        image.cmd,
+        image.args_escaped,
+    );
     Ok(request)
 }
 
 /// An entry point of the request's own, even a reset one, makes the image's command meaningless.
+/// That the words are a finished command line is said of the image's own command only: words of the
+/// request are quoted, unless it says otherwise.
 fn merge_command(
     request: &mut ContainerConfig,
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
+    args_escaped: bool,
 ) {
     let empty = |words: &Option<Vec<String>>| words.as_ref().is_none_or(Vec::is_empty);
     if !empty(&request.entrypoint) {
@@ -50,6 +56,7 @@ fn merge_command(
     }
     if empty(&request.cmd) {
         request.cmd = cmd;
+        request.args_escaped = args_escaped;
     }
     if request.entrypoint.is_none() {
         request.entrypoint = entrypoint;
@@ -104,6 +111,29 @@ mod tests {
             (None, words(&["ver"]))
         );
         assert_eq!(merged(words(&[]), None), (words(&[]), words(&["serve"])));
+    }
+
+    #[test]
+    fn only_the_images_own_command_is_a_finished_command_line() {
+        let escaped = |entrypoint, cmd, own| {
+            let image = ContainerConfig {
+                cmd: words(&["cmd /S /C serve"]),
+                args_escaped: true,
+                ..ContainerConfig::default()
+            };
+            let request = ContainerConfig {
+                entrypoint,
+                cmd,
+                args_escaped: own,
+                ..ContainerConfig::default()
+            };
+            merge(request, image).unwrap().args_escaped
+        };
+        assert!(escaped(None, None, false));
+        assert!(!escaped(None, words(&["app.exe", "a b"]), false));
+        assert!(!escaped(words(&["app.exe"]), None, false));
+        assert!(!escaped(words(&[""]), words(&["ver"]), false));
+        assert!(escaped(None, words(&["app.exe \"a b\""]), true));
     }
 
     #[test]
