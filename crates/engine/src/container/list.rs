@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use regex_lite::Regex;
 use time::OffsetDateTime;
 
 use crate::container::record::Container;
@@ -151,6 +152,7 @@ struct Selection {
     /// Also those that do not run.
     all: bool,
     exited: Vec<u32>,
+    names: Vec<Regex>,
     ancestors: Vec<String>,
     before: Option<OffsetDateTime>,
     since: Option<OffsetDateTime>,
@@ -181,6 +183,7 @@ impl Selection {
                 || filters.has("status")
                 || filters.has("exited"),
             exited,
+            names: name_patterns(&filters)?,
             ancestors: ancestors(context, &filters).await?,
             before: created(context, &filters, "before")?,
             since: created(context, &filters, "since")?,
@@ -209,39 +212,29 @@ impl Selection {
     }
 
     fn matches_names(&self, container: &Container) -> bool {
-        let any = |filter: &str, matches: &dyn Fn(&str) -> bool| {
-            !self.filters.has(filter)
-                || self
-                    .filters
-                    .values(filter)
-                    .iter()
-                    .any(|value| matches(value))
-        };
-        let slashed = format!("/{}", container.name);
-        any("id", &|value| container.id.starts_with(value))
-            && any("name", &|value| name_matches(value, &slashed))
+        let named = |pattern: &Regex| name_matches(pattern, &container.name);
+        self.any("id", &|id| container.id.starts_with(id))
+            && (!self.filters.has("name") || self.names.iter().any(named))
+    }
+
+    /// Whether any value of the filter matches; true when the filter is not there.
+    fn any(&self, filter: &str, matches: &dyn Fn(&str) -> bool) -> bool {
+        let mut values = self.filters.values(filter).iter();
+        !self.filters.has(filter) || values.any(|value| matches(value))
     }
 
     fn matches_ports(&self, container: &Container) -> bool {
-        let any = |filter: &str, matches: &dyn Fn(&str) -> bool| {
-            !self.filters.has(filter)
-                || self
-                    .filters
-                    .values(filter)
-                    .iter()
-                    .any(|value| matches(value))
-        };
         let is = |value: &str, port: &dyn ToString| {
             let port = port.to_string();
             port == value || port.strip_suffix("/tcp") == Some(value)
         };
-        any("expose", &|value| {
+        self.any("expose", &|value| {
             container
                 .config
                 .exposed_ports
                 .iter()
                 .any(|port| is(value, port))
-        }) && any("publish", &|value| {
+        }) && self.any("publish", &|value| {
             container
                 .host
                 .port_bindings
@@ -251,33 +244,28 @@ impl Selection {
     }
 
     fn matches_mounts(&self, container: &Container) -> bool {
-        !self.filters.has("volume")
-            || self.filters.values("volume").iter().any(|value| {
-                container.mounts.iter().any(|mount| {
-                    mount.destination == *value || mount.source.as_os_str() == value.as_str()
-                })
-            })
+        self.any("volume", &|value| {
+            container
+                .mounts
+                .iter()
+                .any(|mount| mount.destination == value || mount.source.as_os_str() == value)
+        })
     }
 }
 
-/// Docker matches names as regular expressions; what people use of them are the anchors.
-fn name_matches(pattern: &str, slashed: &str) -> bool {
-    let (anchored, pattern) = match pattern.strip_prefix('^') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let (closed, pattern) = match pattern.strip_suffix('$') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    [slashed, &slashed[1..]]
-        .into_iter()
-        .any(|name| match (anchored, closed) {
-            (true, true) => name == pattern,
-            (true, false) => name.starts_with(pattern),
-            (false, true) => name.ends_with(pattern),
-            (false, false) => name.contains(pattern),
+/// The filter's patterns. One that is wrong is refused.
+fn name_patterns(filters: &Filters) -> Result<Vec<Regex>> {
+    let patterns = filters.values("name").iter().map(|pattern| {
+        Regex::new(pattern).map_err(|error| {
+            Error::invalid(format!("invalid filter 'name={pattern}': {error}")).with_source(error)
         })
+    });
+    patterns.collect()
+}
+
+/// Docker matches names anywhere, both with their leading slash and without it.
+fn name_matches(pattern: &Regex, name: &str) -> bool {
+    pattern.is_match(name) || pattern.is_match(&format!("/{name}"))
 }
 
 /// An exit code as a filter gives it: also negative, as Windows programs give theirs.
@@ -331,9 +319,16 @@ mod tests {
             ("^eb", false),
             ("we$", false),
             ("/web", true),
+            ("^(web|db)$", true),
+            ("^/?w.b", true),
+            ("w[0-9]", false),
         ] {
-            assert_eq!(name_matches(pattern, "/web"), expected, "{pattern}");
+            let regex = Regex::new(pattern).unwrap();
+            assert_eq!(name_matches(&regex, "web"), expected, "{pattern}");
         }
+        let wrong = Filters([("name".to_owned(), vec!["(".to_owned()])].into());
+        let error = name_patterns(&wrong).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
     }
 
     #[test]
