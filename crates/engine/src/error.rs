@@ -76,6 +76,13 @@ impl Error {
         Self::new(ErrorKind::InvalidParameter, message)
     }
 
+    /// A choice that Docker has and this version of the engine has not.
+    pub(crate) fn unsupported(what: impl fmt::Display) -> Self {
+        Self::invalid(format!(
+            "invalid option: this version of Porthole does not support {what}"
+        ))
+    }
+
     /// The host failed something.
     pub(crate) fn system(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::System, message)

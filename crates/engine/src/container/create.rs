@@ -187,9 +187,8 @@ fn check_names(config: &mut ContainerConfig, id: &str) -> Result<()> {
 fn isolation(asked: &str) -> Result<String> {
     match asked.to_ascii_lowercase().as_str() {
         "" | "default" | "process" => Ok("process".to_owned()),
-        "hyperv" => Err(Error::new(
-            ErrorKind::NotImplemented,
-            "isolation hyperv is not there: this engine has no utility VMs yet; use --isolation process",
+        "hyperv" => Err(Error::unsupported(
+            "isolation hyperv: use --isolation process",
         )),
         _ => Err(Error::invalid(format!(
             "invalid isolation ({asked}): Windows supports 'default', 'process', or 'hyperv'"
@@ -208,10 +207,9 @@ fn check_network(host: &HostConfig) -> Result<()> {
         mode @ ("host" | "bridge") => Err(Error::invalid(format!(
             "network mode {mode} is not supported for Windows containers: use nat or none"
         ))),
-        mode if mode.starts_with("container:") => Err(Error::new(
-            ErrorKind::NotImplemented,
-            format!("network mode {mode} is not there yet: use nat or none"),
-        )),
+        mode if mode.starts_with("container:") => Err(Error::unsupported(format!(
+            "network mode {mode}: use nat or none"
+        ))),
         name => Err(Error::new(
             ErrorKind::NotFound,
             format!("network {name} not found"),
@@ -226,9 +224,11 @@ mod tests {
     #[test]
     fn isolation_is_resolved_or_refused() {
         assert_eq!(isolation("Default").unwrap(), "process");
+        let hyperv = isolation("hyperv").unwrap_err();
+        assert_eq!(hyperv.kind(), ErrorKind::InvalidParameter);
         assert_eq!(
-            isolation("hyperv").unwrap_err().kind(),
-            ErrorKind::NotImplemented
+            hyperv.to_string(),
+            "invalid option: this version of Porthole does not support isolation hyperv: use --isolation process"
         );
         assert_eq!(
             isolation("x").unwrap_err().to_string(),
@@ -245,10 +245,10 @@ mod tests {
         for mode in ["", "default", "nat", "none"] {
             assert!(check_network(&host(mode)).is_ok(), "{mode}");
         }
-        assert_eq!(
-            check_network(&host("host")).unwrap_err().kind(),
-            ErrorKind::InvalidParameter
-        );
+        for mode in ["host", "container:web"] {
+            let error = check_network(&host(mode)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{mode}");
+        }
         assert_eq!(
             check_network(&host("blue")).unwrap_err().kind(),
             ErrorKind::NotFound

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use porthole_winpath::{Bind, BindSource, ContainerPath};
 
 use crate::container::record::Mount;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The mounts that a client asks for.
 pub(crate) fn mounts(binds: &[String]) -> Result<Vec<Mount>> {
@@ -37,16 +37,10 @@ fn source(source: &BindSource) -> Result<PathBuf> {
             check(&path)?;
             Ok(path)
         }
-        BindSource::Volume(name) => Err(Error::new(
-            ErrorKind::NotImplemented,
-            format!(
-                "volumes are not there yet: {name}; give the absolute path of a directory of the host"
-            ),
-        )),
-        BindSource::Anonymous => Err(Error::new(
-            ErrorKind::NotImplemented,
-            "volumes are not there yet",
-        )),
+        BindSource::Volume(name) => Err(Error::unsupported(format!(
+            "named volumes ({name}): give the absolute path of a directory of the host"
+        ))),
+        BindSource::Anonymous => Err(Error::unsupported("anonymous volumes")),
     }
 }
 
@@ -88,7 +82,7 @@ mod tests {
             refused(&[r"/nowhere:C:\a"]).ends_with("bind source path does not exist: /nowhere")
         );
         assert!(refused(&[r"/etc/passwd:C:\a"]).contains("must be a directory"));
-        assert!(refused(&[r"data:C:\a"]).contains("volumes are not there yet: data"));
+        assert!(refused(&[r"data:C:\a"]).contains("does not support named volumes (data)"));
         assert_eq!(
             refused(&[r"/tmp:C:\a", r"/etc:C:\A"]),
             r"Duplicate mount point: C:\A"

@@ -25,8 +25,8 @@ impl Engine {
     /// Creates a container.
     ///
     /// # Errors
-    /// `NotFound` for the image, `Conflict` for the name, `InvalidParameter`, `NotImplemented` for
-    /// an isolation that is not there.
+    /// `NotFound` for the image, `Conflict` for the name, `InvalidParameter`, also for what Docker
+    /// has and this version has not.
     pub async fn create_container(&self, request: CreateContainer) -> Result<Created> {
         let context = Arc::clone(&self.context);
         see_through(async move { create::create(&context, request).await }).await

@@ -48,8 +48,8 @@ async fn what_cannot_be_is_refused_and_leaves_nothing() {
             with(base(), |request| {
                 request.host.isolation = "hyperv".to_owned();
             }),
-            ErrorKind::NotImplemented,
-            "isolation hyperv",
+            ErrorKind::InvalidParameter,
+            "does not support isolation hyperv",
         ),
         (
             with(base(), |request| {
