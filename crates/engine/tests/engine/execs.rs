@@ -1,11 +1,12 @@
 //! Further processes in running containers.
 
 use crate::support::{World, eventually, read_to_end, within};
+use futures::FutureExt;
 use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
 use porthole_engine::attachment::StreamKind;
 use porthole_engine::container::stop::StopContainer;
-use porthole_engine::exec::record::{CreateExec, StartExec};
+use porthole_engine::exec::record::{CreateExec, ExecPhase, StartExec};
 
 fn exec(cmd: &[&str]) -> CreateExec {
     CreateExec {
@@ -149,6 +150,29 @@ async fn a_missing_program_has_exit_code_127() {
         world.engine.inspect_exec(&id).unwrap().0.exit_code(),
         Some(127)
     );
+}
+
+#[tokio::test]
+async fn a_start_that_meets_the_containers_end_is_over() {
+    let world = World::new().await;
+    let container = world.create("c1", &["ping", "-t", "x"]).await;
+    world.start("c1").await.unwrap();
+    let id = within(world.engine.create_exec("c1", exec(&["ping", "-t", "x"])))
+        .await
+        .unwrap();
+    let start = world.engine.start_exec(&id, StartExec::default());
+    tokio::pin!(start);
+    // It is on its way when the silo dies under it.
+    assert!((&mut start).now_or_never().is_none());
+    eventually(|| world.engine.inspect_exec(&id).unwrap().0.phase != ExecPhase::Created).await;
+    world.script.kill_supervisor(&container);
+    // Whether it got as far as running is the scheduler's choice; that it ends is not.
+    drop(within(start).await);
+    eventually(|| {
+        let (exec, _) = world.engine.inspect_exec(&id).unwrap();
+        exec.exit_code().is_some_and(|code| code != 0)
+    })
+    .await;
 }
 
 #[tokio::test]
