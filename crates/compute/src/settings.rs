@@ -19,7 +19,8 @@ pub struct SystemSettings {
     /// Published ports to hold and relay.
     pub published_ports: Vec<PublishedPort>,
     /// Windows paths of directories that are made unless they are there: a working directory that
-    /// the image does not hold.
+    /// the image does not hold. Absent in what an older service wrote.
+    #[serde(default)]
     pub directories: Vec<String>,
     /// Tasks at most.
     pub pids: Option<u64>,

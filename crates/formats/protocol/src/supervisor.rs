@@ -53,7 +53,9 @@ pub struct SiloSpec {
     pub registry: String,
     /// Directories of the host that appear inside.
     pub mapped_directories: Vec<MappedDirectory>,
-    /// Windows paths of directories that are made unless they are there.
+    /// Windows paths of directories that are made unless they are there. Absent in what an older
+    /// compute service wrote.
+    #[serde(default)]
     pub directories: Vec<String>,
     /// The user that all processes of the silo run as.
     pub user: SiloUser,

@@ -88,7 +88,10 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["create", "--log-driver", "splunk", "porthole/nanoserver"],
         &["splunk"],
     ),
-    (&["inspect", "e2e-no-such"], &["No such object"]),
+    (
+        &["container", "inspect", "e2e-no-such"],
+        &["No such container"],
+    ),
     (&["start", "e2e-no-such"], &["No such container"]),
     (&["rm", "e2e-no-such"], &["No such container"]),
     (&["rmi", "e2e-no-such"], &["No such image"]),
