@@ -135,7 +135,10 @@ fn publish<'a>(
     files: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<()> {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Two first containers of one image prepare the same directory at once, in one process.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
     let temporary = target.with_file_name(name);
     let _ = fs::remove_dir_all(&temporary);
     let filled = fill(&temporary, durability, files)
