@@ -155,7 +155,9 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         router = router.route(split(endpoint).1, handler);
     }
     for (endpoint, what) in PLANNED {
-        let message = format!("this version of Porthole does not support {what} ({endpoint})");
+        // `docker inspect NAME` asks for every kind of object in turn and goes on to the next only
+        // when it is told "not found" or reads "not supported".
+        let message = format!("not supported by this version of Porthole: {what} ({endpoint})");
         let handler = move || std::future::ready(ApiError::not_there(message));
         let (method, path) = split(endpoint);
         router = router.route(path, on(method, handler));

@@ -154,7 +154,7 @@ async fn errors_reach_the_user_with_dockers_codes() {
     );
     let volume = run(&world, &["volume", "ls"]).await;
     assert!(
-        text(&volume.stderr).contains("does not support volumes"),
+        text(&volume.stderr).contains("not supported by this version of Porthole: volumes"),
         "{}",
         text(&volume.stderr)
     );

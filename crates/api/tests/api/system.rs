@@ -71,7 +71,7 @@ async fn endpoints_that_are_not_there_say_so() {
         assert!(
             answer
                 .message()
-                .starts_with("this version of Porthole does not support "),
+                .starts_with("not supported by this version of Porthole: "),
             "{}",
             answer.message()
         );

@@ -88,10 +88,7 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["create", "--log-driver", "splunk", "porthole/nanoserver"],
         &["splunk"],
     ),
-    (
-        &["container", "inspect", "e2e-no-such"],
-        &["No such container"],
-    ),
+    (&["inspect", "e2e-no-such"], &["No such object"]),
     (&["start", "e2e-no-such"], &["No such container"]),
     (&["rm", "e2e-no-such"], &["No such container"]),
     (&["rmi", "e2e-no-such"], &["No such image"]),

@@ -29,9 +29,9 @@ fn states(fixture: &Fixture) -> Result<()> {
     docker.ok(["wait", name])?;
     ensure!(status(fixture, name)? == "exited");
     docker.ok(["rm", name])?;
-    let gone = docker.run(["container", "inspect", name])?;
+    let gone = docker.run(["inspect", name])?;
     ensure!(
-        gone.code == 1 && gone.stderr.contains("No such container"),
+        gone.code == 1 && gone.stderr.contains("No such object"),
         "{}",
         gone.stderr
     );
