@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use libtest_mimic::{Arguments, Trial};
@@ -103,6 +104,19 @@ const SHARED: &[&[(&str, Test)]] = &[
     workloads::TESTS,
 ];
 
+/// What is there and was not before. Processes that have just been told to end take a moment; what
+/// stays longer than ten seconds is left over.
+fn left_over(before: &HostState) -> Result<Vec<String>> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let added = HostState::take()?.added_since(before);
+        if added.is_empty() || Instant::now() > deadline {
+            return Ok(added);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     let Ok(fixture) = Fixture::from_environment().map(Arc::new) else {
@@ -120,9 +134,7 @@ fn main() -> Result<ExitCode> {
     server.stop()?;
     let mut alone = trials(&fixture, daemons::TESTS);
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
-        let added = HostState::take()
-            .map_err(|error| error.to_string())?
-            .added_since(&before);
+        let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {
             Ok(())
         } else {
