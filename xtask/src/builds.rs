@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use porthole_e2e::server::Place;
 
-use crate::command::{cargo, run, target_directory};
+use crate::command::{cargo, output, root, run, target_directory};
 use crate::guest;
 
 /// What was built, and where it stands.
@@ -21,7 +21,16 @@ pub(crate) struct Built {
 /// Builds everything that runs, optimised.
 pub(crate) fn all() -> Result<Built> {
     let guest = guest()?;
-    run(cargo().args(["build", "--release", "--quiet"]).args([
+    let mut build = cargo();
+    // What `docker version` shows; a source archive has no commit to name.
+    if let Ok(commit) = output(
+        Command::new("git")
+            .args(["rev-parse", "--short=9", "HEAD"])
+            .current_dir(root()),
+    ) {
+        build.env("PORTHOLE_COMMIT", commit);
+    }
+    run(build.args(["build", "--release", "--quiet"]).args([
         "-p",
         "portholed",
         "-p",

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every suite, the time of each, and one closing line.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use porthole_e2e::server::Place;
+use porthole_e2e::server::{Place, Server};
 
 use crate::builds::{self, Built};
 use crate::command::{cargo, run, shown};
@@ -40,23 +41,7 @@ pub(crate) fn run_suites(options: &Options) -> Result<()> {
             check_all().map(|checks| tally.passed += checks)
         });
     }
-    if wanted("unit") {
-        report.suite("unit", |tally| {
-            cargo_test(tally, &["--workspace", "--exclude", "porthole-e2e"], None)?;
-            // What the tools inside containers compute is free of Windows and tested here.
-            cargo_test(
-                tally,
-                &[
-                    "--manifest-path",
-                    "guest/Cargo.toml",
-                    "--package",
-                    "porthole-tools",
-                ],
-                None,
-            )
-        });
-    }
-    if wanted("base") || wanted("e2e") {
+    if ["base", "e2e", "unit"].into_iter().any(wanted) {
         let mut built = None;
         report.suite("build", |_| builds::all().map(|done| built = Some(done)));
         if let Some(built) = built {
@@ -81,6 +66,50 @@ fn containers(
             end_to_end(tally, built, options.filter.as_deref())
         });
     }
+    // After the bases: the supervisor's, the back end's and the agent's tests make silos of them.
+    if wanted("unit") {
+        report.suite("unit", |tally| unit(tally, built, &place));
+    }
+}
+
+fn unit(tally: &mut Tally, built: &Built, place: &Place) -> Result<()> {
+    merge_registries(built, place)?;
+    let environment = [
+        ("PORTHOLE_TEST_DATA_ROOT", place.data_root.clone()),
+        ("PORTHOLE_TEST_BASE_BUILD", built.guest.clone()),
+        (
+            "PORTHOLE_TEST_SUPERVISOR",
+            built.programs.join("porthole-supervisor"),
+        ),
+        ("PORTHOLE_PROBES", built.guest.join("probes")),
+    ];
+    let workspace = ["--workspace", "--exclude", "porthole-e2e"];
+    cargo_test(tally, &workspace, &SHOWING, &environment)?;
+    // What the tools inside containers compute is free of Windows and tested here.
+    let tools = [
+        "--manifest-path",
+        "guest/Cargo.toml",
+        "--package",
+        "porthole-tools",
+    ];
+    cargo_test(tally, &tools, &SHOWING, &[])
+}
+
+/// Runs a container of each base: the first of an image merges its registry, which the tests of
+/// the parts below the engine then find.
+fn merge_registries(built: &Built, place: &Place) -> Result<()> {
+    let server = Server::start(&built.programs, place.clone())?;
+    let docker = place.docker();
+    let first = ["nanoserver", "servercore"]
+        .into_iter()
+        .try_for_each(|base| {
+            let image = format!("porthole/{base}");
+            docker
+                .ok(["run", "--rm", &image, "cmd", "/c", "exit 0"])
+                .map(drop)
+        });
+    server.stop()?;
+    first
 }
 
 /// `cargo xtask check`.
@@ -140,27 +169,29 @@ fn end_to_end(tally: &mut Tally, built: &Built, filter: Option<&str>) -> Result<
         ("PORTHOLE_PROBES", built.guest.join("probes")),
         ("PORTHOLE_WORKLOADS", workloads),
     ];
-    let mut arguments = vec!["-p", "porthole-e2e", "--test", "e2e"];
-    if let Some(filter) = filter {
-        arguments.extend(["--", filter]);
-    }
-    cargo_test(tally, &arguments, Some(&environment))?;
+    let arguments = ["-p", "porthole-e2e", "--test", "e2e"];
+    let filter: Vec<&str> = filter.into_iter().collect();
+    cargo_test(tally, &arguments, &filter, &environment)?;
     // The promise of the base images: no container, however many there were, changed a byte.
     verify(built, &place)
 }
 
+/// For the test harness: what passing tests print holds the reasons of those that were skipped.
+const SHOWING: [&str; 1] = ["--show-output"];
+
 fn cargo_test(
     tally: &mut Tally,
-    arguments: &[&str],
-    environment: Option<&[(&str, std::path::PathBuf)]>,
+    packages: &[&str],
+    harness: &[&str],
+    environment: &[(&str, PathBuf)],
 ) -> Result<()> {
     let mut command = cargo();
-    command.args(["test", "--quiet"]).args(arguments);
-    if let Some(environment) = environment {
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-    } else {
-        command.args(["--no-fail-fast", "--", "--show-output"]);
-    }
+    command
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(packages)
+        .arg("--")
+        .args(harness)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     counted(tally, &mut command)
 }
 

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-/// Where kernel package, layers and registries lie: `PORTHOLE_DEV_TREE`, else the usual place of
-/// a developer's machine. A data root in which a container has run will do.
+/// A data root with a kernel package and both bases, in which a container of each has run:
+/// `PORTHOLE_TEST_DATA_ROOT`, else the one that `cargo xtask test` makes.
 pub(crate) fn tree() -> PathBuf {
-    std::env::var_os("PORTHOLE_DEV_TREE")
-        .map_or_else(|| PathBuf::from("/var/lib/porthole-dev"), PathBuf::from)
+    std::env::var_os("PORTHOLE_TEST_DATA_ROOT")
+        .map_or_else(|| PathBuf::from("/var/lib/porthole-test"), PathBuf::from)
 }
 
 /// Where the probes are: `PORTHOLE_PROBES`, else where `cargo xtask guest` puts them.
@@ -18,29 +18,38 @@ pub(crate) fn probes() -> PathBuf {
     std::env::var_os("PORTHOLE_PROBES").map_or(built, PathBuf::from)
 }
 
-/// The entry of `directory` named `base`, or, in a data root, whose names are digests, the first
-/// that holds `proof`.
-fn entry(directory: &Path, base: &str, proof: &str) -> Result<PathBuf> {
-    let named = directory.join(base);
-    if named.join(proof).exists() {
-        return Ok(named);
-    }
-    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+/// The layer of `base`. Layers are named by digests; of the two bases only servercore has the
+/// installer.
+fn layer(base: &str) -> Result<PathBuf> {
+    let layers = tree().join("layers");
+    let entries = fs::read_dir(&layers).with_context(|| layers.display().to_string())?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let found = paths.into_iter().find(|path| path.join(proof).exists());
-    found.with_context(|| format!("no {proof} in {}", directory.display()))
+    let system = Path::new("Files/Windows/System32");
+    let found = paths.into_iter().find(|path| {
+        let complete = path.join(system).join("msiexec.exe").exists();
+        path.join(system).join("cexecsvc.exe").exists() && complete == (base == "servercore")
+    });
+    found.with_context(|| format!("no {base} in {}", layers.display()))
 }
 
-/// The files of `base`, a layer with the agent.
+/// The files of `base`.
 pub(crate) fn files(base: &str) -> Result<PathBuf> {
-    let agent = "Files/Windows/System32/cexecsvc.exe";
-    Ok(entry(&tree().join("layers"), base, agent)?.join("Files"))
+    Ok(layer(base)?.join("Files"))
 }
 
-/// The merged registry of `base`.
+/// The merged registry of `base`, made when its first container was.
 pub(crate) fn registry(base: &str) -> Result<PathBuf> {
-    entry(&tree().join("registry"), base, "system.reg")
+    let name = layer(base)?;
+    let name = name.file_name().context("a layer has a name")?;
+    let merged = tree().join("registry").join(name);
+    let proof = merged.join("system.reg");
+    ensure!(
+        proof.exists(),
+        "no container of {base} has run: no {}",
+        proof.display()
+    );
+    Ok(merged)
 }
 
 /// Why silos cannot be made here, if they cannot.

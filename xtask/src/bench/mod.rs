@@ -40,10 +40,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let built = builds::all()?;
     let place = Place::test();
     builds::bases(&built, &place)?;
+    let peer = Peer::start()?;
     let server = Server::start(&built.programs, place.clone())?;
-    let peer = Peer::start(&place)?;
-    let measured = measure(options, &built, &place, &peer);
-    peer.stop()?;
+    let measured = peer
+        .import_same_tree(&place)
+        .and_then(|()| measure(options, &built, &place, &peer));
+    drop(peer);
     server.stop()?;
     println!("\n{}", measured?);
     Ok(())

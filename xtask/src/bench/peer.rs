@@ -13,6 +13,9 @@ use crate::command::{output, run, target_directory};
 /// Debian 13 with its Wine, and a prefix that is already made.
 pub(crate) const IMAGE: &str = "peer-wine";
 
+/// Debian's loader itself: the `wine` command is a shell script that looks for it.
+const STOCK_LOADER: &str = "/usr/lib/wine/wine64";
+
 /// Porthole's kernel package with nanoserver's C: and registry in it.
 const SAME_TREE: &str = "peer-same-tree";
 
@@ -24,8 +27,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts dockerd and makes both images unless it has them.
-    pub(crate) fn start(place: &Place) -> Result<Self> {
+    /// Starts dockerd and makes the image of Debian's Wine unless it has it.
+    pub(crate) fn start() -> Result<Self> {
         let root = PathBuf::from("/var/lib/porthole-bench");
         let socket = root.join("docker.sock");
         std::fs::create_dir_all(&root)?;
@@ -51,7 +54,6 @@ impl Peer {
         if !images.lines().any(|line| line == IMAGE) {
             peer.import_stock()?;
         }
-        peer.import_same_tree(place)?;
         Ok(peer)
     }
 
@@ -78,7 +80,9 @@ impl Peer {
         let name = "peer-prefix";
         self.docker
             .ok(["import", &archive.to_string_lossy(), "peer-debian"])?;
-        let make = "wine64 wineboot --init && /usr/lib/wine/wineserver -w";
+        // Of a run that was broken off.
+        let _ = self.docker.ok(["rm", "-f", name]);
+        let make = format!("{STOCK_LOADER} wineboot --init && /usr/lib/wine/wineserver -w");
         self.docker.ok([
             "run",
             "--name",
@@ -88,7 +92,7 @@ impl Peer {
             "peer-debian",
             "sh",
             "-c",
-            make,
+            &make,
         ])?;
         self.docker.ok(["commit", name, IMAGE])?;
         self.docker.ok(["rm", name])?;
@@ -96,13 +100,15 @@ impl Peer {
         Ok(())
     }
 
-    fn import_same_tree(&self, place: &Place) -> Result<()> {
+    /// Makes the image of Porthole's own tree, whose server must be running.
+    pub(crate) fn import_same_tree(&self, place: &Place) -> Result<()> {
         let tree = target_directory().join("peer-tree");
         let _ = std::fs::remove_dir_all(&tree);
         copy(&place.data_root.join("kernels/current/root/."), &tree)?;
-        copy(&nanoserver_files(place)?.join("."), &tree.join("c"))?;
+        let layer = nanoserver_layer(place)?;
+        copy(&layer.join("Files/."), &tree.join("c"))?;
         let prefix = tree.join("prefix");
-        copy(&registry(place)?.join("."), &prefix)?;
+        copy(&registry(place, &layer)?.join("."), &prefix)?;
         std::fs::create_dir_all(prefix.join("dosdevices"))?;
         std::os::unix::fs::symlink("/c", prefix.join("dosdevices/c:"))?;
         let archive = target_directory().join("peer-tree.tar");
@@ -121,7 +127,7 @@ impl Peer {
 
     /// Arguments of `docker run` for a Windows command in Debian's Wine.
     pub(crate) fn stock<'a>(&self, command: &[&'a str]) -> Vec<&'a str> {
-        [&["-e", "WINEDEBUG=-all", IMAGE, "wine64"], command].concat()
+        [&["-e", "WINEDEBUG=-all", IMAGE, STOCK_LOADER], command].concat()
     }
 
     /// Arguments of `docker run` for a Windows command in Porthole's own tree.
@@ -145,17 +151,20 @@ impl Peer {
         ];
         [words, &command[1..]].concat()
     }
+}
 
-    /// Ends dockerd.
-    pub(crate) fn stop(mut self) -> Result<()> {
-        run(Command::new("kill").arg(self.child.id().to_string()))?;
-        self.child.wait()?;
+/// Ends dockerd, also when an image could not be made or a measurement failed.
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let _ = self.child.wait();
         // dockerd leaves its bridge and rules for the next start; there is none.
         let _ = Command::new("ip")
             .args(["link", "delete", "docker0"])
             .stderr(Stdio::null())
             .status();
-        Ok(())
     }
 }
 
@@ -165,36 +174,30 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The layer that holds a C: and, of the two bases, is the smaller.
-fn nanoserver_files(place: &Place) -> Result<PathBuf> {
+fn nanoserver_layer(place: &Place) -> Result<PathBuf> {
     let layers = std::fs::read_dir(place.data_root.join("layers"))?;
     let mut sized = Vec::new();
-    for layer in layers.flatten() {
-        let files = layer.path().join("Files");
-        if files.is_dir() {
-            let size: u64 = output(Command::new("du").args(["-s"]).arg(&files))?
+    for layer in layers.flatten().map(|entry| entry.path()) {
+        if layer.join("Files").is_dir() {
+            let size: u64 = output(Command::new("du").arg("-s").arg(&layer))?
                 .split_whitespace()
                 .next()
                 .context("du printed nothing")?
                 .parse()?;
-            sized.push((size, files));
+            sized.push((size, layer));
         }
     }
-    sized.sort();
-    sized
-        .into_iter()
-        .next()
-        .map(|(_, files)| files)
+    let smallest = sized.into_iter().min();
+    smallest
+        .map(|(_, layer)| layer)
         .context("no base image is built")
 }
 
-/// The merged registry of a chain, made when its first container was.
-fn registry(place: &Place) -> Result<PathBuf> {
+/// The merged registry of a base, made when its first container was.
+fn registry(place: &Place, layer: &Path) -> Result<PathBuf> {
     place
         .docker()
         .ok(["run", "--rm", "porthole/nanoserver", "cmd", "/c", "exit 0"])?;
-    let mut entries = std::fs::read_dir(place.data_root.join("registry"))?.flatten();
-    entries
-        .next()
-        .map(|entry| entry.path())
-        .context("no registry was merged")
+    let name = layer.file_name().context("a layer has a name")?;
+    Ok(place.data_root.join("registry").join(name))
 }
