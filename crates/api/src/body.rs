@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::fields::{self, Field};
+use crate::go_json;
 
 /// The largest body that is read, in bytes.
 const LIMIT: usize = 2 * 1024 * 1024;
@@ -25,10 +27,7 @@ pub(crate) async fn optional_object(
     let invalid =
         |why: &dyn std::fmt::Display| ApiError::bad_parameter(format!("invalid JSON: {why}"));
     match serde_json::from_slice(&bytes).map_err(|error| invalid(&error))? {
-        Value::Object(mut object) => {
-            object.retain(|_, value| keep(value));
-            Ok(Some(object))
-        }
+        Value::Object(object) => Ok(Some(object)),
         Value::Null => Ok(None),
         _ => Err(invalid(&"an object is expected")),
     }
@@ -41,9 +40,13 @@ pub(crate) async fn object(request: Request) -> Result<Map<String, Value>, ApiEr
         .ok_or_else(|| ApiError::bad_parameter("invalid JSON: got EOF while reading request body"))
 }
 
-/// Turns an object into a type, with an error that names the member.
-pub(crate) fn decode<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, ApiError> {
-    serde_json::from_value(Value::Object(object))
+/// The members that work as a type; the others are refused by name when they say anything.
+pub(crate) fn decode<T: DeserializeOwned>(
+    object: Map<String, Value>,
+    table: &[Field],
+) -> Result<T, ApiError> {
+    let members = fields::supported(object, table).map_err(ApiError::bad_parameter)?;
+    go_json::decode(Value::Object(members))
         .map_err(|error| ApiError::bad_parameter(format!("invalid JSON: {error}")))
 }
 
@@ -74,21 +77,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
-/// Takes null members out, recursively: in Go, which the API comes from, null means "not there".
-fn keep(value: &mut Value) -> bool {
-    match value {
-        Value::Null => return false,
-        Value::Object(members) => members.retain(|_, member| keep(member)),
-        Value::Array(items) => {
-            for item in items {
-                keep(item);
-            }
-        }
-        _ => {}
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,20 +86,6 @@ mod tests {
             .header("content-type", content_type)
             .body(Body::from(text));
         object(request.expect("a request")).await
-    }
-
-    #[tokio::test]
-    async fn null_members_are_not_there() {
-        let object = parse(
-            r#"{"a":null,"b":{"c":null,"d":1},"e":[]}"#,
-            "application/json",
-        )
-        .await
-        .expect("an object");
-        assert_eq!(
-            Value::Object(object),
-            serde_json::json!({"b": {"d": 1}, "e": []})
-        );
     }
 
     #[tokio::test]

@@ -9,6 +9,8 @@ mod body;
 mod create;
 mod detach_keys;
 mod error;
+mod fields;
+mod go_json;
 mod handlers;
 mod hijack;
 mod multiplex;

@@ -186,8 +186,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::create::fields::{CONTAINER, Fate, HOST};
+    use crate::create::fields::{CONTAINER, HOST};
     use crate::create::network::ENDPOINT;
+    use crate::fields::Fate;
 
     const DOCUMENT: &str = include_str!("../../../docs/api.md");
 
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_lists_every_field_of_create_and_no_other() {
+    fn the_document_lists_every_field_and_no_other() {
         for (heading, table) in [
             ("Fields of container create", CONTAINER),
             ("Fields of `HostConfig`", HOST),
@@ -232,6 +233,8 @@ mod tests {
                 "Fields of an entry of `NetworkingConfig.EndpointsConfig`",
                 ENDPOINT,
             ),
+            ("Fields of exec create", exec::CREATE),
+            ("Fields of exec start", exec::START),
         ] {
             let word = |fate| match fate {
                 Fate::Works => "works",

@@ -3,6 +3,7 @@
 
 pub(crate) mod fields;
 pub(crate) mod network;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::body;
 use crate::error::ApiError;
-use fields::{CONTAINER, Field, HOST, refuse_unsupported};
+use fields::{CONTAINER, HOST};
+use words::Words;
 
 /// The supported part of the body.
 #[derive(Debug, Default, Deserialize)]
@@ -77,26 +79,6 @@ struct Binding {
     host_port: String,
 }
 
-/// A list of words, or one word in the place of a list.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Words {
-    /// `["cmd", "/c", "ver"]`.
-    List(Vec<String>),
-    /// `"cmd"`.
-    One(String),
-}
-
-impl Words {
-    /// The words.
-    pub(crate) fn into_list(self) -> Vec<String> {
-        match self {
-            Self::List(words) => words,
-            Self::One(word) => vec![word],
-        }
-    }
-}
-
 /// Reads a request to create a container.
 pub(crate) fn parse(
     mut object: Map<String, Value>,
@@ -104,10 +86,8 @@ pub(crate) fn parse(
 ) -> Result<CreateContainer, ApiError> {
     let host = take_object(&mut object, "HostConfig")?;
     let networking = take_object(&mut object, "NetworkingConfig")?;
-    let object = supported(object, CONTAINER)?;
-    let host = supported(host, HOST)?;
-    let body: Body = body::decode(object)?;
-    let host: Host = body::decode(host)?;
+    let body: Body = body::decode(object, CONTAINER)?;
+    let host: Host = body::decode(host, HOST)?;
     check_log(&host.log_config)?;
     check_restart_policy(&host.restart_policy)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
@@ -116,21 +96,6 @@ pub(crate) fn parse(
         config: container_config(body)?,
         host: host_config(host, network_mode)?,
     })
-}
-
-/// The object's members under their exact names, with what is not supported refused.
-fn supported(object: Map<String, Value>, table: &[Field]) -> Result<Map<String, Value>, ApiError> {
-    refuse_unsupported(&object, table).map_err(ApiError::bad_parameter)?;
-    let exact = |name: String| {
-        let field = table
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(&name));
-        field.map_or(name, |field| field.name.to_owned())
-    };
-    Ok(object
-        .into_iter()
-        .map(|(name, value)| (exact(name), value))
-        .collect())
 }
 
 fn take_object(
@@ -142,7 +107,7 @@ fn take_object(
         .find(|key| key.eq_ignore_ascii_case(name))
         .cloned();
     match key.and_then(|key| object.remove(&key)) {
-        None => Ok(Map::new()),
+        None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(members)) => Ok(members),
         Some(_) => Err(ApiError::bad_parameter(format!(
             "invalid JSON: {name} must be an object"

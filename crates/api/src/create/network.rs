@@ -2,22 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Fate, Field, refuse_unsupported};
 use crate::error::ApiError;
-
-const fn planned(name: &'static str) -> Field {
-    Field {
-        name,
-        fate: Fate::Planned,
-    }
-}
-
-const fn inert(name: &'static str) -> Field {
-    Field {
-        name,
-        fate: Fate::Inert,
-    }
-}
+use crate::fields::{Field, inert, planned, supported};
+use crate::go_json::is_zero;
 
 /// Fields of an `EndpointSettings`. Those that only answers fill are inert in a request.
 pub(crate) const ENDPOINT: &[Field] = &[
@@ -40,33 +27,25 @@ pub(crate) const ENDPOINT: &[Field] = &[
 
 /// The network that the mode and the endpoints name together.
 pub(crate) fn choose(mode: String, networking: Map<String, Value>) -> Result<String, ApiError> {
-    let mut endpoints = Map::new();
-    for (name, value) in networking {
-        match value {
-            Value::Object(members) if name.eq_ignore_ascii_case("EndpointsConfig") => {
-                endpoints = members;
-            }
-            _ => {
-                return Err(ApiError::bad_parameter(format!(
-                    "invalid option: Porthole does not know the option {name}"
-                )));
-            }
-        }
-    }
-    if endpoints.len() > 1 {
+    let mut endpoints = endpoints(networking)?.into_iter();
+    let Some((name, settings)) = endpoints.next() else {
+        return Ok(mode);
+    };
+    if endpoints.next().is_some() {
         return Err(ApiError::bad_parameter(
             "invalid option: this version of Porthole does not support more than one entry of EndpointsConfig",
         ));
     }
-    let Some((name, settings)) = endpoints.into_iter().next() else {
-        return Ok(mode);
+    let settings = match settings {
+        Value::Null => Map::new(),
+        Value::Object(settings) => settings,
+        _ => {
+            return Err(ApiError::bad_parameter(format!(
+                "invalid JSON: EndpointsConfig.{name} must be an object"
+            )));
+        }
     };
-    let Value::Object(settings) = settings else {
-        return Err(ApiError::bad_parameter(format!(
-            "invalid JSON: EndpointsConfig.{name} must be an object"
-        )));
-    };
-    refuse_unsupported(&settings, ENDPOINT).map_err(ApiError::bad_parameter)?;
+    supported(settings, ENDPOINT).map_err(ApiError::bad_parameter)?;
     match mode.as_str() {
         "" | "default" => Ok(name),
         mode if mode == name => Ok(name),
@@ -74,4 +53,23 @@ pub(crate) fn choose(mode: String, networking: Map<String, Value>) -> Result<Str
             "conflicting options: the network mode is {mode} and EndpointsConfig names {name}"
         ))),
     }
+}
+
+/// The entries of `EndpointsConfig`, the one member that `NetworkingConfig` has.
+fn endpoints(networking: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+    let mut endpoints = Map::new();
+    for (name, value) in networking {
+        match value {
+            Value::Object(members) if name.eq_ignore_ascii_case("EndpointsConfig") => {
+                endpoints = members;
+            }
+            value if is_zero(&value) => {}
+            _ => {
+                return Err(ApiError::bad_parameter(format!(
+                    "invalid option: Porthole does not know the option {name}"
+                )));
+            }
+        }
+    }
+    Ok(endpoints)
 }

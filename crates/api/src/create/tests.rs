@@ -141,6 +141,56 @@ fn zero_values_of_unsupported_options_pass() {
 }
 
 #[test]
+fn null_is_gos_zero_value_and_no_key_vanishes() {
+    let request = parse_value(json!({
+        "Image": "x",
+        "Cmd": null,
+        "ExposedPorts": {"80/tcp": null},
+        "Labels": {"a": null},
+        "Env": ["A=1"],
+        "StopTimeout": null,
+        "HostConfig": {
+            "PortBindings": {"81/tcp": null, "82/tcp": [null]},
+            "Binds": null,
+            "LogConfig": null,
+        },
+        "NetworkingConfig": {"EndpointsConfig": {"nat": null}}
+    }))
+    .expect("a request");
+    assert_eq!(request.config.exposed_ports.len(), 1);
+    assert_eq!(request.config.labels["a"], "");
+    assert_eq!(
+        (request.config.cmd, request.config.stop_timeout),
+        (None, None)
+    );
+    let bindings: Vec<_> = request.host.port_bindings.values().map(Vec::len).collect();
+    assert_eq!(bindings, [0, 1]);
+    assert_eq!(request.host.network_mode, "nat");
+    for networking in [json!(null), json!({"EndpointsConfig": null})] {
+        assert!(parse_value(json!({"HostConfig": null, "NetworkingConfig": networking})).is_ok());
+    }
+    assert!(
+        refusal(json!({"HostConfig": {"Sysctls": {"a": null}}}))
+            .ends_with("does not support Sysctls")
+    );
+}
+
+#[test]
+fn parts_of_fields_are_read_as_strictly_as_fields() {
+    let request = parse_value(json!({
+        "HostConfig": {"PortBindings": {"80/tcp": [{"hostport": "8080"}]}}
+    }))
+    .expect("a request");
+    let binding = request.host.port_bindings.values().flatten().next();
+    assert_eq!(binding.map(|it| it.host_port.as_str()), Some("8080"));
+    assert_eq!(
+        refusal(json!({"HostConfig": {"LogConfig": {"Tag": "x"}}})),
+        "invalid JSON: LogConfig: Porthole does not know the option Tag"
+    );
+    assert!(refusal(json!({"Cmd": [1]})).starts_with("invalid JSON: a command is a list"));
+}
+
+#[test]
 fn wrong_types_and_ports_are_refused() {
     assert!(refusal(json!({"Image": 3})).starts_with("invalid JSON: "));
     assert!(refusal(json!({"HostConfig": []})).starts_with("invalid JSON: "));

@@ -96,6 +96,7 @@ pub(crate) async fn start(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
     params: Params,
+    request: Request,
 ) -> Answer {
     for option in ["checkpoint", "checkpoint-dir"] {
         if params.get(option).is_some() {
@@ -103,6 +104,14 @@ pub(crate) async fn start(
                 "invalid option: Windows does not support {option}"
             )));
         }
+    }
+    if body::optional_object(request)
+        .await?
+        .is_some_and(|settings| !settings.is_empty())
+    {
+        return Err(ApiError::bad_parameter(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+        ));
     }
     engine.start_container(&id).await?;
     Ok(no_content())

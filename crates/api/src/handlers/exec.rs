@@ -12,13 +12,49 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, container::console_size};
-use crate::create::Words;
+use crate::create::words::Words;
 use crate::detach_keys::DetachKeys;
 use crate::error::ApiError;
+use crate::fields::{Field, inert, refused, works};
 use crate::hijack::{self, End, InputRules, Upgrade};
 use crate::query::Params;
 use crate::version::ApiVersion;
 use crate::{body, multiplex, render};
+
+/// Fields of the body of `POST /containers/{id}/exec`.
+pub(crate) const CREATE: &[Field] = &[
+    works("User"),
+    refused(
+        "Privileged",
+        "privileged mode is not supported for Windows containers",
+    ),
+    works("Tty"),
+    works("ConsoleSize"),
+    works("AttachStdin"),
+    works("AttachStderr"),
+    works("AttachStdout"),
+    inert("Detach"),
+    works("DetachKeys"),
+    works("Env"),
+    works("WorkingDir"),
+    works("Cmd"),
+];
+
+/// Fields of the body of `POST /exec/{id}/start`. Old clients repeat there what they created.
+pub(crate) const START: &[Field] = &[
+    works("Detach"),
+    works("Tty"),
+    works("ConsoleSize"),
+    inert("User"),
+    inert("Privileged"),
+    inert("AttachStdin"),
+    inert("AttachStderr"),
+    inert("AttachStdout"),
+    inert("DetachKeys"),
+    inert("Env"),
+    inert("WorkingDir"),
+    inert("Cmd"),
+];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -28,7 +64,6 @@ struct CreateBody {
     working_dir: String,
     user: String,
     tty: bool,
-    privileged: bool,
     attach_stdin: bool,
     attach_stdout: bool,
     attach_stderr: bool,
@@ -50,15 +85,10 @@ pub(crate) async fn create(
     Path(id): Path<String>,
     request: Request,
 ) -> Answer {
-    let body: CreateBody = body::decode(body::object(request).await?)?;
+    let body: CreateBody = body::decode(body::object(request).await?, CREATE)?;
     let cmd = body.cmd.map(Words::into_list).unwrap_or_default();
     if cmd.is_empty() {
         return Err(ApiError::bad_parameter("No exec command specified"));
-    }
-    if body.privileged {
-        return Err(ApiError::bad_parameter(
-            "invalid option: privileged mode is not supported for Windows containers",
-        ));
     }
     // Refused now rather than at the start, where the client could not be told.
     keys(&body.detach_keys)?;
@@ -95,10 +125,8 @@ pub(crate) async fn start(
     mut request: Request,
 ) -> Answer {
     let upgrade = hijack::take_upgrade(&mut request);
-    let body: StartBody = match body::optional_object(request).await? {
-        Some(object) => body::decode(object)?,
-        None => StartBody::default(),
-    };
+    let object = body::optional_object(request).await?.unwrap_or_default();
+    let body: StartBody = body::decode(object, START)?;
     let (exec, container) = engine.inspect_exec(&id)?;
     if !container.state.is_running() {
         return Err(porthole_engine::Error::new(

@@ -167,6 +167,69 @@ async fn an_exec_has_streams_and_an_exit_code() {
 }
 
 #[tokio::test]
+async fn bodies_of_execs_are_read_as_strictly_as_those_of_containers() {
+    let world = World::new().await;
+    world
+        .script
+        .program("server.exe", Program::new().await_signal());
+    world.script.program("tool.exe", Program::new());
+    world.start("web", json!({ "Cmd": ["server.exe"] })).await;
+    let create = async |body: Value| world.ask("POST", "/containers/web/exec", Some(body)).await;
+    for (body, sentence) in [
+        (
+            json!({ "Cmd": ["tool.exe"], "privileged": true }),
+            "invalid option: privileged mode is not supported for Windows containers",
+        ),
+        (
+            json!({ "Cmd": ["tool.exe"], "Teleport": true }),
+            "invalid option: Porthole does not know the option Teleport",
+        ),
+    ] {
+        let refused = create(body).await;
+        assert_eq!(
+            (refused.status, refused.message().as_str()),
+            (400, sentence)
+        );
+    }
+    let created = create(json!({ "cmd": ["tool.exe"], "attachstdout": true, "Env": null })).await;
+    assert_eq!(created.status, 201);
+    let id = created.json()["Id"].as_str().unwrap().to_owned();
+    let exec = world.get(&format!("/exec/{id}/json")).await.json();
+    assert_eq!(exec["OpenStdout"], true);
+    let start = format!("/exec/{id}/start");
+    let refused = world
+        .ask("POST", &start, Some(json!({ "Teleport": true })))
+        .await;
+    assert_eq!(refused.status, 400);
+    let started = world
+        .ask(
+            "POST",
+            &start,
+            Some(json!({ "detach": true, "Cmd": ["old"] })),
+        )
+        .await;
+    assert_eq!(started.status, 200);
+}
+
+#[tokio::test]
+async fn a_start_takes_no_settings() {
+    let world = World::new().await;
+    world
+        .script
+        .program("server.exe", Program::new().await_signal());
+    world.create("web", json!({ "Cmd": ["server.exe"] })).await;
+    let start = async |body| world.ask("POST", "/containers/web/start", Some(body)).await;
+    let refused = start(json!({ "Binds": ["/tmp:C:\\t"] })).await;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.message().contains("non-empty request body"),
+        "{}",
+        refused.message()
+    );
+    assert_eq!(start(json!({})).await.status, 204);
+}
+
+#[tokio::test]
 async fn a_failed_exec_tells_why_in_the_stream() {
     let world = World::new().await;
     world
