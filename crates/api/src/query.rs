@@ -97,49 +97,53 @@ impl<S: Sync> FromRequestParts<S> for Params {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn params(pairs: &[(&str, &str)]) -> Params {
+impl Params {
+    /// These parameters.
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
         let mut map: HashMap<String, Vec<String>> = HashMap::new();
         for (name, value) in pairs {
             map.entry((*name).to_owned())
                 .or_default()
                 .push((*value).to_owned());
         }
-        Params(map)
+        Self(map)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn switches_read_as_in_dockerd() {
-        let params = params(&[("a", "1"), ("b", "False"), ("c", ""), ("d", "yes")]);
+        let params = Params::of(&[("a", "1"), ("b", "False"), ("c", ""), ("d", "yes")]);
         assert!(params.flag("a") && params.flag("d"));
         assert!(!params.flag("b") && !params.flag("c") && !params.flag("absent"));
     }
 
     #[test]
     fn numbers_that_are_none_are_refused_by_name() {
-        let error = params(&[("t", "soon")])
+        let error = Params::of(&[("t", "soon")])
             .number::<i64>("t")
             .expect_err("no number");
         assert!(error.to_string().contains("invalid value for t"));
         assert_eq!(
-            params(&[("t", "-1")]).number::<i64>("t").ok(),
+            Params::of(&[("t", "-1")]).number::<i64>("t").ok(),
             Some(Some(-1))
         );
     }
 
     #[test]
     fn filters_have_a_form_of_today_and_one_of_old() {
-        let today = params(&[("filters", r#"{"label":["a=b","c"]}"#)])
+        let today = Params::of(&[("filters", r#"{"label":["a=b","c"]}"#)])
             .filters()
             .expect("today's form");
         assert_eq!(today.values("label"), ["a=b", "c"]);
-        let old = params(&[("filters", r#"{"dangling":{"true":true}}"#)])
+        let old = Params::of(&[("filters", r#"{"dangling":{"true":true}}"#)])
             .filters()
             .expect("old form");
         assert_eq!(old.values("dangling"), ["true"]);
-        assert!(params(&[("filters", "{")]).filters().is_err());
-        assert!(params(&[("filters", r#"{"a":1}"#)]).filters().is_err());
+        assert!(Params::of(&[("filters", "{")]).filters().is_err());
+        assert!(Params::of(&[("filters", r#"{"a":1}"#)]).filters().is_err());
     }
 }

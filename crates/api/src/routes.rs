@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use porthole_engine::Engine;
 
 use crate::error::ApiError;
 use crate::handlers::{container, exec, image, stream, system};
+use crate::parameters;
+use crate::query::Params;
 
 /// An endpoint that works.
 struct Route {
@@ -152,7 +156,11 @@ fn working() -> Vec<Route> {
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     let mut router = Router::new();
     for Route { endpoint, handler } in working() {
-        router = router.route(split(endpoint).1, handler);
+        let known = parameters::of(endpoint);
+        let check = from_fn(move |params: Params, request: Request, next: Next| {
+            parameters::check(known, params, request, next)
+        });
+        router = router.route(split(endpoint).1, handler.route_layer(check));
     }
     for (endpoint, what) in PLANNED {
         // `docker inspect NAME` asks for every kind of object in turn and goes on to the next only
@@ -225,6 +233,33 @@ mod tests {
     }
 
     #[test]
+    fn the_document_lists_every_parameter_and_no_other() {
+        let endpoints: Vec<_> = working().iter().map(|route| route.endpoint).collect();
+        let mut expected = BTreeSet::new();
+        for (endpoint, parameters) in parameters::PARAMETERS {
+            assert!(
+                endpoints.contains(endpoint),
+                "{endpoint} is no endpoint that works"
+            );
+            for field in *parameters {
+                let state = state(field.fate).to_owned();
+                expected.insert((format!("{endpoint} {}", field.name), state));
+            }
+        }
+        assert_eq!(rows("Parameters of queries"), expected);
+    }
+
+    /// The document's word.
+    const fn state(fate: Fate) -> &'static str {
+        match fate {
+            Fate::Works => "works",
+            Fate::Inert => "no effect",
+            Fate::NotOnWindows | Fate::Refused(_) => "refused",
+            Fate::Planned => "planned",
+        }
+    }
+
+    #[test]
     fn the_document_lists_every_field_and_no_other() {
         for (heading, table) in [
             ("Fields of container create", CONTAINER),
@@ -236,15 +271,9 @@ mod tests {
             ("Fields of exec create", exec::CREATE),
             ("Fields of exec start", exec::START),
         ] {
-            let word = |fate| match fate {
-                Fate::Works => "works",
-                Fate::Inert => "no effect",
-                Fate::NotOnWindows | Fate::Refused(_) => "refused",
-                Fate::Planned => "planned",
-            };
             let expected: BTreeSet<_> = table
                 .iter()
-                .map(|field| (field.name.to_owned(), word(field.fate).to_owned()))
+                .map(|field| (field.name.to_owned(), state(field.fate).to_owned()))
                 .collect();
             assert_eq!(rows(heading), expected, "{heading}");
         }

@@ -81,6 +81,12 @@ impl Records {
         .await
     }
 
+    /// How much space a container takes.
+    pub(crate) async fn container_size(&self, id: &str) -> Result<porthole_store::ContainerSize> {
+        let id = id.to_owned();
+        self.run(move |store| store.container_size(&id)).await
+    }
+
     /// All images.
     pub(crate) async fn images(&self) -> Result<Vec<Image>> {
         self.run(Store::images).await

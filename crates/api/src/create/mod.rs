@@ -143,7 +143,6 @@ fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
         exposed_ports,
         stop_signal: Some(body.stop_signal).filter(|signal| !signal.is_empty()),
         stop_timeout: body.stop_timeout,
-        ..ContainerConfig::default()
     })
 }
 

@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::query::Params;
 use crate::render::summary::Row;
 use crate::version::ApiVersion;
-use crate::{body, create, render};
+use crate::{body, create, platform, render};
 
 /// `POST /containers/create`.
 pub(crate) async fn create(
@@ -27,7 +27,7 @@ pub(crate) async fn create(
     params: Params,
     request: Request,
 ) -> Answer {
-    check_platform(params.get("platform"))?;
+    platform::check(&params)?;
     let object = body::object(request).await?;
     let request = create::parse(object, params.get("name").map(str::to_owned))?;
     let created = engine.create_container(request).await?;
@@ -35,21 +35,6 @@ pub(crate) async fn create(
         StatusCode::CREATED,
         &json!({ "Id": created.id, "Warnings": created.warnings }),
     ))
-}
-
-/// Only Windows on amd64 is there: `windows`, `windows/amd64`, or with a version in brackets.
-fn check_platform(platform: Option<&str>) -> Result<(), ApiError> {
-    let Some(platform) = platform else {
-        return Ok(());
-    };
-    let (os, architecture) = platform.split_once('/').unwrap_or((platform, "amd64"));
-    let os = os.split('(').next().unwrap_or_default();
-    if os.eq_ignore_ascii_case("windows") && matches!(architecture, "amd64" | "x86_64") {
-        return Ok(());
-    }
-    Err(ApiError::bad_parameter(format!(
-        "invalid platform {platform:?}: Porthole runs windows/amd64 containers"
-    )))
 }
 
 /// `GET /containers/json`.
@@ -60,6 +45,7 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, params: Params) -> A
         limit: limit
             .and_then(|limit| usize::try_from(limit).ok())
             .filter(|limit| *limit > 0),
+        size: params.flag("size"),
         filters: params.filters()?,
     };
     let containers = engine.list_containers(options).await?;
@@ -68,23 +54,24 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, params: Params) -> A
 }
 
 /// `GET /containers/{id}/json`.
-pub(crate) async fn inspect(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Answer {
-    let container = engine.inspect_container(&id)?;
-    Ok(super::json(
-        StatusCode::OK,
-        &render::container::details(&container),
-    ))
-}
-
-/// `GET /containers/{id}/top`.
-pub(crate) async fn top(
+pub(crate) async fn inspect(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
     params: Params,
 ) -> Answer {
-    let table = engine
-        .top_container(&id, params.get("ps_args").unwrap_or_default())
-        .await?;
+    let container = engine.inspect_container(&id)?;
+    let mut answer = render::container::details(&container);
+    if params.flag("size") {
+        let size = engine.container_size(&container.id).await?;
+        answer["SizeRw"] = json!(size.own);
+        answer["SizeRootFs"] = json!(size.total);
+    }
+    Ok(super::json(StatusCode::OK, &answer))
+}
+
+/// `GET /containers/{id}/top`.
+pub(crate) async fn top(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Answer {
+    let table = engine.top_container(&id).await?;
     Ok(super::json(
         StatusCode::OK,
         &json!({ "Titles": table.titles, "Processes": table.rows }),
@@ -95,16 +82,8 @@ pub(crate) async fn top(
 pub(crate) async fn start(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
-    params: Params,
     request: Request,
 ) -> Answer {
-    for option in ["checkpoint", "checkpoint-dir"] {
-        if params.get(option).is_some() {
-            return Err(ApiError::bad_parameter(format!(
-                "invalid option: Windows does not support {option}"
-            )));
-        }
-    }
     if body::optional_object(request)
         .await?
         .is_some_and(|settings| !settings.is_empty())
@@ -228,35 +207,9 @@ pub(crate) async fn remove(
     Path(id): Path<String>,
     params: Params,
 ) -> Answer {
-    if params.flag("link") {
-        return Err(ApiError::bad_parameter(
-            "invalid option: Windows does not support link",
-        ));
-    }
     let options = RemoveContainer {
         force: params.flag("force"),
-        volumes: params.flag("v"),
     };
     engine.remove_container(&id, options).await?;
     Ok(no_content())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::check_platform;
-
-    #[test]
-    fn only_windows_on_amd64_is_there() {
-        for fine in [
-            None,
-            Some("windows"),
-            Some("windows/amd64"),
-            Some("windows(10.0.20348)/amd64"),
-        ] {
-            assert!(check_platform(fine).is_ok(), "{fine:?}");
-        }
-        for wrong in ["linux", "linux/amd64", "windows/arm64"] {
-            assert!(check_platform(Some(wrong)).is_err(), "{wrong}");
-        }
-    }
 }

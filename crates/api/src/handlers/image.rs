@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use porthole_engine::image::{ListImages, RemoveImage};
+use porthole_engine::image::RemoveImage;
 use porthole_engine::{Engine, ErrorKind};
 use serde_json::{Value, json};
 
 use super::Answer;
 use crate::error::ApiError;
 use crate::query::Params;
-use crate::render;
 use crate::version::ApiVersion;
+use crate::{platform, render};
 
 /// The prefix of images that are built here and nowhere else.
 const LOCAL: &str = "porthole/";
@@ -27,11 +27,13 @@ pub(crate) async fn list(
     Extension(version): Extension<ApiVersion>,
     params: Params,
 ) -> Answer {
-    let options = ListImages {
-        all: params.flag("all"),
-        filters: params.filters()?,
-    };
-    let images = engine.list_images(options).await?;
+    let mut filters = params.filters()?;
+    // What 1.41 took out: a pattern for names.
+    if let Some(pattern) = params.get("filter").filter(|_| !version.at_least(41)) {
+        let patterns = filters.0.entry("reference".to_owned()).or_default();
+        patterns.push(pattern.to_owned());
+    }
+    let images = engine.list_images(filters).await?;
     let rows = images
         .iter()
         .map(|image| render::image::summary(image, version))
@@ -44,8 +46,10 @@ pub(crate) async fn inspect(
     State(engine): State<Arc<Engine>>,
     Extension(version): Extension<ApiVersion>,
     Path(name): Path<String>,
+    params: Params,
 ) -> Answer {
     let image = engine.inspect_image(&name).await?;
+    platform::check_json(&params, &name)?;
     Ok(super::json(
         StatusCode::OK,
         &render::image::details(&image, version),
@@ -53,8 +57,13 @@ pub(crate) async fn inspect(
 }
 
 /// `GET /images/{name}/history`.
-pub(crate) async fn history(State(engine): State<Arc<Engine>>, Path(name): Path<String>) -> Answer {
+pub(crate) async fn history(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer {
     let history = engine.image_history(&name).await?;
+    platform::check_json(&params, &name)?;
     Ok(super::json(
         StatusCode::OK,
         &render::image::history(&history),
@@ -69,7 +78,6 @@ pub(crate) async fn remove(
 ) -> Answer {
     let options = RemoveImage {
         force: params.flag("force"),
-        no_prune: params.flag("noprune"),
     };
     let removed = engine.remove_image(&name, options).await?;
     Ok(super::json(
@@ -81,11 +89,11 @@ pub(crate) async fn remove(
 /// `POST /images/create`: pull, for names that are local; import and registries come later.
 pub(crate) async fn pull(State(engine): State<Arc<Engine>>, params: Params) -> Answer {
     let Some(from) = params.get("fromImage") else {
-        return Err(ApiError::not_there(
-            "this version of Porthole does not import images (POST /images/create with fromSrc)"
-                .to_owned(),
+        return Err(ApiError::bad_parameter(
+            "fromImage does not say what to pull",
         ));
     };
+    platform::check(&params)?;
     let repository = short_name(from);
     let tag = params.get("tag").unwrap_or("latest");
     let Some(base) = repository.strip_prefix(LOCAL) else {

@@ -76,7 +76,7 @@ fn exec_ids(container: &Container) -> Value {
 pub(crate) fn config(config: &ContainerConfig) -> Value {
     let mut answer = json!({
         "Hostname": config.hostname,
-        "Domainname": config.domainname,
+        "Domainname": "",
         "User": config.user,
         "AttachStdin": config.attach_stdin,
         "AttachStdout": config.attach_stdout,

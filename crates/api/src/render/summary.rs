@@ -29,6 +29,10 @@ pub(crate) struct Row<'a> {
     host_config: HostRow<'a>,
     network_settings: NetworkRow<'a>,
     mounts: Vec<MountPoint<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_rw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_root_fs: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +72,8 @@ impl<'a> Row<'a> {
                 )]),
             },
             mounts: mounts(&container.mounts),
+            size_rw: summary.size.map(|size| size.own),
+            size_root_fs: summary.size.map(|size| size.total),
         }
     }
 }

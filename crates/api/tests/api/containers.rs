@@ -232,3 +232,98 @@ async fn a_missing_program_is_told_in_windows_words() {
         (Some("created"), Some(127))
     );
 }
+
+#[tokio::test]
+async fn parameters_that_do_not_work_are_refused_by_name() {
+    let world = World::new().await;
+    world.create("web", json!({ "Cmd": ["cmd"] })).await;
+    let image = crate::support::IMAGE;
+    for (method, path, name) in [
+        (
+            "GET",
+            "/images/json?shared-size=1".to_owned(),
+            "shared-size",
+        ),
+        ("GET", "/images/json?manifests=true".to_owned(), "manifests"),
+        (
+            "GET",
+            format!("/images/{image}/json?manifests=1"),
+            "manifests",
+        ),
+        (
+            "DELETE",
+            format!("/images/{image}?platforms=%5B%5D"),
+            "platforms",
+        ),
+        (
+            "POST",
+            "/images/create?fromSrc=-&repo=x".to_owned(),
+            "fromSrc",
+        ),
+        (
+            "GET",
+            "/containers/web/top?ps_args=aux".to_owned(),
+            "ps_args",
+        ),
+        (
+            "POST",
+            "/containers/web/start?checkpoint=c".to_owned(),
+            "checkpoint",
+        ),
+        ("DELETE", "/containers/web?link=1".to_owned(), "link"),
+        (
+            "POST",
+            format!("/images/create?fromImage={image}&platform=linux/amd64"),
+            "linux/amd64",
+        ),
+        (
+            "GET",
+            format!("/images/{image}/history?platform=linux"),
+            "platform",
+        ),
+    ] {
+        let answer = world.ask(method, &path, None).await;
+        assert_eq!(answer.status, 400, "{method} {path}");
+        assert!(
+            answer.message().contains(name),
+            "{path}: {}",
+            answer.message()
+        );
+    }
+}
+
+#[tokio::test]
+async fn parameters_that_mean_nothing_new_pass() {
+    let world = World::new().await;
+    let image = crate::support::IMAGE;
+    let linux = "%7B%22os%22%3A%22linux%22%2C%22architecture%22%3A%22amd64%22%7D";
+    for path in ["json", "history"] {
+        let path = format!("/images/{image}/{path}?platform={linux}");
+        assert_eq!(world.get(&path).await.status, 404, "{path}");
+    }
+    for path in [
+        "/images/json?all=1&digests=1&shared-size=0&manifests=false",
+        "/containers/json?trunc_cmd=1",
+    ] {
+        assert_eq!(world.get(path).await.status, 200, "{path}");
+    }
+    let none = world.get("/v1.40/images/json?filter=other").await.json();
+    assert_eq!(none, json!([]));
+}
+
+#[tokio::test]
+async fn sizes_are_told_when_asked_for() {
+    let world = World::new().await;
+    world.create("web", json!({ "Cmd": ["cmd"] })).await;
+    let plain = world.get("/containers/web/json").await.json();
+    assert!(plain.get("SizeRw").is_none());
+    let sized = world.get("/containers/web/json?size=1").await.json();
+    assert_eq!(
+        (&sized["SizeRw"], &sized["SizeRootFs"]),
+        (&json!(0), &json!(1000))
+    );
+    let rows = world.get("/containers/json?all=1&size=1").await.json();
+    assert_eq!(rows[0]["SizeRootFs"], 1000);
+    let rows = world.get("/containers/json?all=1").await.json();
+    assert!(rows[0].get("SizeRootFs").is_none());
+}

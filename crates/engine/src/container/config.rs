@@ -27,8 +27,6 @@ pub struct ContainerConfig {
     pub image: String,
     /// The host name; empty in a request means the first 12 digits of the ID.
     pub hostname: String,
-    /// The domain name.
-    pub domainname: String,
     /// The account; empty means the image's, else `ContainerAdministrator`.
     pub user: String,
     /// Whether the creating client attaches to the input.

@@ -7,6 +7,7 @@ use regex_lite::Regex;
 use time::OffsetDateTime;
 
 use crate::container::record::Container;
+use crate::container::size::{self, Size};
 use crate::container::state::Phase;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,6 +21,8 @@ pub struct ListContainers {
     pub all: bool,
     /// At most so many of the newest, running or not.
     pub limit: Option<usize>,
+    /// With their sizes.
+    pub size: bool,
     /// Filters.
     pub filters: Filters,
 }
@@ -33,6 +36,8 @@ pub struct ContainerSummary {
     pub image: String,
     /// Docker's sentence, for example `Exited (3) 5 minutes ago`.
     pub status: String,
+    /// Its size, where it was asked for and could be measured.
+    pub size: Option<Size>,
 }
 
 const ACCEPTED: &[&str] = &[
@@ -83,12 +88,29 @@ pub(crate) async fn list(
     let wanted: Vec<Arc<Container>> = wanted.take(limit).collect();
     let names = ImageNames::new(context, !wanted.is_empty()).await?;
     let now = OffsetDateTime::now_utc();
-    let summary = |container: Arc<Container>| ContainerSummary {
-        image: names.of(&container),
-        status: status(&container, now),
-        container,
-    };
-    Ok(wanted.into_iter().map(summary).collect())
+    let mut summaries = Vec::with_capacity(wanted.len());
+    for container in wanted {
+        summaries.push(ContainerSummary {
+            image: names.of(&container),
+            status: status(&container, now),
+            size: if options.size {
+                size(context, &container.id).await
+            } else {
+                None
+            },
+            container,
+        });
+    }
+    Ok(summaries)
+}
+
+/// The size of a container. One that cannot be measured, for it has just been removed or means to be
+/// hard to measure, does not spoil the list.
+async fn size(context: &Context, id: &str) -> Option<Size> {
+    size::measure(context, id)
+        .await
+        .inspect_err(|error| tracing::warn!(container = id, %error, "cannot measure the container"))
+        .ok()
 }
 
 /// Docker's sentence about a container's state.

@@ -10,8 +10,6 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct RemoveContainer {
     /// Kill it first when it runs.
     pub force: bool,
-    /// Also remove its anonymous volumes. There are no volumes yet, so this changes nothing.
-    pub volumes: bool,
 }
 
 /// How often a container that is started again and again is killed before its removal fails.

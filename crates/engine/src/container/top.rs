@@ -19,10 +19,7 @@ pub struct ProcessTable {
 const TITLES: [&str; 4] = ["Name", "PID", "CPU", "Private Working Set"];
 
 /// The processes of a running container.
-pub(crate) async fn top(handle: &Handle, arguments: &str) -> Result<ProcessTable> {
-    if !arguments.is_empty() {
-        return Err(Error::invalid("Windows does not support arguments to top"));
-    }
+pub(crate) async fn top(handle: &Handle) -> Result<ProcessTable> {
     let live = handle.live()?;
     let query = hcs::SystemPropertyQuery {
         property_types: vec![hcs::PropertyType::ProcessList],

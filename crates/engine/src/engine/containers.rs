@@ -13,6 +13,7 @@ use crate::container::list::{self, ContainerSummary, ListContainers};
 use crate::container::logs::{self, Log, LogQuery};
 use crate::container::record::Container;
 use crate::container::remove::{self, RemoveContainer};
+use crate::container::size::{self, Size};
 use crate::container::stop::{self, StopContainer};
 use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
@@ -179,13 +180,22 @@ impl Engine {
         list::list(&self.context, options).await
     }
 
-    /// The processes of a container. Windows knows no arguments of `ps`.
+    /// How much space a container takes.
     ///
     /// # Errors
-    /// `Conflict` when it does not run, `InvalidParameter` for arguments.
-    pub async fn top_container(&self, name: &str, arguments: &str) -> Result<ProcessTable> {
+    /// `NotFound`; `System` when its files cannot be measured.
+    pub async fn container_size(&self, name: &str) -> Result<Size> {
         let handle = self.context.containers.find(name)?;
-        let table = top::top(&handle, arguments).await?;
+        size::measure(&self.context, &handle.id).await
+    }
+
+    /// The processes of a container.
+    ///
+    /// # Errors
+    /// `Conflict` when it does not run.
+    pub async fn top_container(&self, name: &str) -> Result<ProcessTable> {
+        let handle = self.context.containers.find(name)?;
+        let table = top::top(&handle).await?;
         events::publish(&self.context.events, &handle.ledger.read(), "top", &[]);
         Ok(table)
     }

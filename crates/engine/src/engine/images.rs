@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, see_through};
 use crate::error::Result;
-use crate::image::{
-    self, HistoryEntry, ImageDetails, ImageSummary, ListImages, RemoveImage, RemovedImage,
-};
+use crate::filter::Filters;
+use crate::image::{self, HistoryEntry, ImageDetails, ImageSummary, RemoveImage, RemovedImage};
 
 impl Engine {
     /// Images, the newest first.
     ///
     /// # Errors
     /// `InvalidParameter` for a filter.
-    pub async fn list_images(&self, options: ListImages) -> Result<Vec<ImageSummary>> {
-        image::list::list(&self.context, options).await
+    pub async fn list_images(&self, filters: Filters) -> Result<Vec<ImageSummary>> {
+        image::list::list(&self.context, filters).await
     }
 
     /// An image.

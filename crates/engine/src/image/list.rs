@@ -6,14 +6,13 @@ use time::OffsetDateTime;
 use crate::context::Context;
 use crate::error::Result;
 use crate::filter::Filters;
+use crate::image::ImageSummary;
 use crate::image::config::{created, names};
-use crate::image::{ImageSummary, ListImages};
 
 const ACCEPTED: &[&str] = &["before", "dangling", "label", "reference", "since"];
 
 /// The images that were asked for, the newest first.
-pub(crate) async fn list(context: &Context, options: ListImages) -> Result<Vec<ImageSummary>> {
-    let filters = options.filters;
+pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<ImageSummary>> {
     filters.check(ACCEPTED)?;
     let dangling = filters.boolean("dangling")?;
     let before = created_of(context, &filters, "before").await?;

@@ -10,16 +10,6 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::container::config::ContainerConfig;
-use crate::filter::Filters;
-
-/// Which images are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListImages {
-    /// Also images that are only parts of others; there are none, so this changes nothing.
-    pub all: bool,
-    /// Filters.
-    pub filters: Filters,
-}
 
 /// An image in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +83,6 @@ pub struct HistoryEntry {
 pub struct RemoveImage {
     /// Also when stopped containers use it or it has several names.
     pub force: bool,
-    /// Keep untagged parents; there are none, so this changes nothing.
-    pub no_prune: bool,
 }
 
 /// What a removal did, in order.

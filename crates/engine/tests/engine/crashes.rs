@@ -134,10 +134,7 @@ async fn keep_busy(engine: Arc<Engine>) {
             let _ = engine.stop_container(&name, StopContainer::default()).await;
         }
         if round % 5 == 2 {
-            let force = RemoveContainer {
-                force: true,
-                ..RemoveContainer::default()
-            };
+            let force = RemoveContainer { force: true };
             let _ = engine.remove_container(&name, force).await;
         }
     }
@@ -230,10 +227,7 @@ async fn finish(engine: &Engine) {
         ..ListContainers::default()
     };
     for summary in engine.list_containers(all).await.unwrap() {
-        let force = RemoveContainer {
-            force: true,
-            ..RemoveContainer::default()
-        };
+        let force = RemoveContainer { force: true };
         match engine.remove_container(&summary.container.id, force).await {
             Ok(()) => {}
             // It removed itself meanwhile.

@@ -4,12 +4,9 @@ use crate::support::{IMAGE, World, within};
 use porthole_engine::ErrorKind;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::filter::Filters;
-use porthole_engine::image::{ListImages, RemoveImage, RemovedImage};
+use porthole_engine::image::{RemoveImage, RemovedImage};
 
-const FORCE: RemoveImage = RemoveImage {
-    force: true,
-    no_prune: false,
-};
+const FORCE: RemoveImage = RemoveImage { force: true };
 
 async fn remove(
     world: &World,
@@ -72,11 +69,9 @@ async fn lists_follow_dockers_filters() {
                 .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
                 .collect(),
         );
-        let options = ListImages {
-            filters: filters.clone(),
-            ..ListImages::default()
-        };
-        let images = within(world.engine.list_images(options)).await.unwrap();
+        let images = within(world.engine.list_images(filters.clone()))
+            .await
+            .unwrap();
         assert_eq!(images.len(), *expected, "{filters:?}");
     }
 }
@@ -154,16 +149,13 @@ async fn containers_keep_their_image() {
     // By its name it only loses the name.
     let removed = remove(&world, IMAGE, FORCE).await.unwrap();
     assert_eq!(removed, [RemovedImage::Untagged(format!("{IMAGE}:latest"))]);
-    let force = RemoveContainer {
-        force: true,
-        ..RemoveContainer::default()
-    };
+    let force = RemoveContainer { force: true };
     within(world.engine.remove_container("c1", force))
         .await
         .unwrap();
     remove(&world, &id, RemoveImage::default()).await.unwrap();
     assert!(
-        within(world.engine.list_images(ListImages::default()))
+        within(world.engine.list_images(Filters::none()))
             .await
             .unwrap()
             .is_empty()

@@ -47,8 +47,8 @@ async fn lists_follow_dockers_filters() {
         );
         let options = ListContainers {
             all: *all,
-            limit: None,
             filters: filters.clone(),
+            ..ListContainers::default()
         };
         let list = within(world.engine.list_containers(options)).await.unwrap();
         let names: Vec<_> = list
@@ -66,6 +66,7 @@ async fn lists_follow_dockers_filters() {
         (list.len(), list[0].status.as_str(), list[0].image.as_str()),
         (1, "Created", IMAGE)
     );
+    assert_eq!(list[0].size, None);
     let filters = Filters([("colour".to_owned(), vec!["red".to_owned()])].into());
     let options = ListContainers {
         filters,
@@ -75,4 +76,20 @@ async fn lists_follow_dockers_filters() {
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "invalid filter 'colour'");
+}
+
+#[tokio::test]
+async fn a_list_with_sizes_counts_what_each_container_wrote() {
+    let world = World::new().await;
+    let id = world.create("one", &["cmd"]).await;
+    let upper = world.store().container_directory(&id).upper();
+    std::fs::write(upper.join("file"), "12345").unwrap();
+    let options = ListContainers {
+        all: true,
+        size: true,
+        ..ListContainers::default()
+    };
+    let list = within(world.engine.list_containers(options)).await.unwrap();
+    let size = list[0].size.unwrap();
+    assert_eq!((size.own, size.total), (5, 1005));
 }

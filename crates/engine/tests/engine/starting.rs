@@ -31,10 +31,7 @@ where
 async fn a_container_is_removed_by_force() {
     let world = World::new().await;
     let removed = during_start(&world, |engine| async move {
-        let force = RemoveContainer {
-            force: true,
-            ..RemoveContainer::default()
-        };
+        let force = RemoveContainer { force: true };
         engine.remove_container("c", force).await
     });
     removed.await.unwrap();
@@ -71,10 +68,7 @@ async fn its_image_is_in_use() {
     world.create("c", &["ping", "-t", "x"]).await;
     let held = world.network.hold_up().await;
     let start = world.begin_start("c").await;
-    let force = RemoveImage {
-        force: true,
-        ..RemoveImage::default()
-    };
+    let force = RemoveImage { force: true };
     let refused = within(world.engine.remove_image(&id, force))
         .await
         .unwrap_err();

@@ -36,6 +36,7 @@ mod root;
 mod schema;
 mod staging;
 mod store;
+mod usage;
 mod values;
 
 pub use blobs::Blob;
@@ -52,3 +53,4 @@ pub use reference::Reference;
 pub use root::DataRoot;
 pub use staging::{BlobWriter, StagedBlob, StagingDirectory};
 pub use store::Store;
+pub use usage::ContainerSize;

@@ -36,6 +36,21 @@ fn a_container_has_record_and_directory() -> Result<()> {
 }
 
 #[test]
+fn a_containers_size_is_its_own_files_and_the_layers_beneath() -> Result<()> {
+    let root = tempfile::tempdir()?;
+    let (store, _) = Store::open(root.path())?;
+    let image = import(&store, &["a", "bcd"], "x")?;
+    let directory = store.create_container(&container("c1", "web", image))?;
+    std::fs::create_dir(directory.upper().join("app"))?;
+    std::fs::write(directory.upper().join("app/file"), "12345")?;
+    store.remove_image(image)?;
+    let size = store.container_size("c1")?;
+    assert_eq!((size.own, size.layers), (5, 4));
+    assert!(store.container_size("c2").is_err());
+    Ok(())
+}
+
+#[test]
 fn names_are_unique() -> Result<()> {
     let root = tempfile::tempdir()?;
     let (store, _) = Store::open(root.path())?;

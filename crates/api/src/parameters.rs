@@ -1,0 +1,141 @@
+//! Every parameter of the queries of the endpoints that work, in API 1.50, and what becomes of it.
+//! `docs/api.md` lists the same; a test compares the two. A parameter that the API does not have is
+//! ignored, as by dockerd: client libraries send some.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::ApiError;
+use crate::fields::{Fate, Field, inert, not_on_windows, planned, works};
+use crate::query::Params;
+
+/// The parameters of each endpoint that has some.
+pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
+    (
+        "GET /events",
+        &[works("since"), works("until"), works("filters")],
+    ),
+    (
+        "GET /images/json",
+        &[
+            inert("all"),
+            works("filters"),
+            works("filter"),
+            planned("shared-size"),
+            inert("digests"),
+            planned("manifests"),
+        ],
+    ),
+    (
+        "POST /images/create",
+        &[
+            works("fromImage"),
+            works("tag"),
+            works("platform"),
+            planned("fromSrc"),
+            planned("repo"),
+            planned("message"),
+            planned("changes"),
+        ],
+    ),
+    (
+        "GET /images/{name}/json",
+        &[planned("manifests"), works("platform")],
+    ),
+    ("GET /images/{name}/history", &[works("platform")]),
+    (
+        "DELETE /images/{name}",
+        &[works("force"), inert("noprune"), planned("platforms")],
+    ),
+    (
+        "GET /containers/json",
+        &[
+            works("all"),
+            works("limit"),
+            works("size"),
+            works("filters"),
+        ],
+    ),
+    (
+        "POST /containers/create",
+        &[works("name"), works("platform")],
+    ),
+    ("GET /containers/{id}/json", &[works("size")]),
+    ("GET /containers/{id}/top", &[not_on_windows("ps_args")]),
+    (
+        "GET /containers/{id}/logs",
+        &[
+            works("follow"),
+            works("stdout"),
+            works("stderr"),
+            works("since"),
+            works("until"),
+            works("timestamps"),
+            works("tail"),
+            works("details"),
+        ],
+    ),
+    (
+        "POST /containers/{id}/start",
+        &[
+            inert("detachKeys"),
+            not_on_windows("checkpoint"),
+            not_on_windows("checkpoint-dir"),
+        ],
+    ),
+    ("POST /containers/{id}/stop", &[works("signal"), works("t")]),
+    (
+        "POST /containers/{id}/restart",
+        &[works("signal"), works("t")],
+    ),
+    ("POST /containers/{id}/kill", &[works("signal")]),
+    ("POST /containers/{id}/wait", &[works("condition")]),
+    ("POST /containers/{id}/resize", &[works("h"), works("w")]),
+    (
+        "POST /containers/{id}/attach",
+        &[
+            works("detachKeys"),
+            works("logs"),
+            works("stream"),
+            works("stdin"),
+            works("stdout"),
+            works("stderr"),
+        ],
+    ),
+    (
+        "DELETE /containers/{id}",
+        &[inert("v"), works("force"), not_on_windows("link")],
+    ),
+    ("POST /exec/{id}/resize", &[works("h"), works("w")]),
+];
+
+/// The parameters of an endpoint.
+pub(crate) fn of(endpoint: &str) -> &'static [Field] {
+    PARAMETERS
+        .iter()
+        .find(|(name, _)| *name == endpoint)
+        .map_or(&[], |(_, parameters)| parameters)
+}
+
+/// Refuses a request that sets a parameter which does not work; passes others on.
+pub(crate) async fn check(
+    parameters: &'static [Field],
+    params: Params,
+    request: Request,
+    next: Next,
+) -> Response {
+    match unsupported(parameters, &params) {
+        Some(refusal) => ApiError::bad_parameter(refusal).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn unsupported(parameters: &[Field], params: &Params) -> Option<String> {
+    let refused = |field: &&Field| !matches!(field.fate, Fate::Works | Fate::Inert);
+    parameters
+        .iter()
+        .filter(refused)
+        .find(|field| params.flag(field.name))
+        .and_then(|field| field.refusal(field.name))
+}
