@@ -5,7 +5,7 @@ use std::sync::Arc;
 use porthole_compute_service::system::ComputeService;
 
 use crate::event::log::EventLog;
-use crate::facts::Facts;
+use crate::facts::{Facts, Installation};
 use crate::network::Network;
 use crate::records::Records;
 use crate::registry::Registry;
@@ -16,6 +16,7 @@ pub(crate) struct Context {
     pub(crate) compute: Arc<dyn ComputeService>,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) facts: Facts,
+    pub(crate) installation: Arc<dyn Installation>,
     pub(crate) events: EventLog,
     pub(crate) containers: Registry,
 }

@@ -1,7 +1,9 @@
 //! What `info` and `version` tell about the engine.
 
+use std::sync::Arc;
+
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Facts of the host and the installation, given by the program that opens the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +18,14 @@ pub struct Facts {
     pub memory: u64,
     /// The Windows build that the base images have, for example `20348`.
     pub windows_build: u32,
-    /// The kernel package's Wine build; none while no kernel package is installed.
-    pub wine_build: Option<String>,
     /// The data root.
     pub data_root: String,
+}
+
+/// What of the installation may change while the engine runs, and is asked for each time.
+pub trait Installation: Send + Sync {
+    /// The kernel package's Wine build; none while no kernel package is installed. May block.
+    fn wine_build(&self) -> Option<String>;
 }
 
 /// What `info` shows.
@@ -27,12 +33,12 @@ pub struct Facts {
 pub struct Info {
     /// The facts given when the engine was opened.
     pub facts: Facts,
+    /// The kernel package's Wine build; none while no kernel package is installed.
+    pub wine_build: Option<String>,
     /// Containers.
     pub containers: usize,
     /// Those that run.
     pub running: usize,
-    /// Those that are paused.
-    pub paused: usize,
     /// The others.
     pub stopped: usize,
     /// Images.
@@ -49,8 +55,8 @@ pub struct Info {
     pub log_driver: String,
     /// The storage driver, `overlay`.
     pub storage_driver: String,
-    /// Networks' names.
-    pub networks: Vec<String>,
+    /// The networks' drivers.
+    pub network_drivers: Vec<String>,
 }
 
 /// What `info` and `version` show.
@@ -62,11 +68,14 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         .count();
     let facts = context.facts.clone();
     let build = facts.windows_build;
-    let kernel = facts.wine_build.as_deref().unwrap_or("no kernel package");
+    let installation = Arc::clone(&context.installation);
+    let wine_build = tokio::task::spawn_blocking(move || installation.wine_build())
+        .await
+        .map_err(|error| Error::system("cannot look at the installation").with_source(error))?;
+    let kernel = wine_build.as_deref().unwrap_or("no kernel package");
     Ok(Info {
         containers: containers.len(),
         running,
-        paused: 0,
         stopped: containers.len() - running,
         images: context.records.images().await?.len(),
         kernel_version: format!("10.0 {build} (wine-{kernel})"),
@@ -75,7 +84,8 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         default_isolation: "process".to_owned(),
         log_driver: "json-file".to_owned(),
         storage_driver: "overlay".to_owned(),
-        networks: vec!["nat".to_owned(), "none".to_owned()],
+        network_drivers: vec!["nat".to_owned(), "null".to_owned()],
+        wine_build,
         facts,
     })
 }

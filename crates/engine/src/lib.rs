@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod exec;
 pub mod facts;
+pub mod fake;
 mod file_watch;
 pub mod filter;
 pub mod image;

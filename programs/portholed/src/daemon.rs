@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::address::Address;
 use crate::configuration::Configuration;
+use crate::facts::InstalledKernel;
 use crate::instance::Instance;
 use crate::{compute, facts, socket};
 
@@ -64,11 +65,16 @@ async fn open_engine(configuration: &Configuration, network: Network) -> Result<
         .await?
         .with_context(|| format!("cannot open {}", configuration.data_root.display()))?;
     tracing::debug!(?recovery, "opened the store");
+    let kernel = InstalledKernel::new(configuration);
+    if let Err(error) = kernel.build() {
+        tracing::warn!(%error, "no kernel package: containers cannot start");
+    }
     let parts = Parts {
         store,
         compute: Arc::new(compute::client(configuration)),
         network: Arc::new(HostNetwork::new(network)),
         facts: facts::gather(configuration)?,
+        installation: Arc::new(kernel),
     };
     Engine::open(parts).await.context("cannot open the engine")
 }

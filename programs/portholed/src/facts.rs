@@ -1,10 +1,11 @@
 //! What `docker info` tells of the host and the installation.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use porthole_engine::facts::Facts;
+use porthole_engine::facts::{Facts, Installation};
+use porthole_store::DataRoot;
 use porthole_wine::kernel::KernelPackage;
 use uuid::Uuid;
 
@@ -19,10 +20,6 @@ const ID_FILE: &str = "engine-id";
 /// When the engine's ID can be neither read nor written.
 pub(crate) fn gather(configuration: &Configuration) -> Result<Facts> {
     let data_root = &configuration.data_root;
-    let kernel = KernelPackage::current(&data_root.join("kernels"));
-    if let Err(error) = &kernel {
-        tracing::warn!(%error, "no kernel package: containers cannot start");
-    }
     Ok(Facts {
         engine_id: engine_id(&data_root.join(ID_FILE))?,
         host_name: rustix::system::uname()
@@ -33,11 +30,37 @@ pub(crate) fn gather(configuration: &Configuration) -> Result<Facts> {
             .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
         memory: memory(),
         windows_build: configuration.windows_build,
-        wine_build: kernel
-            .ok()
-            .map(|kernel| kernel.description().build().to_string()),
         data_root: data_root.display().to_string(),
     })
+}
+
+/// The kernel package, which `porthole base build` may install or replace while the daemon runs.
+#[derive(Debug)]
+pub(crate) struct InstalledKernel {
+    kernels: PathBuf,
+}
+
+impl InstalledKernel {
+    /// The current kernel package below the data root.
+    pub(crate) fn new(configuration: &Configuration) -> Self {
+        let kernels = DataRoot::new(&configuration.data_root).kernels();
+        Self { kernels }
+    }
+
+    /// Its Wine build, or why there is none.
+    ///
+    /// # Errors
+    /// When no kernel package is installed, or it cannot be read.
+    pub(crate) fn build(&self) -> porthole_wine::Result<String> {
+        let kernel = KernelPackage::current(&self.kernels)?;
+        Ok(kernel.description().build().to_string())
+    }
+}
+
+impl Installation for InstalledKernel {
+    fn wine_build(&self) -> Option<String> {
+        self.build().ok()
+    }
 }
 
 /// Bytes of memory of the host.
@@ -71,5 +94,21 @@ mod tests {
         assert_eq!(engine_id(&path).expect("an ID"), first);
         fs::write(&path, "damaged").expect("a write");
         assert_ne!(engine_id(&path).expect("an ID"), first);
+    }
+
+    #[test]
+    fn a_kernel_package_is_seen_once_it_is_installed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let kernels = directory.path().to_owned();
+        let installed = InstalledKernel {
+            kernels: kernels.clone(),
+        };
+        assert_eq!(installed.wine_build(), None);
+        let description = r#"{"id":"k1","wine":"10.0","debian_version":"10.0~repack-6",
+            "server_protocol":855,"variant":"wow64"}"#;
+        fs::create_dir(kernels.join("k1")).expect("a directory");
+        fs::write(kernels.join("k1/kernel.json"), description).expect("a description");
+        std::os::unix::fs::symlink("k1", kernels.join("current")).expect("a link");
+        assert_eq!(installed.wine_build().as_deref(), Some("10.0/855/wow64"));
     }
 }

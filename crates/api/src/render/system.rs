@@ -30,7 +30,7 @@ pub(crate) fn version(info: &Info) -> Value {
         "Os": "windows",
     });
     let mut components = vec![json!({ "Name": "Engine", "Version": RELEASE, "Details": details })];
-    if let Some(build) = &info.facts.wine_build {
+    if let Some(build) = &info.wine_build {
         components.push(json!({ "Name": "kernel package", "Version": build, "Details": {} }));
     }
     json!({
@@ -69,7 +69,8 @@ fn numbers(info: &Info) -> Value {
         "ID": info.facts.engine_id,
         "Containers": info.containers,
         "ContainersRunning": info.running,
-        "ContainersPaused": info.paused,
+        // Pausing is not there yet.
+        "ContainersPaused": 0,
         "ContainersStopped": info.stopped,
         "Images": info.images,
         "NCPU": info.facts.processors,
@@ -83,7 +84,6 @@ fn numbers(info: &Info) -> Value {
 
 fn platform(info: &Info) -> Value {
     let kernel = info
-        .facts
         .wine_build
         .as_deref()
         .unwrap_or("none: run 'porthole base build nanoserver'");
@@ -93,8 +93,9 @@ fn platform(info: &Info) -> Value {
         "SystemStatus": null,
         "DockerRootDir": info.facts.data_root,
         "Plugins": {
-            "Volume": ["local"],
-            "Network": info.networks,
+            // There are no volumes yet, so nothing that could hold them.
+            "Volume": [],
+            "Network": info.network_drivers,
             "Authorization": null,
             "Log": [info.log_driver],
         },

@@ -1,23 +1,19 @@
 //! A server on a socket of its own, and a client that sends exactly what a test says.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::header::HeaderMap;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use porthole_api::Api;
-use porthole_compute_service::fake::{self, Script};
-use porthole_engine::container::record::{BoundPort, Endpoint};
-use porthole_engine::facts::Facts;
-use porthole_engine::network::{ConnectRequest, Network};
-use porthole_engine::{Engine, Error, Parts};
-use porthole_store::{Digest, ImageConfig, ImageImport, LayerContents, LayerImport, Store};
+use porthole_compute_service::fake::{Script, service};
+use porthole_engine::fake::{self, FakeInstallation, MemoryNetwork};
+use porthole_engine::{Engine, Parts};
+use porthole_store::Store;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -72,23 +68,15 @@ impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(directory.path().join("data")).unwrap();
-        import(&store);
-        let (compute, script) = fake::service().await;
-        let facts = Facts {
-            engine_id: "test".to_owned(),
-            host_name: "host".to_owned(),
-            processors: 2,
-            memory: 1 << 30,
-            windows_build: 20348,
-            wine_build: Some("10.0/1/win64".to_owned()),
-            data_root: directory.path().display().to_string(),
-        };
+        fake::import(&store, &[IMAGE], b"base layer").unwrap();
+        let (compute, script) = service().await;
         let network = Arc::new(MemoryNetwork::default());
         let engine = Engine::open(Parts {
-            store,
             compute,
             network,
-            facts,
+            facts: fake::facts(&store),
+            installation: Arc::new(FakeInstallation::default()),
+            store,
         })
         .await
         .unwrap();
@@ -247,91 +235,4 @@ fn request(method: &str, path: &str, body: Option<Value>) -> Request<Full<Bytes>
         None => builder.body(Full::default()),
     }
     .unwrap()
-}
-
-/// Imports an image with one layer.
-fn import(store: &Store) {
-    let mut config = ImageConfig {
-        created: Some("2026-01-02T03:04:05Z".to_owned()),
-        architecture: "amd64".to_owned(),
-        os: "windows".to_owned(),
-        os_version: Some("10.0.20348.1".to_owned()),
-        ..ImageConfig::default()
-    };
-    config.rootfs.diff_ids = vec![Digest::of(b"base layer")];
-    config.config.user = "ContainerUser".to_owned();
-    config.config.cmd = Some(vec!["cmd".to_owned()]);
-    config.config.labels.insert(
-        "io.porthole.wine-build".to_owned(),
-        "10.0/1/win64".to_owned(),
-    );
-    let staging = store.staging_directory().unwrap();
-    let directory = staging.path().join("layer");
-    std::fs::create_dir_all(directory.join("Files")).unwrap();
-    let import = ImageImport {
-        config: serde_json::to_vec(&config).unwrap(),
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory,
-                size: 1000,
-            },
-            blob: None,
-        }],
-        tags: vec![
-            IMAGE
-                .parse::<porthole_store::Reference>()
-                .unwrap()
-                .or_latest(),
-        ],
-        repositories: Vec::new(),
-    };
-    store.import_image(&import).unwrap();
-}
-
-/// A network in memory.
-#[derive(Debug, Default)]
-struct MemoryNetwork {
-    endpoints: Mutex<BTreeMap<String, Endpoint>>,
-}
-
-#[async_trait]
-impl Network for MemoryNetwork {
-    async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint, Error> {
-        let bound = request.ports.iter().map(|port| BoundPort {
-            container: port.container,
-            host_ip: port.host_ip.unwrap_or([0, 0, 0, 0].into()),
-            host_port: port.host_port.unwrap_or(40_000),
-        });
-        let endpoint = Endpoint {
-            id: format!("endpoint-{}", request.container),
-            network_id: "nat-id".to_owned(),
-            namespace: PathBuf::from("/run/porthole/netns").join(&request.container),
-            address: Some([172, 30, 0, 2].into()),
-            prefix_length: 16,
-            gateway: Some([172, 30, 0, 1].into()),
-            mac_address: "02:50:ac:1e:00:02".to_owned(),
-            ports: bound.collect(),
-            dns_servers: Vec::new(),
-            dns_search: Vec::new(),
-        };
-        self.endpoints
-            .lock()
-            .unwrap()
-            .insert(request.container.clone(), endpoint.clone());
-        Ok(endpoint)
-    }
-
-    async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>, Error> {
-        Ok(self.endpoints.lock().unwrap().get(container).cloned())
-    }
-
-    async fn reconcile(&self, _: &[String]) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn disconnect(&self, container: &str) -> Result<(), Error> {
-        self.endpoints.lock().unwrap().remove(container);
-        Ok(())
-    }
 }

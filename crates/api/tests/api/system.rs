@@ -55,6 +55,11 @@ async fn version_and_info_read_as_the_published_models() {
     assert_eq!(info["OSType"], "windows");
     assert_eq!(info["Warnings"], serde_json::json!([]));
     assert_eq!(info["NCPU"], 2);
+    assert_eq!(info["Plugins"]["Volume"], serde_json::json!([]));
+    assert_eq!(
+        info["Plugins"]["Network"],
+        serde_json::json!(["nat", "null"])
+    );
 }
 
 #[tokio::test]

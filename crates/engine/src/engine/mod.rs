@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::log::EventLog;
 use crate::event::{EventQuery, EventStream};
-use crate::facts::{self, Facts, Info};
+use crate::facts::{self, Facts, Info, Installation};
 use crate::network::Network;
 use crate::records::Records;
 use crate::registry::Registry;
@@ -36,6 +36,8 @@ pub struct Parts {
     pub network: Arc<dyn Network>,
     /// What `info` tells.
     pub facts: Facts,
+    /// What it tells anew each time.
+    pub installation: Arc<dyn Installation>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -63,6 +65,7 @@ impl Engine {
             compute: parts.compute,
             network: parts.network,
             facts: parts.facts,
+            installation: parts.installation,
             events: EventLog::new(),
             containers: Registry::default(),
         });

@@ -12,11 +12,12 @@ use porthole_engine::container::list::ListContainers;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::exec::record::{CreateExec, StartExec};
+use porthole_engine::fake::MemoryNetwork;
 use porthole_store::Store;
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 
-use crate::support::{self, MemoryNetwork};
+use crate::support;
 
 /// How many engines are killed.
 const ROUNDS: u32 = 25;
@@ -77,7 +78,7 @@ fn with_engine(
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
         let killed = async {
-            let engine = support::open(store, &service.client(), network).await;
+            let engine = support::open(store, &service.client(), network, &Arc::default()).await;
             work(engine).await;
         };
         match life {
@@ -144,7 +145,7 @@ async fn keep_busy(engine: Arc<Engine>) {
 fn killed_engines_lose_no_container_and_no_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(directory.path().join("data")).unwrap();
-    support::import(&store, &[support::IMAGE], b"base layer");
+    porthole_engine::fake::import(&store, &[support::IMAGE], b"base layer").unwrap();
     let service = Service::start(directory.path());
     let network = Arc::new(MemoryNetwork::default());
     let steady = support::request("steady", &["steady.exe"]);

@@ -1,6 +1,7 @@
-//! Lists of containers.
+//! Lists of containers, and what is told of the engine itself.
 
 use porthole_engine::container::list::ListContainers;
+use porthole_engine::fake::BUILD;
 use porthole_engine::filter::Filters;
 
 use crate::support::{IMAGE, World, request, within};
@@ -92,4 +93,15 @@ async fn a_list_with_sizes_counts_what_each_container_wrote() {
     let list = within(world.engine.list_containers(options)).await.unwrap();
     let size = list[0].size.unwrap();
     assert_eq!((size.own, size.total), (5, 1005));
+}
+
+#[tokio::test]
+async fn info_tells_the_kernel_package_that_is_there_now() {
+    let world = World::new().await;
+    let kernel = async || within(world.engine.info()).await.unwrap().wine_build;
+    assert_eq!(kernel().await.as_deref(), Some(BUILD));
+    world.installation.install(None);
+    assert_eq!(kernel().await, None);
+    world.installation.install(Some("10.1/2/wow64"));
+    assert_eq!(kernel().await.as_deref(), Some("10.1/2/wow64"));
 }

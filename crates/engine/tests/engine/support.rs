@@ -1,24 +1,22 @@
 //! An engine over a fake compute service, a temporary store and a network in memory.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::StreamExt;
-use porthole_compute_service::fake::{self, Program, Script};
+use porthole_compute_service::fake::{Program, Script, service};
 use porthole_compute_service::system::ComputeService;
 use porthole_engine::attachment::{Attach, Attachment, StreamKind};
 use porthole_engine::container::config::{ContainerConfig, CreateContainer, HostConfig};
-use porthole_engine::container::record::{BoundPort, Endpoint};
 use porthole_engine::container::state::Phase;
 use porthole_engine::container::wait::{WaitCondition, WaitOutcome};
 use porthole_engine::event::{Event, EventQuery};
-use porthole_engine::facts::Facts;
-use porthole_engine::network::{ConnectRequest, Network};
-use porthole_engine::{Engine, Error, ErrorKind, Parts};
-use porthole_store::{Digest, ImageConfig, ImageImport, LayerContents, LayerImport, Store};
+use porthole_engine::facts::Installation;
+use porthole_engine::fake::{self, FakeInstallation, MemoryNetwork};
+use porthole_engine::network::Network;
+use porthole_engine::{Engine, Error, Parts};
+use porthole_store::Store;
 use time::OffsetDateTime;
 
 /// How long anything in these tests may take.
@@ -32,6 +30,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     pub(crate) script: Script,
     pub(crate) network: Arc<MemoryNetwork>,
+    pub(crate) installation: Arc<FakeInstallation>,
     compute: Arc<dyn ComputeService>,
     store: Store,
     directory: tempfile::TempDir,
@@ -41,20 +40,23 @@ impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(directory.path()).unwrap();
-        import(&store, &[IMAGE], b"base layer");
-        let (compute, script) = fake::service().await;
+        fake::import(&store, &[IMAGE], b"base layer").unwrap();
+        let (compute, script) = service().await;
         script.program("ping -t x", Program::new().await_signal().exit(0xC000_013A));
         let network = Arc::new(MemoryNetwork::default());
+        let installation = Arc::new(FakeInstallation::default());
         let engine = open(
             &store,
             &(compute.clone() as Arc<dyn ComputeService>),
             &network,
+            &installation,
         )
         .await;
         Self {
             engine,
             script,
             network,
+            installation,
             compute,
             store,
             directory,
@@ -63,11 +65,17 @@ impl World {
 
     /// Ends the engine as a crash would, and opens another.
     pub(crate) async fn reopen(&mut self) {
-        self.engine = open(&self.store, &self.compute, &self.network).await;
+        self.engine = open(
+            &self.store,
+            &self.compute,
+            &self.network,
+            &self.installation,
+        )
+        .await;
     }
 
     pub(crate) fn import(&self, names: &[&str], layer: &[u8]) -> String {
-        import(&self.store, names, layer)
+        fake::import(&self.store, names, layer).unwrap()
     }
 
     pub(crate) fn compute(&self) -> &Arc<dyn ComputeService> {
@@ -224,143 +232,14 @@ pub(crate) async fn open(
     store: &Store,
     compute: &Arc<dyn ComputeService>,
     network: &Arc<MemoryNetwork>,
+    installation: &Arc<FakeInstallation>,
 ) -> Arc<Engine> {
-    let facts = Facts {
-        engine_id: "test".to_owned(),
-        host_name: "host".to_owned(),
-        processors: 2,
-        memory: 1 << 30,
-        windows_build: 20348,
-        wine_build: Some("10.0/1/win64".to_owned()),
-        data_root: store.root().path().display().to_string(),
-    };
     let parts = Parts {
         store: store.clone(),
         compute: Arc::clone(compute),
         network: Arc::clone(network) as Arc<dyn Network>,
-        facts,
+        facts: fake::facts(store),
+        installation: Arc::clone(installation) as Arc<dyn Installation>,
     };
     within(Engine::open(parts)).await.unwrap()
-}
-
-/// Imports an image with one layer; returns its ID.
-pub(crate) fn import(store: &Store, names: &[&str], layer: &[u8]) -> String {
-    let mut config = ImageConfig {
-        created: Some("2026-01-02T03:04:05Z".to_owned()),
-        architecture: "amd64".to_owned(),
-        os: "windows".to_owned(),
-        os_version: Some("10.0.20348.1".to_owned()),
-        ..ImageConfig::default()
-    };
-    config.rootfs.diff_ids = vec![Digest::of(layer)];
-    config.config.user = "ContainerUser".to_owned();
-    config.config.cmd = Some(vec!["cmd".to_owned()]);
-    config.config.labels.insert(
-        "io.porthole.wine-build".to_owned(),
-        "10.0/1/win64".to_owned(),
-    );
-    let staging = store.staging_directory().unwrap();
-    let directory = staging.path().join("layer");
-    std::fs::create_dir_all(directory.join("Files")).unwrap();
-    let import = ImageImport {
-        config: serde_json::to_vec(&config).unwrap(),
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory,
-                size: 1000,
-            },
-            blob: None,
-        }],
-        tags: names
-            .iter()
-            .map(|name| {
-                name.parse::<porthole_store::Reference>()
-                    .unwrap()
-                    .or_latest()
-            })
-            .collect(),
-        repositories: Vec::new(),
-    };
-    store.import_image(&import).unwrap().to_string()
-}
-
-/// A network in memory.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryNetwork {
-    endpoints: Mutex<std::collections::BTreeMap<String, Endpoint>>,
-    taken: Mutex<BTreeSet<u16>>,
-    /// Whoever holds it for writing holds up every start.
-    gate: tokio::sync::RwLock<()>,
-}
-
-impl MemoryNetwork {
-    pub(crate) fn connected(&self) -> Vec<String> {
-        self.endpoints.lock().unwrap().keys().cloned().collect()
-    }
-
-    /// Starts stay under way until what this gives is dropped.
-    pub(crate) async fn hold_up(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
-        self.gate.write().await
-    }
-
-    /// Nobody gets this port.
-    pub(crate) fn take(&self, port: u16) {
-        self.taken.lock().unwrap().insert(port);
-    }
-}
-
-#[async_trait]
-impl Network for MemoryNetwork {
-    async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint, Error> {
-        let _open = self.gate.read().await;
-        let mut endpoints = self.endpoints.lock().unwrap();
-        let mut ports = Vec::new();
-        for port in &request.ports {
-            let host_port = port.host_port.unwrap_or(40_000);
-            if self.taken.lock().unwrap().contains(&host_port) {
-                return Err(Error::new(
-                    ErrorKind::System,
-                    format!("Bind for 0.0.0.0:{host_port} failed: port is already allocated"),
-                ));
-            }
-            let host_ip = port.host_ip.unwrap_or([0, 0, 0, 0].into());
-            ports.push(BoundPort {
-                container: port.container,
-                host_ip,
-                host_port,
-            });
-        }
-        let endpoint = Endpoint {
-            id: format!("endpoint-{}", request.container),
-            network_id: "nat-id".to_owned(),
-            namespace: PathBuf::from("/run/porthole/netns").join(&request.container),
-            address: Some([172, 30, 0, 2].into()),
-            prefix_length: 16,
-            gateway: Some([172, 30, 0, 1].into()),
-            mac_address: "02:50:ac:1e:00:02".to_owned(),
-            ports,
-            dns_servers: Vec::new(),
-            dns_search: Vec::new(),
-        };
-        endpoints.insert(request.container.clone(), endpoint.clone());
-        Ok(endpoint)
-    }
-
-    async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>, Error> {
-        Ok(self.endpoints.lock().unwrap().get(container).cloned())
-    }
-
-    async fn reconcile(&self, connected: &[String]) -> Result<(), Error> {
-        self.endpoints
-            .lock()
-            .unwrap()
-            .retain(|id, _| connected.contains(id));
-        Ok(())
-    }
-
-    async fn disconnect(&self, container: &str) -> Result<(), Error> {
-        self.endpoints.lock().unwrap().remove(container);
-        Ok(())
-    }
 }
