@@ -108,6 +108,9 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
         &[inert("v"), works("force"), not_on_windows("link")],
     ),
     ("POST /exec/{id}/resize", &[works("h"), works("w")]),
+    ("GET /networks", &[works("filters")]),
+    ("GET /networks/{id}", &[inert("verbose"), works("scope")]),
+    ("GET /volumes", &[works("filters")]),
 ];
 
 /// The parameters of an endpoint.

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use porthole_engine::Engine;
 
 use crate::error::ApiError;
-use crate::handlers::{container, exec, image, stream, system};
+use crate::handlers::{container, exec, image, network, stream, system, volume};
 use crate::parameters;
 use crate::query::Params;
 
@@ -63,15 +63,10 @@ pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("POST /auth", "logging in to registries"),
     ("GET /system/df", "disk usage"),
     ("POST /session", "BuildKit sessions"),
-    ("GET /volumes", "volumes"),
     ("POST /volumes/create", "volumes"),
-    ("GET /volumes/{name}", "volumes"),
     ("PUT /volumes/{name}", "volumes"),
     ("DELETE /volumes/{name}", "volumes"),
     ("POST /volumes/prune", "volumes"),
-    ("GET /networks", "networks of one's own"),
-    ("GET /networks/{id}", "networks of one's own"),
-    ("DELETE /networks/{id}", "networks of one's own"),
     ("POST /networks/create", "networks of one's own"),
     ("POST /networks/{id}/connect", "networks of one's own"),
     ("POST /networks/{id}/disconnect", "networks of one's own"),
@@ -149,6 +144,11 @@ fn working() -> Vec<Route> {
         route("POST /exec/{id}/start", exec::start),
         route("POST /exec/{id}/resize", exec::resize),
         route("GET /exec/{id}/json", exec::inspect),
+        route("GET /networks", network::list),
+        route("GET /networks/{id}", network::inspect),
+        route("DELETE /networks/{id}", network::remove),
+        route("GET /volumes", volume::list),
+        route("GET /volumes/{name}", volume::inspect),
     ]
 }
 

@@ -73,6 +73,7 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         .await
         .map_err(|error| Error::system("cannot look at the installation").with_source(error))?;
     let kernel = wine_build.as_deref().unwrap_or("no kernel package");
+    let networks = context.network.list().into_iter();
     Ok(Info {
         containers: containers.len(),
         running,
@@ -84,7 +85,7 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         default_isolation: "process".to_owned(),
         log_driver: "json-file".to_owned(),
         storage_driver: "overlay".to_owned(),
-        network_drivers: vec!["nat".to_owned(), "null".to_owned()],
+        network_drivers: networks.map(|network| network.driver.to_owned()).collect(),
         wine_build,
         facts,
     })

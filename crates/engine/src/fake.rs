@@ -12,7 +12,7 @@ use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Facts, Installation};
 use crate::image::config::WINE_BUILD;
-use crate::network::{ConnectRequest, Network};
+use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet};
 
 /// The Wine build of the images of [`import`] and of a new [`FakeInstallation`].
 pub const BUILD: &str = "10.0/1/win64";
@@ -158,7 +158,7 @@ impl Network for MemoryNetwork {
         let _open = self.gate.read().await;
         let endpoint = Endpoint {
             id: format!("endpoint-{}", request.container),
-            network_id: "nat-id".to_owned(),
+            network_id: format!("{}-id", request.network),
             namespace: PathBuf::from("/run/porthole/netns").join(&request.container),
             address: Some([172, 30, 0, 2].into()),
             prefix_length: 16,
@@ -174,6 +174,23 @@ impl Network for MemoryNetwork {
 
     async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>> {
         Ok(locked(&self.endpoints).get(container).cloned())
+    }
+
+    fn list(&self) -> Vec<NetworkRecord> {
+        let subnet = Subnet {
+            range: "172.30.0.0/16".to_owned(),
+            gateway: [172, 30, 0, 1].into(),
+        };
+        let network = |name: &str, driver, subnet| NetworkRecord {
+            id: format!("{name}-id"),
+            name: name.to_owned(),
+            driver,
+            subnet,
+        };
+        vec![
+            network("nat", "nat", Some(subnet)),
+            network("none", "null", None),
+        ]
     }
 
     async fn reconcile(&self, connected: &[String]) -> Result<()> {

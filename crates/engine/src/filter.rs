@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use regex_lite::Regex;
+
 use crate::error::{Error, Result};
 
 /// Filters by name. Values of one filter are alternatives (`label` values all have to match);
@@ -29,7 +31,10 @@ impl Filters {
     }
 
     /// Refuses filters that `accepted` does not name.
-    pub(crate) fn check(&self, accepted: &[&str]) -> Result<()> {
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the filter's name.
+    pub fn check(&self, accepted: &[&str]) -> Result<()> {
         match self
             .0
             .keys()
@@ -43,6 +48,17 @@ impl Filters {
     /// Whether any value of the filter equals `candidate`; true when the filter is not there.
     pub(crate) fn allows(&self, name: &str, candidate: &str) -> bool {
         !self.has(name) || self.values(name).iter().any(|value| value == candidate)
+    }
+
+    /// The filter's values as patterns. One that is wrong is refused.
+    pub(crate) fn patterns(&self, name: &str) -> Result<Vec<Regex>> {
+        let patterns = self.values(name).iter().map(|pattern| {
+            Regex::new(pattern).map_err(|error| {
+                Error::invalid(format!("invalid filter '{name}={pattern}': {error}"))
+                    .with_source(error)
+            })
+        });
+        patterns.collect()
     }
 
     /// The one boolean value of a filter, Docker's spellings accepted.

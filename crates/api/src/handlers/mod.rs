@@ -3,8 +3,10 @@
 pub(crate) mod container;
 pub(crate) mod exec;
 pub(crate) mod image;
+pub(crate) mod network;
 pub(crate) mod stream;
 pub(crate) mod system;
+pub(crate) mod volume;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -10,5 +10,6 @@ mod host_config;
 pub(crate) mod image;
 mod mount;
 mod network;
+pub(crate) mod network_details;
 pub(crate) mod summary;
 pub(crate) mod system;

@@ -152,12 +152,65 @@ async fn errors_reach_the_user_with_dockers_codes() {
     assert!(
         text(&option.stderr).contains("privileged mode is not supported for Windows containers")
     );
-    let volume = run(&world, &["volume", "ls"]).await;
+    let volume = run(&world, &["volume", "create"]).await;
     assert!(
         text(&volume.stderr).contains("not supported by this version of Porthole: volumes"),
         "{}",
         text(&volume.stderr)
     );
+}
+
+#[tokio::test]
+async fn networks_and_volumes_can_be_looked_at() {
+    if !docker_is_there().await {
+        return;
+    }
+    let world = World::new().await;
+    assert_eq!(
+        output(
+            &world,
+            &["network", "ls", "--format", "{{.Name}} {{.Driver}}"]
+        )
+        .await,
+        "nat nat\nnone null\n"
+    );
+    let subnet = "{{(index .IPAM.Config 0).Subnet}}";
+    assert_eq!(
+        output(&world, &["network", "inspect", "-f", subnet, "nat"]).await,
+        "172.30.0.0/16\n"
+    );
+    assert_eq!(
+        output(&world, &["inspect", "-f", "{{.Driver}}", "none"]).await,
+        "null\n"
+    );
+    let removed = run(&world, &["network", "rm", "nat"]).await;
+    assert_eq!(removed.status.code(), Some(1));
+    assert!(text(&removed.stderr).contains("pre-defined network"));
+    assert_eq!(output(&world, &["volume", "ls", "-q"]).await, "");
+    let missing = run(&world, &["inspect", "missing"]).await;
+    assert!(
+        text(&missing.stderr)
+            .to_lowercase()
+            .contains("no such object: missing"),
+        "{}",
+        text(&missing.stderr)
+    );
+}
+
+#[tokio::test]
+async fn lists_with_sizes_and_lists_as_json() {
+    if !docker_is_there().await {
+        return;
+    }
+    let world = World::new().await;
+    output(&world, &["create", "--name", "web", "porthole/nanoserver"]).await;
+    let sized = output(&world, &["ps", "-a", "-s", "--format", "{{.Size}}"]).await;
+    assert_eq!(sized, "0B (virtual 1kB)\n");
+    let row = output(&world, &["ps", "-a", "--format", "json"]).await;
+    let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+    assert_eq!(row["Names"], "web");
+    let inspected = output(&world, &["inspect", "-s", "-f", "{{.SizeRootFs}}", "web"]).await;
+    assert_eq!(inspected, "1000\n");
 }
 
 #[tokio::test]

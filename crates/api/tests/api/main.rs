@@ -5,6 +5,7 @@
 mod containers;
 mod docker_cli;
 mod images;
+mod networks;
 mod streams;
 mod support;
 mod system;

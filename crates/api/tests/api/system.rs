@@ -67,7 +67,7 @@ async fn endpoints_that_are_not_there_say_so() {
     let world = World::new().await;
     for (method, path) in [
         ("POST", "/auth"),
-        ("GET", "/volumes"),
+        ("POST", "/volumes/create"),
         ("GET", "/swarm"),
         ("POST", "/images/porthole/x/push"),
     ] {

@@ -12,6 +12,7 @@ use crate::container::{command, events, merge, mounts, name, ports, task, user};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::config::{WINE_BUILD, run_config};
+use crate::network::directory::not_found;
 use crate::signal::Signal;
 
 /// A container that was created.
@@ -210,10 +211,7 @@ fn check_network(host: &HostConfig) -> Result<()> {
         mode if mode.starts_with("container:") => Err(Error::unsupported(format!(
             "network mode {mode}: use nat or none"
         ))),
-        name => Err(Error::new(
-            ErrorKind::NotFound,
-            format!("network {name} not found"),
-        )),
+        name => Err(not_found(name)),
     }
 }
 

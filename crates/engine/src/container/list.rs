@@ -205,7 +205,7 @@ impl Selection {
                 || filters.has("status")
                 || filters.has("exited"),
             exited,
-            names: name_patterns(&filters)?,
+            names: filters.patterns("name")?,
             ancestors: ancestors(context, &filters).await?,
             before: created(context, &filters, "before")?,
             since: created(context, &filters, "since")?,
@@ -275,16 +275,6 @@ impl Selection {
     }
 }
 
-/// The filter's patterns. One that is wrong is refused.
-fn name_patterns(filters: &Filters) -> Result<Vec<Regex>> {
-    let patterns = filters.values("name").iter().map(|pattern| {
-        Regex::new(pattern).map_err(|error| {
-            Error::invalid(format!("invalid filter 'name={pattern}': {error}")).with_source(error)
-        })
-    });
-    patterns.collect()
-}
-
 /// Docker matches names anywhere, both with their leading slash and without it.
 fn name_matches(pattern: &Regex, name: &str) -> bool {
     pattern.is_match(name) || pattern.is_match(&format!("/{name}"))
@@ -349,7 +339,7 @@ mod tests {
             assert_eq!(name_matches(&regex, "web"), expected, "{pattern}");
         }
         let wrong = Filters([("name".to_owned(), vec!["(".to_owned()])].into());
-        let error = name_patterns(&wrong).unwrap_err();
+        let error = wrong.patterns("name").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidParameter);
     }
 

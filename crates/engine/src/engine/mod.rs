@@ -3,6 +3,7 @@
 mod containers;
 mod execs;
 mod images;
+mod networks;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

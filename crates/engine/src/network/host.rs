@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::container::config::{Port, Protocol};
 use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{ConnectRequest, Network};
+use crate::network::directory::not_found;
+use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet};
 
 /// The host's networks.
 #[derive(Debug, Clone)]
@@ -31,12 +32,7 @@ impl Network for HostNetwork {
         let kind = match request.network.as_str() {
             "nat" => NetworkKind::Nat,
             "none" => NetworkKind::None,
-            name => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("network {name} not found"),
-                ));
-            }
+            name => return Err(not_found(name)),
         };
         let ports = request.ports.iter().map(|port| PortRequest {
             host_address: port.host_ip,
@@ -55,6 +51,21 @@ impl Network for HostNetwork {
 
     async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>> {
         Ok(self.network.endpoint(container).map(endpoint))
+    }
+
+    fn list(&self) -> Vec<NetworkRecord> {
+        let subnet = self.network.nat().map(|nat| Subnet {
+            range: nat.subnet.to_string(),
+            gateway: IpAddr::V4(nat.gateway),
+        });
+        [("nat", "nat", subnet), ("none", "null", None)]
+            .map(|(name, driver, subnet)| NetworkRecord {
+                id: long_id(name),
+                name: name.to_owned(),
+                driver,
+                subnet,
+            })
+            .into()
     }
 
     async fn reconcile(&self, connected: &[String]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What the engine needs of a network: a place for each container. Implemented over the network
 //! mechanism, and in memory for tests.
 
+pub mod directory;
 mod host;
 
 use std::net::IpAddr;
@@ -37,11 +38,36 @@ pub trait Network: Send + Sync {
     /// `System`.
     async fn reconcile(&self, connected: &[String]) -> Result<()>;
 
+    /// The networks that there are, by name.
+    fn list(&self) -> Vec<NetworkRecord>;
+
     /// Takes everything back that [`Self::connect`] made for this container. Idempotent.
     ///
     /// # Errors
     /// `System`.
     async fn disconnect(&self, container: &str) -> Result<()>;
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRecord {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// The name: `nat` or `none`.
+    pub name: String,
+    /// Docker's word for what makes its endpoints: `nat` or `null`.
+    pub driver: &'static str,
+    /// Its addresses, once it has some.
+    pub subnet: Option<Subnet>,
+}
+
+/// The addresses of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// For example `172.30.0.0/16`.
+    pub range: String,
+    /// The way out.
+    pub gateway: IpAddr,
 }
 
 /// An endpoint to make.
