@@ -19,6 +19,7 @@ mod path;
 mod peer;
 mod platform;
 mod query;
+mod remainder;
 mod render;
 mod routes;
 mod server;

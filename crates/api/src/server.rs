@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use crate::error::ApiError;
 use crate::path::fold_name;
 use crate::peer::Peer;
+use crate::remainder::SharedBody;
 use crate::routes::router;
 use crate::version::{ApiVersion, split_version};
 
@@ -106,13 +107,19 @@ impl Api {
     async fn answer(self, request: Request<Incoming>) -> Response {
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let mut response = match rewrite(request.map(Body::new)) {
+        let (parts, body) = request.into_parts();
+        let body = SharedBody::new(body);
+        let request = Request::from_parts(parts, Body::new(body.clone()));
+        let mut response = match rewrite(request) {
             Ok(request) => match self.router.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
             Err(error) => error.into_response(),
         };
+        if response.status().is_client_error() || response.status().is_server_error() {
+            body.discard().await;
+        }
         tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
         add_headers(&mut response);
         response

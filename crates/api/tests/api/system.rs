@@ -2,7 +2,10 @@
 
 use bollard_stubs::models::{SystemInfo, SystemVersion};
 
-use crate::support::World;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::support::{World, within};
 
 #[tokio::test]
 async fn ping_tells_what_clients_decide_by() {
@@ -93,5 +96,24 @@ async fn endpoints_that_are_not_there_say_so() {
             (404, "page not found"),
             "{method} {path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_may_send_its_body_to_the_end() {
+    let world = World::new().await;
+    // More than a socket holds, so that somebody has to read it.
+    let body = vec![b' '; 255 * 1024];
+    for path in ["/volumes/create", "/nonsense"] {
+        let mut stream = UnixStream::connect(&world.socket).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: porthole\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        within(stream.write_all(&body)).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.contains(r#"{"message":""#), "{answer}");
     }
 }
