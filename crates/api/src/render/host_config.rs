@@ -50,70 +50,82 @@ fn port_bindings(container: &Container) -> Value {
     Value::Object(bindings.collect::<Map<_, _>>())
 }
 
-/// Members that nothing sets yet.
+/// Members that nothing sets yet, at their zero values.
 fn zero() -> Value {
-    let mut zero = json!({
-        "ContainerIDFile": "",
-        "VolumeDriver": "",
-        "CgroupnsMode": "",
-        "IpcMode": "",
-        "Cgroup": "",
-        "OomScoreAdj": 0,
-        "PidMode": "",
-        "Privileged": false,
-        "ReadonlyRootfs": false,
-        "UTSMode": "",
-        "UsernsMode": "",
-        "ShmSize": 0,
-        "CgroupParent": "",
-        "CpusetCpus": "",
-        "CpusetMems": "",
-        "OomKillDisable": false,
-    });
-    for name in [
-        "CpuShares",
-        "Memory",
-        "NanoCpus",
-        "BlkioWeight",
-        "CpuPeriod",
-        "CpuQuota",
-        "CpuRealtimePeriod",
-        "CpuRealtimeRuntime",
-        "MemoryReservation",
-        "MemorySwap",
-        "CpuCount",
-        "CpuPercent",
-        "IOMaximumIOps",
-        "IOMaximumBandwidth",
-    ] {
-        zero[name] = json!(0);
-    }
-    for name in ["Dns", "DnsOptions", "DnsSearch"] {
-        zero[name] = json!([]);
-    }
-    for name in [
-        "VolumesFrom",
-        "CapAdd",
-        "CapDrop",
-        "ExtraHosts",
-        "GroupAdd",
-        "Links",
-        "SecurityOpt",
-        "BlkioWeightDevice",
-        "BlkioDeviceReadBps",
-        "BlkioDeviceWriteBps",
-        "BlkioDeviceReadIOps",
-        "BlkioDeviceWriteIOps",
-        "Devices",
-        "DeviceCgroupRules",
-        "DeviceRequests",
-        "MemorySwappiness",
-        "PidsLimit",
-        "Ulimits",
-        "MaskedPaths",
-        "ReadonlyPaths",
-    ] {
-        zero[name] = Value::Null;
-    }
-    zero
+    let strings = STRINGS.iter().map(|name| (*name, json!("")));
+    let switches = SWITCHES.iter().map(|name| (*name, json!(false)));
+    let numbers = NUMBERS.iter().map(|name| (*name, json!(0)));
+    let lists = LISTS.iter().map(|name| (*name, json!([])));
+    let nulls = NULLS.iter().map(|name| (*name, Value::Null));
+    let members = strings
+        .chain(switches)
+        .chain(numbers)
+        .chain(lists)
+        .chain(nulls);
+    Value::Object(
+        members
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }
+
+const STRINGS: &[&str] = &[
+    "ContainerIDFile",
+    "VolumeDriver",
+    "CgroupnsMode",
+    "IpcMode",
+    "Cgroup",
+    "PidMode",
+    "UTSMode",
+    "UsernsMode",
+    "CgroupParent",
+    "CpusetCpus",
+    "CpusetMems",
+];
+
+const SWITCHES: &[&str] = &["Privileged", "ReadonlyRootfs", "OomKillDisable"];
+
+const NUMBERS: &[&str] = &[
+    "OomScoreAdj",
+    "ShmSize",
+    "CpuShares",
+    "Memory",
+    "NanoCpus",
+    "BlkioWeight",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpuRealtimePeriod",
+    "CpuRealtimeRuntime",
+    "MemoryReservation",
+    "MemorySwap",
+    "CpuCount",
+    "CpuPercent",
+    "IOMaximumIOps",
+    "IOMaximumBandwidth",
+];
+
+/// Empty lists that dockerd does not write as null.
+const LISTS: &[&str] = &["Dns", "DnsOptions", "DnsSearch"];
+
+const NULLS: &[&str] = &[
+    "VolumesFrom",
+    "CapAdd",
+    "CapDrop",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "SecurityOpt",
+    "BlkioWeightDevice",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteIOps",
+    "Devices",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "MemorySwappiness",
+    "PidsLimit",
+    "Ulimits",
+    "MaskedPaths",
+    "ReadonlyPaths",
+];
