@@ -29,11 +29,13 @@ pub(crate) fn publish_network(log: &EventLog, container: &Container, action: &st
     let Some(endpoint) = &container.endpoint else {
         return;
     };
-    let name = container.network_name().to_owned();
+    let name = container.network_name();
+    // A network has its driver's name but for this one.
+    let driver = if name == "none" { "null" } else { name };
     let attributes = BTreeMap::from([
         ("container".to_owned(), container.id.clone()),
-        ("type".to_owned(), name.clone()),
-        ("name".to_owned(), name),
+        ("type".to_owned(), driver.to_owned()),
+        ("name".to_owned(), name.to_owned()),
     ]);
     log.publish(
         ObjectKind::Network,

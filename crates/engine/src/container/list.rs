@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use regex_lite::Regex;
 use time::OffsetDateTime;
 
 use crate::container::record::Container;
+use crate::container::selection::Selection;
 use crate::container::size::{self, Size};
 use crate::container::state::Phase;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::filter::Filters;
 use crate::text;
 
@@ -39,34 +39,6 @@ pub struct ContainerSummary {
     /// Its size, where it was asked for and could be measured.
     pub size: Option<Size>,
 }
-
-const ACCEPTED: &[&str] = &[
-    "ancestor",
-    "before",
-    "exited",
-    "expose",
-    "health",
-    "id",
-    "is-task",
-    "isolation",
-    "label",
-    "name",
-    "network",
-    "publish",
-    "since",
-    "status",
-    "volume",
-];
-
-const STATUSES: &[&str] = &[
-    "created",
-    "dead",
-    "exited",
-    "paused",
-    "removing",
-    "restarting",
-    "running",
-];
 
 /// The containers that were asked for, the newest first.
 pub(crate) async fn list(
@@ -165,188 +137,5 @@ impl ImageNames {
             }
             _ => id.clone(),
         }
-    }
-}
-
-/// Filters, checked and looked up.
-struct Selection {
-    filters: Filters,
-    /// Also those that do not run.
-    all: bool,
-    exited: Vec<u32>,
-    names: Vec<Regex>,
-    ancestors: Vec<String>,
-    before: Option<OffsetDateTime>,
-    since: Option<OffsetDateTime>,
-}
-
-impl Selection {
-    async fn new(context: &Context, options: &ListContainers) -> Result<Self> {
-        let filters = options.filters.clone();
-        filters.check(ACCEPTED)?;
-        let exited = filters
-            .values("exited")
-            .iter()
-            .map(|value| exit_code(value));
-        let exited = exited.collect::<Result<Vec<u32>>>()?;
-        if let Some(wrong) = filters
-            .values("status")
-            .iter()
-            .find(|value| !STATUSES.contains(&value.as_str()))
-        {
-            return Err(Error::invalid(format!(
-                "invalid filter 'status={wrong}': invalid value for state ({wrong}): must be one of {}",
-                STATUSES.join(", ")
-            )));
-        }
-        Ok(Self {
-            all: options.all
-                || options.limit.is_some()
-                || filters.has("status")
-                || filters.has("exited"),
-            exited,
-            names: filters.patterns("name")?,
-            ancestors: ancestors(context, &filters).await?,
-            before: created(context, &filters, "before")?,
-            since: created(context, &filters, "since")?,
-            filters,
-        })
-    }
-
-    fn includes(&self, container: &Container) -> bool {
-        let state = &container.state;
-        let filters = &self.filters;
-        (self.all || state.is_running())
-            && self.matches_names(container)
-            && filters.matches_labels(&container.config.labels)
-            && filters.allows("status", state.status())
-            && filters.allows("isolation", &container.host.isolation)
-            && filters.allows("health", "none")
-            && (self.exited.is_empty()
-                || (state.phase == Phase::Exited && self.exited.contains(&state.exit_code)))
-            && (!filters.has("ancestor") || self.ancestors.contains(&container.image_id))
-            && self.before.is_none_or(|before| container.created < before)
-            && self.since.is_none_or(|since| container.created > since)
-            && filters.allows("is-task", "false")
-            && self.matches_ports(container)
-            && self.matches_mounts(container)
-            && (!filters.has("network") || filters.allows("network", container.network_name()))
-    }
-
-    fn matches_names(&self, container: &Container) -> bool {
-        let named = |pattern: &Regex| name_matches(pattern, &container.name);
-        self.any("id", &|id| container.id.starts_with(id))
-            && (!self.filters.has("name") || self.names.iter().any(named))
-    }
-
-    /// Whether any value of the filter matches; true when the filter is not there.
-    fn any(&self, filter: &str, matches: &dyn Fn(&str) -> bool) -> bool {
-        let mut values = self.filters.values(filter).iter();
-        !self.filters.has(filter) || values.any(|value| matches(value))
-    }
-
-    fn matches_ports(&self, container: &Container) -> bool {
-        let is = |value: &str, port: &dyn ToString| {
-            let port = port.to_string();
-            port == value || port.strip_suffix("/tcp") == Some(value)
-        };
-        self.any("expose", &|value| {
-            container
-                .config
-                .exposed_ports
-                .iter()
-                .any(|port| is(value, port))
-        }) && self.any("publish", &|value| {
-            container
-                .host
-                .port_bindings
-                .keys()
-                .any(|port| is(value, port))
-        })
-    }
-
-    fn matches_mounts(&self, container: &Container) -> bool {
-        self.any("volume", &|value| {
-            container
-                .mounts
-                .iter()
-                .any(|mount| mount.destination == value || mount.source.as_os_str() == value)
-        })
-    }
-}
-
-/// Docker matches names anywhere, both with their leading slash and without it.
-fn name_matches(pattern: &Regex, name: &str) -> bool {
-    pattern.is_match(name) || pattern.is_match(&format!("/{name}"))
-}
-
-/// An exit code as a filter gives it: also negative, as Windows programs give theirs.
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "the same 32 bits, seen as Windows shows them"
-)]
-fn exit_code(value: &str) -> Result<u32> {
-    let signed = || value.parse::<i32>().map(|code| code as u32);
-    value.parse::<u32>().or_else(|_| signed()).map_err(|error| {
-        Error::invalid(format!("invalid filter 'exited={value}'")).with_source(error)
-    })
-}
-
-/// IDs of the images that the filter names; names of none are left out.
-async fn ancestors(context: &Context, filters: &Filters) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for name in filters.values("ancestor") {
-        match context.records.find_image(name).await {
-            Ok(image) => ids.push(image.id.to_string()),
-            Err(error) if error.kind() == ErrorKind::System => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(ids)
-}
-
-/// When the container was created that the filter names.
-fn created(context: &Context, filters: &Filters, name: &str) -> Result<Option<OffsetDateTime>> {
-    let first = filters.values(name).first();
-    first
-        .map(|value| {
-            context
-                .containers
-                .find(value)
-                .map(|handle| handle.ledger.read().created)
-        })
-        .transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_match_anywhere_unless_anchored() {
-        for (pattern, expected) in [
-            ("eb", true),
-            ("^/web$", true),
-            ("^web$", true),
-            ("^eb", false),
-            ("we$", false),
-            ("/web", true),
-            ("^(web|db)$", true),
-            ("^/?w.b", true),
-            ("w[0-9]", false),
-        ] {
-            let regex = Regex::new(pattern).unwrap();
-            assert_eq!(name_matches(&regex, "web"), expected, "{pattern}");
-        }
-        let wrong = Filters([("name".to_owned(), vec!["(".to_owned()])].into());
-        let error = wrong.patterns("name").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
-    }
-
-    #[test]
-    fn exit_codes_are_read_as_windows_shows_them() {
-        assert_eq!(exit_code("3221225786").unwrap(), 0xc000_013a);
-        assert_eq!(exit_code("-1073741510").unwrap(), 0xc000_013a);
-        assert!(exit_code("x").is_err());
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod name;
 pub(crate) mod ports;
 pub mod record;
 pub mod remove;
+pub(crate) mod selection;
 pub mod size;
 pub mod state;
 pub mod stop;

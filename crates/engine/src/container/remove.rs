@@ -15,17 +15,17 @@ pub struct RemoveContainer {
 /// How often a container that is started again and again is killed before its removal fails.
 const ATTEMPTS: u32 = 3;
 
-/// Removes a container; `name` is what the client called it.
+/// Removes a container.
 pub(crate) async fn remove(
     context: &Context,
     handle: &Handle,
-    name: &str,
     options: RemoveContainer,
 ) -> Result<()> {
+    let name = handle.ledger.read().name.clone();
     let failed = |error: Error| {
         Error::new(
             error.kind(),
-            format!("cannot remove container \"{name}\": {error}"),
+            format!("cannot remove container \"/{name}\": {error}"),
         )
         .with_source(error)
     };

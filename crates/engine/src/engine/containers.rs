@@ -160,8 +160,7 @@ impl Engine {
     /// `Conflict` when it runs and removal is not forced, or is being removed already.
     pub async fn remove_container(&self, name: &str, options: RemoveContainer) -> Result<()> {
         let (context, handle) = self.found(name)?;
-        let name = name.to_owned();
-        see_through(async move { remove::remove(&context, &handle, &name, options).await }).await
+        see_through(async move { remove::remove(&context, &handle, options).await }).await
     }
 
     /// A container as it is now.

@@ -240,7 +240,7 @@ async fn a_running_container_is_removed_only_by_force() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(
         error.to_string(),
-        "cannot remove container \"r\": container is running: stop the container before removing or force remove"
+        "cannot remove container \"/r\": container is running: stop the container before removing or force remove"
     );
     let force = RemoveContainer { force: true };
     within(world.engine.remove_container("r", force))

@@ -1,5 +1,6 @@
 //! Lists of containers, and what is told of the engine itself.
 
+use porthole_engine::container::config::PortBinding;
 use porthole_engine::container::list::ListContainers;
 use porthole_engine::fake::BUILD;
 use porthole_engine::filter::Filters;
@@ -13,10 +14,39 @@ type Case = (
     &'static [&'static str],
 );
 
+const CASES: &[Case] = &[
+    (&[], false, &["one"]),
+    (&[], true, &["three", "two", "one"]),
+    (&[("label", "tier=front")], true, &["two"]),
+    (&[("status", "created")], false, &["three"]),
+    (&[("exited", "7")], false, &["two"]),
+    (&[("name", "o")], true, &["two", "one"]),
+    (&[("before", "two")], true, &["one"]),
+    (&[("since", "one")], true, &["three", "two"]),
+    (&[("ancestor", IMAGE)], true, &["three", "two", "one"]),
+    (&[("ancestor", "other")], true, &[]),
+    (&[("network", "nat")], false, &["one"]),
+    (&[("network", "nat-id")], false, &["one"]),
+    (&[("network", "blue")], true, &[]),
+    (&[("publish", "8000-8100")], true, &["one"]),
+    (&[("publish", "80")], true, &[]),
+    (&[("expose", "80/tcp")], true, &["one"]),
+    (&[("health", "none")], false, &["one"]),
+    (&[("is-task", "0")], false, &["one"]),
+    (&[("is-task", "true")], true, &[]),
+];
+
 #[tokio::test]
 async fn lists_follow_dockers_filters() {
     let world = World::new().await;
-    world.create("one", &["ping", "-t", "x"]).await;
+    let mut one = request("one", &["ping", "-t", "x"]);
+    let binding = PortBinding {
+        host_ip: String::new(),
+        host_port: "8080".to_owned(),
+    };
+    let bindings = [("80/tcp".parse().unwrap(), vec![binding])];
+    one.host.port_bindings = bindings.into();
+    world.create_with(one).await.unwrap();
     let mut two = request("two", &["cmd", "/c", "exit", "7"]);
     two.config
         .labels
@@ -26,20 +56,7 @@ async fn lists_follow_dockers_filters() {
     world.start("one").await.unwrap();
     world.start("two").await.unwrap();
     world.wait("two").await;
-    let cases: &[Case] = &[
-        (&[], false, &["one"]),
-        (&[], true, &["three", "two", "one"]),
-        (&[("label", "tier=front")], true, &["two"]),
-        (&[("status", "created")], false, &["three"]),
-        (&[("exited", "7")], false, &["two"]),
-        (&[("name", "o")], true, &["two", "one"]),
-        (&[("before", "two")], true, &["one"]),
-        (&[("since", "one")], true, &["three", "two"]),
-        (&[("ancestor", IMAGE)], true, &["three", "two", "one"]),
-        (&[("ancestor", "other")], true, &[]),
-        (&[("network", "nat")], false, &["one"]),
-    ];
-    for (filters, all, expected) in cases {
+    for (filters, all, expected) in CASES {
         let filters = Filters(
             filters
                 .iter()
@@ -58,6 +75,13 @@ async fn lists_follow_dockers_filters() {
             .collect();
         assert_eq!(names, *expected, "{filters:?}");
     }
+}
+
+#[tokio::test]
+async fn a_limit_counts_the_newest_running_or_not() {
+    let world = World::new().await;
+    world.create("one", &["cmd"]).await;
+    world.create("two", &["cmd"]).await;
     let options = ListContainers {
         limit: Some(1),
         ..ListContainers::default()
@@ -68,15 +92,28 @@ async fn lists_follow_dockers_filters() {
         (1, "Created", IMAGE)
     );
     assert_eq!(list[0].size, None);
-    let filters = Filters([("colour".to_owned(), vec!["red".to_owned()])].into());
-    let options = ListContainers {
-        filters,
-        ..ListContainers::default()
-    };
-    let error = within(world.engine.list_containers(options))
-        .await
-        .unwrap_err();
-    assert_eq!(error.to_string(), "invalid filter 'colour'");
+}
+
+#[tokio::test]
+async fn filters_that_mean_nothing_are_refused_by_name() {
+    let world = World::new().await;
+    for (name, value, told) in [
+        ("colour", "red", "invalid filter 'colour'"),
+        ("status", "busy", "invalid filter 'status=busy'"),
+        ("health", "fine", "invalid filter 'health=fine'"),
+        ("publish", "8080:80", "invalid filter 'publish=8080:80'"),
+        ("is-task", "perhaps", "invalid filter 'is-task=perhaps'"),
+        ("exited", "x", "invalid filter 'exited=x'"),
+    ] {
+        let options = ListContainers {
+            filters: Filters([(name.to_owned(), vec![value.to_owned()])].into()),
+            ..ListContainers::default()
+        };
+        let error = within(world.engine.list_containers(options))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().starts_with(told), "{error}");
+    }
 }
 
 #[tokio::test]
