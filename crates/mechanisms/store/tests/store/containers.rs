@@ -1,12 +1,10 @@
 //! Containers and values through the store's public side.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{container, import, names};
 use anyhow::Result;
 use porthole_store::{Digest, ErrorKind, ImageId, NewContainer, Store};
-use support::{container, import, names};
 
 #[test]
 fn a_container_has_record_and_directory() -> Result<()> {

@@ -3,15 +3,13 @@
 //! The test program starts itself as the process to kill: [`worker`] imports, makes and removes
 //! for as long as it lives.
 
-mod support;
-
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::{container, import, names};
 use anyhow::{Context, Result, ensure};
 use porthole_store::Store;
-use support::{container, import, names};
 
 /// Says to [`worker`] where to work.
 const ROOT: &str = "PORTHOLE_STORE_CRASH_ROOT";
@@ -56,7 +54,7 @@ fn worker() -> Result<()> {
 fn start(root: &Path) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["worker", "--exact"])
+        .args(["crash::worker", "--exact"])
         .env(ROOT, root)
         .stdout(Stdio::null())
         .stderr(Stdio::null());

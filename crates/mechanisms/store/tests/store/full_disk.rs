@@ -3,14 +3,12 @@
 //! The test program starts itself in a mount namespace with a small file system; there
 //! [`on_small_disk`] does the work.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{LIMIT, container, import, names};
 use anyhow::{Result, ensure};
 use porthole_store::{ErrorKind, Recovery, Store};
-use support::{LIMIT, container, import, names};
 
 /// Says to [`on_small_disk`] where to work.
 const ROOT: &str = "PORTHOLE_STORE_SMALL_DISK";
@@ -83,7 +81,7 @@ fn a_full_disk_leaves_the_store_as_it_was() -> Result<()> {
     let path = directory.path().display();
     let program = std::env::current_exe()?;
     let script = format!(
-        "mount -t tmpfs -o size=4m none {path} && exec {} on_small_disk --exact --nocapture",
+        "mount -t tmpfs -o size=4m none {path} && exec {} full_disk::on_small_disk --exact --nocapture",
         program.display()
     );
     let output = Command::new("unshare")

@@ -1,12 +1,10 @@
 //! Images through the store's public side.
 
-mod support;
-
+use crate::support::{LIMIT, config, container, import, names};
 use anyhow::Result;
 use porthole_store::{
     Digest, ErrorKind, ImageImport, LayerContents, LayerImport, Reference, Store,
 };
-use support::{LIMIT, config, container, import, names};
 
 fn reference(text: &str) -> Reference {
     text.parse().expect("a reference")

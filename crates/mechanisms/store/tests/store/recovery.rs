@@ -1,10 +1,8 @@
 //! What recovery does with each kind of leftover.
 
-mod support;
-
+use crate::support::{container, import, names};
 use anyhow::Result;
 use porthole_store::{Recovery, Store};
-use support::{container, import, names};
 
 #[test]
 fn cleans_up_orphans_and_abandoned_work() -> Result<()> {

@@ -1,5 +1,4 @@
 //! Images and containers to store.
-#![allow(dead_code)] // Each test program uses a part.
 
 use std::path::Path;
 

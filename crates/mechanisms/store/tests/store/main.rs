@@ -1,0 +1,8 @@
+//! The store through its public side, on real directories.
+
+mod containers;
+mod crash;
+mod full_disk;
+mod images;
+mod recovery;
+mod support;
