@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
         default_value = "unix:///run/porthole/docker.sock"
     )]
     pub(crate) host: String,
-    /// Print JSON, for programs to read.
+    /// Print JSON, for programs to read (ps, images, base, doctor, version).
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -57,6 +57,17 @@ pub(crate) enum Command {
     Version,
 }
 
+impl Command {
+    /// Whether its answer can be told in JSON.
+    pub(crate) const fn has_json(&self) -> bool {
+        match self {
+            Self::Ps(_) | Self::Base(_) | Self::Doctor(_) | Self::Version => true,
+            Self::Images(images) => !matches!(images.command, Some(ImagesCommand::Rm(_))),
+            Self::Run(_) | Self::Exec(_) | Self::Logs(_) | Self::Rm(_) => false,
+        }
+    }
+}
+
 /// How a program in a container is set up; `run` and `exec` have these in common.
 #[derive(Debug, Args)]
 pub(crate) struct Process {
@@ -66,7 +77,7 @@ pub(crate) struct Process {
     /// Give the program a console.
     #[arg(short, long)]
     pub(crate) tty: bool,
-    /// Print the ID and do not wait.
+    /// Leave the program to itself (`run` prints the container's ID).
     #[arg(short, long)]
     pub(crate) detach: bool,
     /// Set an environment variable (NAME alone takes this shell's value).
@@ -297,5 +308,33 @@ mod tests {
         };
         assert!(run.rm && run.process.tty && run.process.interactive);
         assert_eq!(run.command, ["cmd", "/c", "dir", "--help", "-v"]);
+    }
+
+    #[test]
+    fn short_flags_stand_together_as_in_docker() {
+        for flags in ["-dit", "-itd", "-tdi"] {
+            let arguments = Arguments::try_parse_from(["porthole", "run", flags, "x"]);
+            let Ok(Arguments {
+                command: Command::Run(Run { process, .. }),
+                ..
+            }) = arguments
+            else {
+                panic!("{arguments:?}")
+            };
+            assert!(
+                process.detach && process.interactive && process.tty,
+                "{flags}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_is_for_what_lists_and_tells() {
+        let has_json = |words: &[&str]| {
+            let arguments = Arguments::try_parse_from([&["porthole"], words].concat());
+            arguments.expect("a command").command.has_json()
+        };
+        assert!(has_json(&["ps"]) && has_json(&["images"]) && has_json(&["base", "ls"]));
+        assert!(!has_json(&["rm", "x"]) && !has_json(&["images", "rm", "x"]));
     }
 }

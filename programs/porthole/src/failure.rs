@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 
 use bollard::errors::Error;
 
-/// What docker too exits with when it could not carry out a command itself.
-const FAILED: u8 = 125;
+/// What docker too exits with for a wrong command line, and when `run` fails before a program does.
+pub(crate) const NOT_CARRIED_OUT: u8 = 125;
+
+/// What docker and shells exit with for a program that cannot be run.
+const CANNOT_INVOKE: u8 = 126;
 
 /// What docker and shells exit with for a program that is not there.
 const NOT_FOUND: u8 = 127;
@@ -18,15 +21,18 @@ pub(crate) fn tell(error: &anyhow::Error) {
     }
 }
 
-/// What this program exits with.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let program_is_missing = sentence(error)
-        .to_lowercase()
-        .contains("cannot find the file specified");
-    if program_is_missing {
+/// What a `run` that failed exits with: what docker makes of the daemon's words.
+pub(crate) fn code_of_run(error: &anyhow::Error) -> u8 {
+    let Some(Error::DockerResponseServerError { message, .. }) = error.downcast_ref() else {
+        return NOT_CARRIED_OUT;
+    };
+    let says = |words: &str| message.to_lowercase().contains(words);
+    if says("cannot find the file specified") || says("no such file or directory") {
         NOT_FOUND
+    } else if says("permission denied") {
+        CANNOT_INVOKE
     } else {
-        FAILED
+        NOT_CARRIED_OUT
     }
 }
 
@@ -102,19 +108,25 @@ mod tests {
     fn the_daemons_answer_is_told_as_it_is() {
         let error = answer(404, "No such image: x:latest");
         assert_eq!(sentence(&error), "No such image: x:latest");
-        assert_eq!(exit_code(&error), 125);
+        assert_eq!(code_of_run(&error), 125);
         assert!(hint(&error).is_some_and(|hint| hint.contains("porthole base build")));
     }
 
     #[test]
-    fn a_missing_program_has_a_code_of_its_own() {
-        assert_eq!(
-            exit_code(&answer(
-                400,
-                "The system cannot find the file specified. (0x2)"
-            )),
-            127
-        );
+    fn a_program_that_does_not_start_has_the_code_that_docker_gives_it() {
+        for (message, code) in [
+            ("The system cannot find the file specified. (0x2)", 127),
+            (
+                "The system cannot find the path specified. (0x3): no such file or directory",
+                127,
+            ),
+            ("Access is denied. (0x5): permission denied", 126),
+            ("invalid option: Windows does not support CapAdd", 125),
+        ] {
+            assert_eq!(code_of_run(&answer(400, message)), code, "{message}");
+        }
+        let socket = std::io::Error::from(ErrorKind::PermissionDenied).into();
+        assert_eq!(code_of_run(&socket), 125);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod commands;
 mod failure;
 mod table;
 mod terminal;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -14,12 +15,29 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A terminal that is gone takes no message.
+            let _ = error.print();
+            // Help and version are no failures.
+            return if error.use_stderr() {
+                ExitCode::from(failure::NOT_CARRIED_OUT)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let runs_program = matches!(arguments.command, Command::Run(_));
     match carry_out(arguments) {
         Ok(code) => code,
         Err(error) => {
             failure::tell(&error);
-            ExitCode::from(failure::exit_code(&error))
+            if runs_program {
+                ExitCode::from(failure::code_of_run(&error))
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -30,6 +48,9 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         json,
         command,
     } = arguments;
+    if json && !command.has_json() {
+        anyhow::bail!("--json is for ps, images ls, base, doctor and version");
+    }
     let asks_daemon = match command {
         Command::Base(base) => return commands::base::carry_out(&base, json),
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),

@@ -28,7 +28,7 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
     }
     let client = client::connect(host)?;
     match command {
-        Command::Run(run) => run::carry_out(&client, run).await,
+        Command::Run(run) => run::carry_out(&client, host, run).await,
         Command::Exec(exec) => exec::carry_out(&client, exec).await,
         Command::Ps(ps) => ps::carry_out(&client, &ps, json).await,
         Command::Logs(logs) => logs::carry_out(&client, logs).await,

@@ -15,16 +15,27 @@ use crate::table::{Colour, Table, coloured, short_id};
 pub(crate) async fn carry_out(client: &Docker, ps: &Ps, json: bool) -> Result<ExitCode> {
     let options = ListContainersOptionsBuilder::default().all(ps.all).build();
     let containers = client.list_containers(Some(options)).await?;
-    if json {
+    if ps.quiet {
+        print_ids(&containers, json)?;
+    } else if json {
         print_json(&containers)?;
-    } else if ps.quiet {
-        for container in &containers {
-            println!("{}", short_id(container.id.as_deref().unwrap_or_default()));
-        }
     } else {
         print(&containers)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_ids(containers: &[ContainerSummary], json: bool) -> Result<()> {
+    let ids = containers
+        .iter()
+        .map(|container| container.id.as_deref().unwrap_or_default());
+    if json {
+        return print_json(&ids.collect::<Vec<_>>());
+    }
+    for id in ids {
+        println!("{}", short_id(id));
+    }
+    Ok(())
 }
 
 fn print(containers: &[ContainerSummary]) -> std::io::Result<()> {

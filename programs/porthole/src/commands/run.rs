@@ -3,27 +3,23 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bollard::Docker;
-use bollard::errors::Error;
+use bollard::container::AttachContainerResults;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigIsolationEnum};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
 };
-use futures::StreamExt;
 
 use super::{process, publish};
 use crate::arguments::{Isolation, Run};
 use crate::terminal::raw;
 use crate::terminal::session::{self, End};
 use crate::terminal::signals::{self, Console};
+use crate::wait::{self, Until, Waiting};
 
 /// Carries it out.
-pub(crate) async fn carry_out(client: &Docker, run: Run) -> Result<ExitCode> {
-    if run.process.tty && run.process.interactive && run.process.detach {
-        bail!("-d leaves the program to itself and -it works in it: use one of them");
-    }
+pub(crate) async fn carry_out(client: &Docker, host: &str, run: Run) -> Result<ExitCode> {
     process::check_terminal(&run.process)?;
     let name = run
         .name
@@ -33,18 +29,28 @@ pub(crate) async fn carry_out(client: &Docker, run: Run) -> Result<ExitCode> {
     for warning in &created.warnings {
         eprintln!("warning: {warning}");
     }
+    let id = &created.id;
     if run.process.detach {
-        if let Err(error) = client.start_container(&created.id, None).await {
-            return Err(give_up(client, &created.id, run.rm, error).await);
+        if let Err(error) = client.start_container(id, None).await {
+            return Err(give_up(client, id, run.rm, error.into()).await);
         }
-        println!("{}", created.id);
+        println!("{id}");
         return Ok(ExitCode::SUCCESS);
     }
-    follow(client, &created.id, &run).await
+    let (streams, waiting) = match begin(client, host, id, &run).await {
+        Ok(begun) => begun,
+        Err(error) => return Err(give_up(client, id, run.rm, error).await),
+    };
+    follow(client, id, &run, streams, waiting).await
 }
 
-/// Attaches, starts and stays with the program until it ends.
-async fn follow(client: &Docker, id: &str, run: &Run) -> Result<ExitCode> {
+/// Attaches, and begins to wait: only then the program may start, for it may end at once.
+async fn begin(
+    client: &Docker,
+    host: &str,
+    id: &str,
+    run: &Run,
+) -> Result<(AttachContainerResults, Waiting)> {
     let attach = AttachContainerOptionsBuilder::default()
         .stdin(run.process.interactive)
         .stdout(true)
@@ -52,29 +58,37 @@ async fn follow(client: &Docker, id: &str, run: &Run) -> Result<ExitCode> {
         .stream(true)
         .build();
     let streams = client.attach_container(id, Some(attach)).await?;
-    // A container that is removed when it ends must be waited for before it starts; the code of
-    // another can be asked for afterwards.
-    let removal = run
-        .rm
-        .then(|| tokio::spawn(wait(client.clone(), id.to_owned(), "removed")));
-    let raw = process::raw_mode(&run.process)?;
+    let until = if run.rm {
+        Until::Removed
+    } else {
+        Until::NextExit
+    };
+    Ok((streams, wait::begin(host, id, until).await?))
+}
+
+/// Starts the container and stays with its program until it ends.
+async fn follow(
+    client: &Docker,
+    id: &str,
+    run: &Run,
+    streams: AttachContainerResults,
+    waiting: Waiting,
+) -> Result<ExitCode> {
+    let process = &run.process;
+    let raw = process::raw_mode(process)?;
     if let Err(error) = client.start_container(id, None).await {
         drop(raw);
-        if let Some(removal) = removal {
-            removal.abort();
-        }
-        return Err(give_up(client, id, run.rm, error).await);
+        return Err(give_up(client, id, run.rm, error.into()).await);
     }
     let signals = signals::pass_on(client.clone(), id.to_owned())?;
-    let size = run
-        .process
+    let size = process
         .tty
         .then(|| signals::follow_size(client.clone(), Console::Container(id.to_owned())));
     let end = session::run(
         streams.output,
         streams.input,
-        run.process.interactive,
-        run.process.tty,
+        process.interactive,
+        process.tty,
     )
     .await;
     signals.abort();
@@ -85,40 +99,21 @@ async fn follow(client: &Docker, id: &str, run: &Run) -> Result<ExitCode> {
     if end? == End::Detached {
         return Ok(ExitCode::SUCCESS);
     }
-    let (code, error) = match removal {
-        Some(removal) => removal.await??,
-        None => wait(client.clone(), id.to_owned(), "not-running").await?,
-    };
-    if !error.is_empty() {
+    let exit = waiting.end().await?;
+    if let Some(error) = exit.error {
         eprintln!("porthole: {error}");
     }
-    Ok(process::exit_code(code))
-}
-
-/// Waits for the end of a container; gives its exit code, and why it ended if not by its program.
-async fn wait(client: Docker, id: String, condition: &'static str) -> Result<(i64, String)> {
-    let options = WaitContainerOptionsBuilder::default()
-        .condition(condition)
-        .build();
-    let answer = Box::pin(client.wait_container(&id, Some(options)))
-        .next()
-        .await;
-    match answer {
-        Some(Ok(answer)) => Ok((answer.status_code, String::new())),
-        Some(Err(Error::DockerContainerWaitError { error, code })) => Ok((code, error)),
-        Some(Err(error)) => Err(error.into()),
-        None => bail!("the daemon went away before the program ended"),
-    }
+    Ok(process::exit_code(exit.code))
 }
 
 /// After a failed start: `--rm` leaves nothing behind, as it promised.
-async fn give_up(client: &Docker, id: &str, remove: bool, error: Error) -> anyhow::Error {
+async fn give_up(client: &Docker, id: &str, remove: bool, error: anyhow::Error) -> anyhow::Error {
     if remove {
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
         // The daemon may have done it already.
         let _ = client.remove_container(id, Some(options)).await;
     }
-    error.into()
+    error
 }
 
 fn body(run: &Run) -> Result<ContainerCreateBody> {

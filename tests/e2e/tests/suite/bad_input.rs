@@ -92,6 +92,14 @@ const CASES: &[(&[&str], &[&str])] = &[
     (&["start", "e2e-no-such"], &["No such container"]),
     (&["rm", "e2e-no-such"], &["No such container"]),
     (&["rmi", "e2e-no-such"], &["No such image"]),
+    (&["network", "rm", "nat"], &["pre-defined network"]),
+    (&["network", "inspect", "e2e-no-such"], &["not found"]),
+    (&["network", "create", "e2e-no-such"], &["not supported"]),
+    (&["volume", "create", "e2e-no-such"], &["not supported"]),
+    (
+        &["ps", "--filter", "colour=red"],
+        &["invalid filter 'colour'"],
+    ),
 ];
 
 fn refused(fixture: &Fixture) -> Result<()> {

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("lifecycle_restart_runs_the_program_again", restart),
     ("lifecycle_auto_remove_leaves_nothing", auto_remove),
     ("lifecycle_filters_and_labels", filters),
+    ("lifecycle_sizes_and_networks_are_told", sizes),
 ];
 
 const LONG: &[&str] = &["porthole/nanoserver", "ping", "-n", "600", "127.0.0.1"];
@@ -183,5 +184,34 @@ fn filters(fixture: &Fixture) -> Result<()> {
         by_label == name && by_status.is_empty(),
         "{by_label:?} {by_status:?}"
     );
+    Ok(())
+}
+
+fn sizes(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-sizes";
+    docker.ok([
+        "run",
+        "--name",
+        name,
+        "porthole/servercore",
+        "cmd",
+        "/c",
+        "echo twelve bytes> C:\\size.txt",
+    ])?;
+    let size = docker.ok(["inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", name])?;
+    let filter = format!("name={name}");
+    let row = docker.ok(["ps", "-a", "--filter", &filter, "--format", "{{json .}}"])?;
+    let networks = docker.ok(["network", "ls", "--format", "{{.Name}}"])?;
+    let subnet = "{{(index .IPAM.Config 0).Subnet}}";
+    let subnet = docker.ok(["network", "inspect", "-f", subnet, "nat"])?;
+    docker.ok(["rm", name])?;
+    let (own, total) = size.split_once(' ').unwrap_or_default();
+    let (own, total): (u64, u64) = (own.parse()?, total.parse()?);
+    ensure!(own >= 14 && total > own + 1_000_000, "{size}");
+    let row: Value = serde_json::from_str(&row)?;
+    ensure!(row["Size"] != "", "{row}");
+    ensure!(networks == "nat\nnone", "{networks}");
+    ensure!(subnet.contains('/'), "{subnet}");
     Ok(())
 }

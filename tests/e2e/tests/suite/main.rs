@@ -27,6 +27,7 @@ mod isolation;
 mod lifecycle;
 mod logs;
 mod names;
+mod own_cli;
 mod ports;
 mod run;
 mod streams;
@@ -101,6 +102,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     ports::TESTS,
     images::TESTS,
     bad_input::TESTS,
+    own_cli::TESTS,
     workloads::TESTS,
 ];
 
