@@ -17,7 +17,7 @@ use porthole_compute_service::launch::{BUSY, SOCKET};
 use porthole_compute_service::rpc;
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::silo::{SiloBackend, SiloConfig};
-use rustix::fs::FlockOperation;
+use porthole_files::{GRACE, lock_within};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -70,6 +70,9 @@ fn run() -> Result<ExitCode> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    if let Err(error) = porthole_files::raise_limit() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     let Some(_lock) = lock(&options.exec_root)? else {
         let exec_root = options.exec_root.display();
         eprintln!("porthole-compute: another compute service uses {exec_root}");
@@ -94,15 +97,14 @@ fn lock(exec_root: &Path) -> Result<Option<File>> {
         .truncate(false)
         .open(&path);
     let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {
-            lock.set_len(0)?;
-            (&lock).write_all(std::process::id().to_string().as_bytes())?;
-            Ok(Some(lock))
-        }
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    let ours =
+        lock_within(&lock, GRACE).with_context(|| format!("cannot lock {}", path.display()))?;
+    if !ours {
+        return Ok(None);
     }
+    lock.set_len(0)?;
+    (&lock).write_all(std::process::id().to_string().as_bytes())?;
+    Ok(Some(lock))
 }
 
 async fn serve(options: &Options) -> Result<()> {

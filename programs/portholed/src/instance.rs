@@ -3,18 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use porthole_files::{GRACE, lock_within};
 
 /// The file in the run-time root.
 const FILE: &str = "portholed.pid";
-
-/// How long a lock may outlive its daemon: a child that the daemon had just forked when it was
-/// killed holds the lock until it executes its program.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The claim on a run-time root; given up when dropped.
 #[derive(Debug)]
@@ -38,7 +32,7 @@ impl Instance {
             .truncate(false)
             .open(&path)
             .with_context(context)?;
-        if !locked_within(&file, GRACE).with_context(context)? {
+        if !lock_within(&file, GRACE).with_context(context)? {
             let mut pid = String::new();
             file.read_to_string(&mut pid).with_context(context)?;
             bail!(
@@ -50,21 +44,6 @@ impl Instance {
         file.set_len(0).with_context(context)?;
         writeln!(file, "{}", std::process::id()).with_context(context)?;
         Ok(Self { path, _lock: file })
-    }
-}
-
-/// Locks `file`, trying again for as long as `grace`; whether it could.
-fn locked_within(file: &File, grace: Duration) -> rustix::io::Result<bool> {
-    let deadline = Instant::now() + grace;
-    loop {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(error) => return Err(error),
-        }
     }
 }
 

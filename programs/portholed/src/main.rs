@@ -40,6 +40,9 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let configuration = Configuration::load(arguments)?;
     start_logging(&configuration.log_level)?;
+    if let Err(error) = porthole_files::raise_limit() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

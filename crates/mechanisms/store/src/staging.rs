@@ -9,12 +9,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use porthole_files::delete_tree;
 use rustix::fs::FlockOperation;
 use sha2::Digest as _;
 
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::removal::delete_tree;
 
 /// A directory for unfinished work, on the store's file system; deleted when dropped.
 #[derive(Debug)]

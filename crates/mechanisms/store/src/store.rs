@@ -5,8 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use porthole_files::{GRACE, lock_within};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use rustix::fs::FlockOperation;
 
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -133,14 +133,14 @@ fn lock(root: &DataRoot) -> Result<File> {
         .mode(0o600)
         .open(&path)
         .at("open lock", &path)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
+    if lock_within(&file, GRACE).at("lock data root", &path)? {
+        Ok(file)
+    } else {
+        Err(Error::new(
             ErrorKind::Locked,
             "open data root",
             root.path().display().to_string(),
             "another daemon uses it",
-        )),
-        Err(error) => Err(Error::io("lock data root", &path, error.into())),
+        ))
     }
 }

@@ -1,0 +1,13 @@
+//! File system operations that are easy to get wrong against a hostile container or a crash, for
+//! every layer above: the store and the sandbox delete what containers have written, three daemons
+//! lock their roots.
+//!
+//! Errors are the operating system's; the caller knows what the file meant.
+
+mod descriptors;
+mod lock;
+mod removal;
+
+pub use descriptors::raise_limit;
+pub use lock::{GRACE, lock_within};
+pub use removal::{delete_tree, delete_tree_at};
