@@ -8,9 +8,11 @@ mod identity;
 mod layer_file;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
@@ -24,6 +26,9 @@ pub const USER_FILE: &str = "user.reg";
 pub const DEFAULT_USER_FILE: &str = "userdef.reg";
 /// All that wineserver reads.
 pub const FILES: [&str; 3] = [SYSTEM_FILE, USER_FILE, DEFAULT_USER_FILE];
+
+/// How each of them begins.
+const HEADER: &[u8; 23] = b"WINE REGISTRY Version 2";
 
 /// Merged registries of layer chains, one directory each.
 #[derive(Debug, Clone)]
@@ -118,12 +123,32 @@ impl CachedRegistry {
     }
 }
 
+/// Whether `directory`, which a container may have written, holds a whole registry: every file is
+/// a regular one that begins as wineserver's files do. It does not after a power cut that came
+/// before what had been written was on the disk.
+#[must_use]
+pub fn is_complete(directory: &Path) -> bool {
+    let begins_well = |name: &&str| -> std::io::Result<bool> {
+        // Neither follow a link nor wait for the other end of a FIFO.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let path = directory.join(name);
+        let mut file = File::from(rustix::fs::open(&path, flags, Mode::empty())?);
+        let mut beginning = [0; HEADER.len()];
+        let is_file = file.metadata()?.is_file();
+        Ok(is_file && file.read_exact(&mut beginning).is_ok() && beginning == *HEADER)
+    };
+    FILES.iter().all(|name| begins_well(name).unwrap_or(false))
+}
+
 /// Whether files survive a power cut from the moment that their directory is in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durability {
     /// The cache: it is trusted for as long as the layers exist.
     Synced,
-    /// A container's clone: it is on the way of every start, and made again when it is broken.
+    /// A container's clone: it is on the way of every start, and to sync it would buy nothing.
+    /// Wineserver replaces the same files for as long as the container lives, and never syncs
+    /// them. What a power cut leaves of a clone that was just made fails [`is_complete`], and is
+    /// made again.
     Unsynced,
 }
 
@@ -142,7 +167,7 @@ fn publish<'a>(
     let temporary = target.with_file_name(name);
     let _ = fs::remove_dir_all(&temporary);
     let filled = fill(&temporary, durability, files)
-        .and_then(|()| fs::rename(&temporary, target).at("put registry in place", target));
+        .and_then(|()| put_in_place(&temporary, target, durability));
     if filled.is_err() {
         let _ = fs::remove_dir_all(&temporary);
         if FILES.iter().all(|name| target.join(name).exists()) {
@@ -165,7 +190,24 @@ fn fill<'a>(
         let path = directory.join(name);
         write_file(&path, durability, text).at("write registry", &path)?;
     }
-    Ok(())
+    durability.keep_names(directory)
+}
+
+fn put_in_place(temporary: &Path, target: &Path, durability: Durability) -> Result<()> {
+    fs::rename(temporary, target).at("put registry in place", target)?;
+    durability.keep_names(target.parent().unwrap_or(Path::new("/")))
+}
+
+impl Durability {
+    /// Makes what a directory's entries are called as durable as what is in them.
+    fn keep_names(self, directory: &Path) -> Result<()> {
+        match self {
+            Self::Synced => File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .at("sync registry directory", directory),
+            Self::Unsynced => Ok(()),
+        }
+    }
 }
 
 fn write_file(path: &Path, durability: Durability, text: &[u8]) -> std::io::Result<()> {
@@ -242,6 +284,29 @@ mod tests {
         fs::create_dir(&target).unwrap();
         again.clone_into(&target).unwrap();
         assert_eq!(software_of(&target), "delta");
+    }
+
+    #[test]
+    fn a_clone_that_a_power_cut_or_its_container_broke_is_not_complete() {
+        let data = tempfile::tempdir().unwrap();
+        let base = data.path().join("base");
+        base_layer(&base);
+        let cached = RegistryCache::new(data.path())
+            .prepare("one", &[&base])
+            .unwrap();
+        let target = data.path().join("container");
+        assert!(!is_complete(&target));
+        cached.clone_into(&target).unwrap();
+        assert!(is_complete(&target));
+        let user = target.join(USER_FILE);
+        let whole = fs::read(&user).unwrap();
+        fs::write(&user, b"").unwrap();
+        assert!(!is_complete(&target));
+        fs::write(&user, vec![0; whole.len()]).unwrap();
+        assert!(!is_complete(&target));
+        fs::remove_file(&user).unwrap();
+        std::os::unix::fs::symlink(cached.directory().join(USER_FILE), &user).unwrap();
+        assert!(!is_complete(&target));
     }
 
     #[test]
