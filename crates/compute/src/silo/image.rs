@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use porthole_wine::registry::FILES;
-use porthole_wine::{KernelPackage, RegistryCache};
+use porthole_files::delete_tree;
+use porthole_wine::{KernelPackage, RegistryCache, registry};
 
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +36,7 @@ pub(super) fn make_ready(plan: &SystemPlan, data_root: &Path) -> Result<Image> {
     let kernel_root = kernel(plan, &data_root.join("kernels"))?;
     check_layers(plan)?;
     check_mapped_directories(plan)?;
-    let registry = registry(plan, &data_root.join(REGISTRY))?;
+    let registry = own_registry(plan, &data_root.join(REGISTRY))?;
     fs::create_dir_all(&plan.sandbox).map_err(|source| {
         let message = format!("cannot make the sandbox {}", plan.sandbox.display());
         error(plan, ErrorKind::Host, message).with_source(source)
@@ -82,23 +82,18 @@ fn check_mapped_directories(plan: &SystemPlan) -> Result<()> {
 }
 
 /// A container keeps its registry from one start to the next.
-fn registry(plan: &SystemPlan, cache: &Path) -> Result<PathBuf> {
+fn own_registry(plan: &SystemPlan, cache: &Path) -> Result<PathBuf> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         let message = "cannot make the container's registry";
         error(plan, ErrorKind::Host, message).with_source(source)
     };
     let container = plan.sandbox.parent().unwrap_or(Path::new("/"));
     let target = container.join(REGISTRY);
-    if FILES.iter().all(|name| target.join(name).exists()) {
+    if registry::is_complete(&target) {
         return Ok(target);
     }
-    // What is left of a copy that was cut short would be in the way of the next.
-    match fs::remove_dir_all(&target) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(failed(source.into()));
-        }
-        _ => {}
-    }
+    // What is there instead would be in the way. The container may have written it, to any depth.
+    delete_tree(&target).map_err(|source| failed(source.into()))?;
     fs::create_dir_all(cache).map_err(|source| failed(source.into()))?;
     let base_first: Vec<&Path> = plan.layers.iter().rev().map(PathBuf::as_path).collect();
     RegistryCache::new(cache)

@@ -25,6 +25,7 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use porthole_files::delete_tree_at;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
@@ -34,6 +35,9 @@ use crate::plan::{Identity, Plan, layout};
 
 pub use attach::tmpfs;
 pub use windows_lookup::find_component;
+
+/// The drive letters of a prefix.
+const DRIVES: &str = "dosdevices";
 
 /// Everything that is opened or made before the silo's first process exists, so that the slow
 /// and the refusable happens in the supervisor and the new process only assembles.
@@ -131,20 +135,19 @@ fn open_directory(path: &Path) -> Result<OwnedFd> {
 }
 
 /// Gives the prefix its only drive letter. What an earlier wineserver left is removed: it names
-/// a directory in a `/tmp` that is gone.
+/// a directory in a `/tmp` that is gone. Everything in a prefix is its container's to write, so
+/// what is there may be a link, or deeper than any recursion.
 fn prepare_prefix(prefix: &Path) -> Result<()> {
-    let drives = prefix.join("dosdevices");
-    let c_drive = drives.join("c:");
-    for stale in [drives.as_path(), &prefix.join("wineserver")] {
-        let removed = match fs::symlink_metadata(stale) {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(stale),
-            Ok(_) => fs::remove_file(stale),
-            Err(_) => continue,
-        };
-        removed.at("remove", stale)?;
+    let at = |name: &str| prefix.join(name);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(prefix, flags, Mode::empty()).at("open", prefix)?;
+    for stale in [DRIVES, "wineserver"] {
+        delete_tree_at(&directory, stale).at("remove", at(stale))?;
     }
-    fs::create_dir(&drives).at("create", &drives)?;
-    std::os::unix::fs::symlink(layout::C_DRIVE, &c_drive).at("create", &c_drive)
+    rustix::fs::mkdirat(&directory, DRIVES, Mode::from_raw_mode(0o755)).at("create", at(DRIVES))?;
+    let drives =
+        rustix::fs::openat(&directory, DRIVES, flags, Mode::empty()).at("open", at(DRIVES))?;
+    rustix::fs::symlinkat(layout::C_DRIVE, &drives, "c:").at("create", at(DRIVES))
 }
 
 fn bind_configuration(plan: &Plan) -> Result<()> {
@@ -184,5 +187,47 @@ fn required<'a>(path: &'a Path, what: &'static str) -> Result<&'a Path> {
             path.display().to_string(),
             what,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_prefix_is_made_ready_whatever_its_container_left_there() {
+        let home = tempfile::tempdir().unwrap();
+        let (prefix, kept) = (home.path().join("prefix"), home.path().join("kept"));
+        fs::create_dir_all(prefix.join("dosdevices/d:/below")).unwrap();
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("file"), "").unwrap();
+        symlink(&kept, prefix.join("dosdevices/d:/below/link")).unwrap();
+        symlink(&kept, prefix.join("wineserver")).unwrap();
+        prepare_prefix(&prefix).unwrap();
+        fs::remove_dir_all(prefix.join("dosdevices")).unwrap();
+        symlink(&kept, prefix.join("dosdevices")).unwrap();
+        prepare_prefix(&prefix).unwrap();
+        let drives: Vec<_> = fs::read_dir(prefix.join("dosdevices")).unwrap().collect();
+        assert_eq!(drives.len(), 1);
+        let target = fs::read_link(prefix.join("dosdevices/c:")).unwrap();
+        assert_eq!(target, Path::new(layout::C_DRIVE));
+        assert!(kept.join("file").exists() && !prefix.join("wineserver").is_symlink());
+    }
+
+    #[test]
+    fn a_prefix_may_hold_a_tree_deeper_than_any_recursion() {
+        let home = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
+        fs::create_dir(home.path().join(DRIVES)).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut here = rustix::fs::open(home.path().join(DRIVES), flags, Mode::empty()).unwrap();
+        for _ in 0..30_000 {
+            rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
+            here = rustix::fs::openat(&here, "d", flags, Mode::empty()).unwrap();
+        }
+        prepare_prefix(home.path()).unwrap();
+        assert!(home.path().join("dosdevices/c:").is_symlink());
     }
 }
