@@ -20,6 +20,10 @@ use crate::framing::{Inbox, Outbox};
 use crate::poller::{Interest, Registration, Source};
 use crate::supervisor::Supervisor;
 
+/// How often the channel is read before others get their turn: whoever runs inside may make the
+/// agent's end say more than can ever be read.
+const TURNS: usize = 8;
+
 /// What a reply is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pending {
@@ -117,8 +121,10 @@ impl Supervisor {
         }
     }
 
+    /// Reads what the agent says, for as long as it has a turn: what then still waits is reported
+    /// again.
     fn read_agent(&mut self) -> Result<(), FrameError> {
-        loop {
+        for _ in 0..TURNS {
             let Some(link) = &mut self.agent else {
                 return Ok(());
             };
@@ -129,9 +135,10 @@ impl Supervisor {
                 self.agent_says(message);
             }
             if !more {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     fn agent_says(&mut self, message: Message) {

@@ -27,6 +27,8 @@ mod requests;
 mod silo;
 mod stdio;
 mod supervisor;
+#[cfg(test)]
+mod turns;
 mod watchers;
 
 use std::path::PathBuf;

@@ -131,7 +131,7 @@ impl Supervisor {
     /// Reads all that is there now, whether or not clients keep up.
     pub(crate) fn drain_outputs(&mut self, key: ProcessKey) {
         for kind in [StreamKind::Stdout, StreamKind::Stderr] {
-            self.pump(key, kind, None);
+            self.drain(key, kind);
         }
     }
 

@@ -51,6 +51,12 @@ impl Output {
             .update(poller, &self.fifo, source, interest)
     }
 
+    /// How many bytes are there now.
+    pub(crate) fn waiting(&self) -> io::Result<usize> {
+        let count = rustix::io::ioctl_fionread(&self.fifo)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     /// Reads what is there.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> ReadOnce {
         loop {

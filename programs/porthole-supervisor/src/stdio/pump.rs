@@ -33,39 +33,60 @@ impl Supervisor {
         if kind == StreamKind::Stdin {
             self.flush_input(key);
         } else {
-            self.pump(key, kind, Some(TURNS));
+            self.pump(key, kind);
             self.watch_outputs(key);
             self.settle_exit(key);
         }
     }
 
-    /// Reads a stream `turns` times, or until there is nothing left now.
-    pub(crate) fn pump(&mut self, key: ProcessKey, kind: StreamKind, turns: Option<usize>) {
+    /// Reads a stream for as long as it has a turn and clients keep up.
+    fn pump(&mut self, key: ProcessKey, kind: StreamKind) {
         let mut buffer = self.pump_buffer.take();
-        let mut turn = 0;
-        while turns.is_none_or(|most| turn < most) {
-            turn += 1;
-            let Some(process) = self.processes.get(&key) else {
+        for _ in 0..TURNS {
+            if self.move_once(key, kind, &mut buffer) == 0 || self.is_congested(key) {
                 break;
-            };
-            let Some(output) = process.output(kind) else {
-                break;
-            };
-            match output.read(&mut buffer) {
-                ReadOnce::Bytes(count) => {
-                    self.deliver(key, kind, &buffer[..count]);
-                    if turns.is_some() && self.is_congested(key) {
-                        break;
-                    }
-                }
-                ReadOnce::Empty => break,
-                ReadOnce::End => {
-                    self.end_output(key, kind);
-                    break;
-                }
             }
         }
         self.pump_buffer = PumpBuffer(buffer);
+    }
+
+    /// Reads what is in a stream now, whether or not clients keep up. What somebody who still
+    /// holds the stream writes meanwhile is not waited for: it may never end.
+    pub(crate) fn drain(&mut self, key: ProcessKey, kind: StreamKind) {
+        let process = self.processes.get(&key);
+        let Some(output) = process.and_then(|process| process.output(kind)) else {
+            return;
+        };
+        let mut rest = output.waiting().unwrap_or(CHUNK);
+        let mut buffer = self.pump_buffer.take();
+        loop {
+            // Even an empty stream is read once, to see whether it has ended.
+            let moved = self.move_once(key, kind, &mut buffer);
+            if moved == 0 || moved > rest {
+                break;
+            }
+            rest -= moved;
+        }
+        self.pump_buffer = PumpBuffer(buffer);
+    }
+
+    /// Reads a stream once; how many bytes were there. A stream that has ended is ended.
+    fn move_once(&mut self, key: ProcessKey, kind: StreamKind, buffer: &mut [u8]) -> usize {
+        let process = self.processes.get(&key);
+        let Some(output) = process.and_then(|process| process.output(kind)) else {
+            return 0;
+        };
+        match output.read(buffer) {
+            ReadOnce::Bytes(count) => {
+                self.deliver(key, kind, &buffer[..count]);
+                count
+            }
+            ReadOnce::Empty => 0,
+            ReadOnce::End => {
+                self.end_output(key, kind);
+                0
+            }
+        }
     }
 
     fn deliver(&mut self, key: ProcessKey, kind: StreamKind, bytes: &[u8]) {
