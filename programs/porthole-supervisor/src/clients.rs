@@ -14,6 +14,9 @@ use crate::poller::{Interest, Registration, Source};
 use crate::stdio::QUEUE_LIMIT;
 use crate::supervisor::Supervisor;
 
+/// Connections that are taken before others get their turn.
+const ACCEPTED_AT_ONCE: usize = 16;
+
 /// What a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -67,17 +70,22 @@ impl Client {
 }
 
 impl Supervisor {
-    /// Takes every connection that waits.
+    /// Takes connections that wait.
     pub(crate) fn accept_clients(&mut self) {
-        loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => self.welcome(stream),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(error) => {
-                    note!("cannot accept a connection: {error}");
-                    return;
-                }
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.listening.taken(self.listener.accept()) {
+                Some((stream, _)) => self.welcome(stream),
+                None => break,
             }
+        }
+        self.watch_listener();
+    }
+
+    /// Waits for connections, while they can be taken.
+    pub(crate) fn watch_listener(&mut self) {
+        let (listening, listener) = (&mut self.listening, &self.listener);
+        if let Err(error) = listening.watch(&mut self.poller, listener, Source::Listener, true) {
+            note!("cannot wait for connections: {error}");
         }
     }
 

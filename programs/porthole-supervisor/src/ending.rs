@@ -2,7 +2,7 @@
 //!
 //! Wineserver is asked to end first, because only it can write the registry; that takes
 //! milliseconds and ends the programs as well. Then init is killed, and the kernel kills with it
-//! whatever is left in its PID namespace.
+//! whatever is left in its PID namespace. Nothing here waits: the loop goes on meanwhile.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -25,6 +25,11 @@ use crate::supervisor::Supervisor;
 
 /// How long wineserver may take to write the registry.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long killed processes may take to be gone: one that hangs in a driver or on a dead network
+/// file system does not die before that lets go of it. Shorter, with [`REGISTRY_PATIENCE`], than
+/// what the compute service waits for an end that it has asked for.
+const DEATH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long init may take to say how the agent ended, once its channel is closed.
 pub(crate) const AGENT_GRACE: Duration = Duration::from_millis(200);
@@ -75,7 +80,34 @@ impl Supervisor {
         });
     }
 
-    /// Wineserver or init is gone, or has been waited for long enough.
+    /// Wineserver is gone, or has been waited for long enough: everything is killed. The silo's
+    /// end is then told by init's, without anybody else having to wait for it.
+    pub(crate) fn kill_silo(&mut self) {
+        let Some(next) = self.state.after(Change::Kill) else {
+            return;
+        };
+        self.state = next;
+        self.ending_due = Deadline::after(DEATH_PATIENCE);
+        let killed = match &self.running {
+            Some(running) => running.silo.kill(),
+            None => return self.finish_silo(),
+        };
+        if let Err(error) = killed {
+            note!("{}", error.chain());
+        }
+    }
+
+    /// What was waited for has not come in time.
+    pub(crate) fn end_is_overdue(&mut self) {
+        if self.state == State::Dying {
+            note!("a process of the silo does not die; it is left to the kernel");
+            self.finish_silo();
+        } else {
+            self.kill_silo();
+        }
+    }
+
+    /// All processes are gone, or have been waited for long enough.
     pub(crate) fn finish_silo(&mut self) {
         let Some(next) = self.state.after(Change::Gone) else {
             return;
@@ -83,26 +115,19 @@ impl Supervisor {
         self.state = next;
         self.ending_due = Deadline::NEVER;
         self.close_agent();
-        self.kill_silo();
+        self.check_out_of_memory();
         self.end_processes();
         let record = self.exit_record();
-        self.remove_silo();
+        // First of all: whoever kills this process from here on finds out how the silo ended, and
+        // removes what is left of it.
         if let Err(error) = self.write_record(&record) {
             note!("{error:#}");
         }
+        self.remove_silo();
         self.answer_everybody(&record);
         self.record = Some(record.clone());
         self.tell_watchers(&Event::SystemExited(record));
         self.say_farewell();
-    }
-
-    fn kill_silo(&mut self) {
-        if let Some(running) = &mut self.running
-            && let Err(error) = running.silo.kill()
-        {
-            note!("{}", error.chain());
-        }
-        self.check_out_of_memory();
     }
 
     /// Records what is left in every process's streams and reports an end for all that had none.

@@ -5,10 +5,12 @@
 //!    │                  │                   │                         │
 //!    └──────────────────┴────────End────────┴─────────────────────────┘
 //!                                 ▼
-//!                              Ending ──Gone──▶ Ended
+//!                              Ending ──Kill──▶ Dying ──Gone──▶ Ended
+//!                                 └──────────Gone─────────────────▲
 //! ```
 //!
-//! `End` is whatever ends a silo: its main process's exit, a request, a failure.
+//! `End` is whatever ends a silo: its main process's exit, a request, a failure. A silo that loses
+//! its first process is gone without having been killed.
 
 /// A state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub(crate) enum State {
     Running,
     /// Nothing runs.
     Paused,
-    /// The registry is written, then everything is killed.
+    /// The registry is written.
     Ending,
+    /// Everything has been killed.
+    Dying,
     /// Nothing is left; the exit record is written.
     Ended,
 }
@@ -35,6 +39,7 @@ pub(crate) enum Change {
     Pause,
     Resume,
     End,
+    Kill,
     Gone,
 }
 
@@ -49,7 +54,8 @@ impl State {
             (Self::Waiting | Self::Starting | Self::Running | Self::Paused, Change::End) => {
                 Some(Self::Ending)
             }
-            (Self::Ending, Change::Gone) => Some(Self::Ended),
+            (Self::Ending, Change::Kill) => Some(Self::Dying),
+            (Self::Ending | Self::Dying, Change::Gone) => Some(Self::Ended),
             _ => None,
         }
     }
@@ -61,7 +67,7 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Paused => "paused",
-            Self::Ending => "ending",
+            Self::Ending | Self::Dying => "ending",
             Self::Ended => "ended",
         }
     }
@@ -73,10 +79,10 @@ mod tests {
 
     #[test]
     fn the_transition_table_is_the_diagram() {
-        use Change::{End, Gone, Pause, Ready, Resume, Start};
-        use State::{Ended, Ending, Paused, Running, Starting, Waiting};
-        let states = [Waiting, Starting, Running, Paused, Ending, Ended];
-        let changes = [Start, Ready, Pause, Resume, End, Gone];
+        use Change::{End, Gone, Kill, Pause, Ready, Resume, Start};
+        use State::{Dying, Ended, Ending, Paused, Running, Starting, Waiting};
+        let states = [Waiting, Starting, Running, Paused, Ending, Dying, Ended];
+        let changes = [Start, Ready, Pause, Resume, End, Kill, Gone];
         let allowed = [
             (Waiting, Start, Starting),
             (Waiting, End, Ending),
@@ -86,7 +92,9 @@ mod tests {
             (Running, End, Ending),
             (Paused, Resume, Running),
             (Paused, End, Ending),
+            (Ending, Kill, Dying),
             (Ending, Gone, Ended),
+            (Dying, Gone, Ended),
         ];
         for state in states {
             for change in changes {

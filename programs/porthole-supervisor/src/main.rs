@@ -20,6 +20,7 @@ mod ending;
 mod framing;
 mod journal;
 mod lifecycle;
+mod listening;
 mod poller;
 mod processes;
 mod proxy;
@@ -61,6 +62,9 @@ fn run() -> Result<()> {
         return Ok(());
     }
     detach::settle(&directory.join(LOG_FILE))?;
+    if let Err(error) = porthole_files::raise_limit() {
+        journal::write_line(&format!("cannot raise the limit of open files: {error}"));
+    }
     let mut supervisor = Supervisor::new(directory, spec, listener)?;
     let outcome = supervisor.run();
     drop(lock);

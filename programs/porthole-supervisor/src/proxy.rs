@@ -17,8 +17,10 @@ use rustix::net::{
     socket_with,
 };
 
+use crate::clock::Deadline;
 use crate::framing::Outbox;
 use crate::journal::note;
+use crate::listening::Listening;
 use crate::poller::{Interest, Poller, Registration, Source};
 
 /// Bytes that wait for one end before the other is read no further.
@@ -60,7 +62,7 @@ struct Port {
     listener: TcpListener,
     /// Where its connections lead.
     inside: SocketAddr,
-    registration: Registration,
+    listening: Listening,
 }
 
 /// All published ports of a silo.
@@ -95,7 +97,7 @@ impl Proxy {
         let mut held = Port {
             listener,
             inside,
-            registration: Registration::default(),
+            listening: Listening::default(),
         };
         held.watch(poller, self.ports.len(), true)
             .context("cannot wait for connections")?;
@@ -106,7 +108,7 @@ impl Proxy {
     /// Lets go of every port and connection.
     pub(crate) fn close(&mut self, poller: &mut Poller) {
         for mut port in self.ports.drain(..) {
-            port.registration.end(poller, &port.listener);
+            port.listening.end(poller, &port.listener);
         }
         for (_, relay) in self.relays.drain() {
             relay.end(poller);
@@ -116,19 +118,16 @@ impl Proxy {
     /// A connection waits at a published port.
     pub(crate) fn accept(&mut self, poller: &mut Poller, port: usize) {
         let Some(Port {
-            listener, inside, ..
-        }) = self.ports.get(port)
+            listener,
+            inside,
+            listening,
+        }) = self.ports.get_mut(port)
         else {
             return;
         };
-        let outer = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                if error.kind() != std::io::ErrorKind::WouldBlock {
-                    note!("cannot accept a connection to a published port: {error}");
-                }
-                return;
-            }
+        let Some((outer, _)) = listening.taken(listener.accept()) else {
+            self.watch_ports(poller);
+            return;
         };
         let inner = outer
             .set_nonblocking(true)
@@ -195,6 +194,25 @@ impl Proxy {
         }
     }
 
+    /// When to call [`Self::handle_time`].
+    pub(crate) fn due(&self) -> Deadline {
+        self.ports
+            .iter()
+            .map(|port| port.listening.due())
+            .fold(Deadline::NEVER, Deadline::or_earlier)
+    }
+
+    /// Goes back to ports at which no connection could be taken for a while.
+    pub(crate) fn handle_time(&mut self, poller: &mut Poller) {
+        let mut resumed = false;
+        for port in &mut self.ports {
+            resumed |= port.listening.resume_if_due();
+        }
+        if resumed {
+            self.watch_ports(poller);
+        }
+    }
+
     /// Takes connections only while there is room for them.
     fn watch_ports(&mut self, poller: &mut Poller) {
         let room = self.relays.len() < MOST_RELAYS;
@@ -208,13 +226,8 @@ impl Proxy {
 
 impl Port {
     fn watch(&mut self, poller: &mut Poller, index: usize, wanted: bool) -> std::io::Result<()> {
-        let interest = if wanted {
-            Interest::READ
-        } else {
-            Interest::NOTHING
-        };
-        self.registration
-            .update(poller, &self.listener, Source::Port(index), interest)
+        self.listening
+            .watch(poller, &self.listener, Source::Port(index), wanted)
     }
 }
 

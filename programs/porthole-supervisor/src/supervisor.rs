@@ -18,6 +18,7 @@ use crate::detach;
 use crate::ending::Cause;
 use crate::journal::note;
 use crate::lifecycle::{Change, State};
+use crate::listening::Listening;
 use crate::poller::{Interest, Poller, Ready, Source, Token};
 use crate::processes::Process;
 use crate::proxy::Proxy;
@@ -38,6 +39,7 @@ pub(crate) struct Supervisor {
     /// What the start will need, until then.
     prepared: Option<Result<Prepared>>,
     pub(crate) listener: UnixListener,
+    pub(crate) listening: Listening,
     termination: OwnedFd,
     pub(crate) poller: Poller,
     pub(crate) state: State,
@@ -68,8 +70,9 @@ impl Supervisor {
     /// A supervisor that waits to be asked.
     pub(crate) fn new(directory: PathBuf, spec: SiloSpec, listener: UnixListener) -> Result<Self> {
         let mut poller = Poller::new().context("cannot make an epoll set")?;
-        poller
-            .add(&listener, Source::Listener, Interest::READ)
+        let mut listening = Listening::default();
+        listening
+            .watch(&mut poller, &listener, Source::Listener, true)
             .context("cannot wait for connections")?;
         let termination = detach::termination()?;
         poller
@@ -80,6 +83,7 @@ impl Supervisor {
             prepared: Some(Prepared::new(silo::identity(&spec)).map_err(Into::into)),
             spec,
             listener,
+            listening,
             termination,
             poller,
             state: State::Waiting,
@@ -155,12 +159,18 @@ impl Supervisor {
                 self.ending_due,
                 self.farewell_due,
                 self.agent_failure_due,
+                self.listening.due(),
+                self.proxy.due(),
             ])
             .fold(Deadline::NEVER, Deadline::or_earlier)
     }
 
     fn handle_time(&mut self) {
         self.release_overdue_outputs();
+        if self.listening.resume_if_due() {
+            self.watch_listener();
+        }
+        self.proxy.handle_time(&mut self.poller);
         if self.start_due.is_due() {
             self.start_due = Deadline::NEVER;
             self.end_silo(Cause::Failed("the guest agent does not answer".to_owned()));
@@ -171,7 +181,7 @@ impl Supervisor {
             self.end_silo(Cause::Failed(reason));
         }
         if self.ending_due.is_due() {
-            self.finish_silo();
+            self.end_is_overdue();
         }
     }
 
@@ -268,8 +278,8 @@ impl Supervisor {
             running.wineserver_lives = false;
         }
         match (self.state, service) {
-            (State::Ending, WINESERVER) => self.finish_silo(),
-            (State::Ending | State::Ended, _) => {}
+            (State::Ending, WINESERVER) => self.kill_silo(),
+            (State::Ending | State::Dying | State::Ended, _) => {}
             (_, WINESERVER) => self.end_silo(Cause::Failed(format!("wineserver {how}"))),
             (_, AGENT) => self.end_silo(Cause::Failed(format!("the guest agent {how}"))),
             (_, other) => note!("service {other} {how}"),
@@ -282,6 +292,11 @@ impl Supervisor {
         self.end_silo(Cause::Failed(
             "the silo's first process was killed".to_owned(),
         ));
+        if let Some(running) = &mut self.running
+            && let Err(error) = running.silo.reap()
+        {
+            note!("{}", error.chain());
+        }
         self.finish_silo();
     }
 

@@ -131,26 +131,37 @@ impl Silo {
         self.run.as_fd()
     }
 
-    /// Kills every process of the silo and waits until all are gone. Its mounts and namespaces go
-    /// with the last of them.
+    /// Kills every process of the silo. [`Self::end`] tells when all are gone, and with the last
+    /// of them the silo's mounts and namespaces; that is not waited for here, because a process
+    /// that hangs in a driver or on a dead network file system dies when that lets go of it.
     ///
     /// The kernel kills all of a PID namespace with its first process, and lets nobody reap that
     /// before the others are gone.
     ///
     /// # Errors
-    /// When init cannot be killed or waited for.
-    pub fn kill(&mut self) -> Result<()> {
+    /// When init cannot be killed.
+    pub fn kill(&self) -> Result<()> {
         if self.ended {
             return Ok(());
         }
         match pidfd_send_signal(&self.pidfd, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error).context("kill", "the silo"),
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error).context("kill", "the silo"),
         }
-        waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED)
-            .context("wait for", "the silo's end")?;
-        self.ended = true;
-        Ok(())
+    }
+
+    /// Reaps init if it has ended; whether it has, and with it all of the silo. Never waits.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn reap(&mut self) -> Result<bool> {
+        if !self.ended {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options)
+                .context("look for", "the silo's end")?;
+            self.ended = status.is_some();
+        }
+        Ok(self.ended)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use porthole_sandbox::cgroup::Hierarchies;
 use porthole_sandbox::{Identity, Mapped, Report};
 
-use crate::fixture::{Host, next_report, shell};
+use crate::fixture::{Host, end, next_report, shell};
 
 type Case = (&'static str, fn());
 
@@ -272,7 +272,7 @@ fn frozen_means_no_time_passes() {
     std::thread::sleep(Duration::from_millis(50));
     assert!(cgroup.usage().cpu_total_ns > before);
     assert!(cgroup.usage().pids >= 2);
-    silo.kill().unwrap();
+    end(&mut silo);
 }
 
 fn a_kill_leaves_nothing() {
@@ -289,7 +289,7 @@ fn a_kill_leaves_nothing() {
     assert_eq!(next_report(&silo), Report::Built);
     let built = started.elapsed();
     let pid = silo.pid();
-    silo.kill().unwrap();
+    end(&mut silo);
     drop(cgroup);
     println!(
         "  built in {built:?}, gone after {:?}",
@@ -327,7 +327,7 @@ fn a_silo_is_born_in_a_v2_tree() {
     );
     cgroup.freeze(true).unwrap();
     cgroup.freeze(false).unwrap();
-    silo.kill().unwrap();
+    end(&mut silo);
 }
 
 fn v2_tree(table: &str) -> Option<&str> {

@@ -13,6 +13,8 @@ use porthole_sandbox::{
     Connections, Identity, Plan, Prepared, Report, Resolver, Service, ServiceStdio, Silo,
 };
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 const BUSYBOX: &str = "/usr/bin/busybox";
 
 pub(crate) fn reason_to_skip() -> Option<&'static str> {
@@ -157,7 +159,7 @@ impl Host {
             failed => failed,
         };
         let out_of_memory_kills = cgroup.out_of_memory_kills();
-        silo.kill().unwrap();
+        end(&mut silo);
         Outcome {
             output,
             report,
@@ -173,6 +175,14 @@ impl Host {
         };
         Silo::start(&self.plan, cgroup, &prepared, &connections).unwrap()
     }
+}
+
+/// Kills a silo and waits until it is gone.
+pub(crate) fn end(silo: &mut Silo) {
+    silo.kill().unwrap();
+    let mut ended = [PollFd::from_borrowed_fd(silo.end(), PollFlags::IN)];
+    poll(&mut ended, None).unwrap();
+    assert!(silo.reap().unwrap());
 }
 
 pub(crate) fn shell(script: &str) -> Service {
