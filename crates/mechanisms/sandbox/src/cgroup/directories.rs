@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
 use super::files::{self, write};
 use crate::error::{Result, SandboxError};
 
@@ -34,8 +33,8 @@ pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-pub(super) fn remove_directory(directory: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+/// Removes a cgroup's directory, waiting until `deadline` for the dead to leave it.
+pub(super) fn remove_directory(directory: &Path, deadline: Instant) -> io::Result<()> {
     loop {
         match fs::remove_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -49,9 +48,29 @@ pub(super) fn remove_directory(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Kills every process of a cgroup. They are killed while frozen where that is possible, so that
-/// none can fork away; a frozen process dies when it is thawed.
-pub(super) fn kill_all(directory: &Path) {
+/// Kills every process of a cgroup and waits until `deadline` for them to be gone.
+///
+/// In version 1 that takes all hierarchies together: a process that stands still in the freezer's
+/// does not die, whatever it is sent through another, until it is thawed there.
+pub(super) fn kill_everywhere(directories: &[PathBuf], deadline: Instant) {
+    loop {
+        for directory in directories {
+            kill_all(directory);
+        }
+        if directories.iter().all(|directory| is_empty(directory)) || Instant::now() >= deadline {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn is_empty(directory: &Path) -> bool {
+    files::read(directory, "cgroup.procs").is_none_or(|processes| processes.is_empty())
+}
+
+/// Kills every process of a cgroup in one hierarchy. They are killed while frozen where that is
+/// possible, so that none can fork away; a frozen process dies when it is thawed.
+fn kill_all(directory: &Path) {
     if write(directory, "cgroup.kill", "1").is_ok() {
         return;
     }

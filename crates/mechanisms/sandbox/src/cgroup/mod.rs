@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Context, Result, SandboxError};
-use directories::{kill_all, make_directory, relative_path, remove_directory};
+use directories::{kill_everywhere, make_directory, relative_path, remove_directory};
 use files::write;
 pub use hierarchies::{Controller, Hierarchies};
 pub use limits::{LEAST_MEMORY, Limits};
@@ -258,9 +258,10 @@ impl Cgroup {
     /// # Errors
     /// The first thing that went wrong.
     pub fn remove(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
         let mut outcome = Ok(());
         for directory in &self.directories {
-            let removed = remove_directory(directory).at("remove", directory);
+            let removed = remove_directory(directory, deadline).at("remove", directory);
             if let (Some(parent), Ok(())) = (directory.parent(), &removed) {
                 // Others may live there.
                 let _ = fs::remove_dir(parent);
@@ -276,13 +277,17 @@ impl Cgroup {
     /// The first thing that went wrong.
     pub fn remove_orphan(hierarchies: &Hierarchies, parent: &str, name: &str) -> Result<()> {
         let relative = relative_path(parent, name)?;
+        let directories: Vec<PathBuf> = hierarchies
+            .directories()
+            .into_iter()
+            .map(|root| root.join(&relative))
+            .filter(|directory| directory.exists())
+            .collect();
+        let deadline = Instant::now() + PATIENCE;
+        kill_everywhere(&directories, deadline);
         let mut outcome = Ok(());
-        for directory in hierarchies.directories() {
-            let directory = directory.join(&relative);
-            if directory.exists() {
-                kill_all(&directory);
-                outcome = outcome.and(remove_directory(&directory).at("remove", &directory));
-            }
+        for directory in &directories {
+            outcome = outcome.and(remove_directory(directory, deadline).at("remove", directory));
         }
         outcome
     }

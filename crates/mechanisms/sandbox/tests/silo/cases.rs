@@ -7,14 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use porthole_sandbox::cgroup::Hierarchies;
+use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use porthole_sandbox::{Identity, Mapped, Report};
 
 use crate::fixture::{Host, end, next_report, shell};
 
 type Case = (&'static str, fn());
 
-pub(crate) const ALL: [Case; 15] = [
+pub(crate) const ALL: [Case; 16] = [
     (
         "an_administrator_is_nobody_outside",
         an_administrator_is_nobody_outside,
@@ -48,6 +48,10 @@ pub(crate) const ALL: [Case; 15] = [
         running_out_of_memory_is_counted,
     ),
     ("frozen_means_no_time_passes", frozen_means_no_time_passes),
+    (
+        "a_frozen_silo_without_a_supervisor_is_removed",
+        a_frozen_silo_without_a_supervisor_is_removed,
+    ),
     ("a_kill_leaves_nothing", a_kill_leaves_nothing),
     (
         "a_network_namespace_is_joined",
@@ -272,6 +276,19 @@ fn frozen_means_no_time_passes() {
     std::thread::sleep(Duration::from_millis(50));
     assert!(cgroup.usage().cpu_total_ns > before);
     assert!(cgroup.usage().pids >= 2);
+    end(&mut silo);
+}
+
+fn a_frozen_silo_without_a_supervisor_is_removed() {
+    let mut host = Host::new("orphan", Identity::Administrator);
+    host.plan.services = vec![shell("busybox sleep 1000 & busybox sleep 1000")];
+    let cgroup = host.cgroup();
+    let (_ours, inner) = UnixStream::pair().unwrap();
+    let mut silo = host.start(&cgroup, &inner);
+    assert_eq!(next_report(&silo), Report::Built);
+    cgroup.freeze(true).unwrap();
+    let hierarchies = Hierarchies::detect().unwrap();
+    Cgroup::remove_orphan(&hierarchies, "silo-test", &host.name).unwrap();
     end(&mut silo);
 }
 
