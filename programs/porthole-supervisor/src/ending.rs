@@ -158,11 +158,7 @@ impl Supervisor {
     fn exit_record(&self) -> ExitRecord {
         ExitRecord {
             exit_code: self.main_exit_code,
-            processes: self
-                .exited
-                .iter()
-                .map(|(&key, &code)| (key, code))
-                .collect(),
+            processes: self.exits.iter().collect(),
             terminated: self.cause == Some(Cause::Terminated),
             out_of_memory: self.out_of_memory_kills > 0,
             finished_at: nanoseconds_since_1970(),

@@ -17,6 +17,7 @@ mod clock;
 
 mod detach;
 mod ending;
+mod exits;
 mod framing;
 mod journal;
 mod lifecycle;

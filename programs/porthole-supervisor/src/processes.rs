@@ -141,7 +141,7 @@ impl Supervisor {
             return;
         };
         process.reported = true;
-        self.exited.insert(key, exit_code);
+        self.exits.add(key, exit_code);
         if process.main {
             self.main_exit_code = Some(exit_code);
         }

@@ -81,7 +81,7 @@ impl Supervisor {
     fn create_process(&mut self, client: u32, spec: ProcessSpec) -> Outcome {
         self.require(State::Running)?;
         let key = spec.process;
-        if self.processes.contains_key(&key) || self.exited.contains_key(&key) {
+        if self.processes.contains_key(&key) || self.exits.of(key).is_some() {
             return Err(Failure::Host(format!(
                 "there is a process {} already",
                 key.0

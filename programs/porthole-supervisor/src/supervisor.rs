@@ -1,6 +1,6 @@
 //! The supervisor's state, and the loop that everything happens in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use crate::clients::Client;
 use crate::clock::Deadline;
 use crate::detach;
 use crate::ending::Cause;
+use crate::exits::Exits;
 use crate::journal::note;
 use crate::lifecycle::{Change, State};
 use crate::listening::Listening;
@@ -53,8 +54,8 @@ pub(crate) struct Supervisor {
     pub(crate) agent_failure_due: Deadline,
     pub(crate) processes: HashMap<ProcessKey, Process>,
     pub(crate) proxy: Proxy,
-    /// Exit codes of all processes that have ended.
-    pub(crate) exited: BTreeMap<ProcessKey, u32>,
+    /// How processes have ended.
+    pub(crate) exits: Exits,
     pub(crate) main_exit_code: Option<u32>,
     pub(crate) record: Option<ExitRecord>,
     pub(crate) cause: Option<Cause>,
@@ -97,7 +98,7 @@ impl Supervisor {
             agent_failure_due: Deadline::NEVER,
             processes: HashMap::new(),
             proxy: Proxy::default(),
-            exited: BTreeMap::new(),
+            exits: Exits::default(),
             main_exit_code: None,
             record: None,
             cause: None,

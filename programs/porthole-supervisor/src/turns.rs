@@ -81,7 +81,7 @@ fn a_process_ends_though_something_goes_on_writing_to_its_output() {
         .processes
         .insert(KEY, running(endless.into(), None));
     supervisor.process_exited(KEY, 7);
-    assert_eq!(supervisor.exited.get(&KEY), Some(&7));
+    assert_eq!(supervisor.exits.of(KEY), Some(7));
 }
 
 #[test]

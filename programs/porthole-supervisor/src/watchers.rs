@@ -24,9 +24,9 @@ impl Supervisor {
     /// The events that say what has happened so far.
     fn history(&self) -> Vec<Event> {
         let exits = self
-            .exited
+            .exits
             .iter()
-            .map(|(&process, &exit_code)| Event::ProcessExited { process, exit_code });
+            .map(|(process, exit_code)| Event::ProcessExited { process, exit_code });
         let out_of_memory = (self.out_of_memory_kills > 0).then_some(Event::OutOfMemory);
         exits
             .chain(out_of_memory)

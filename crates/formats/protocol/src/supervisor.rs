@@ -293,7 +293,8 @@ pub enum Failure {
     NoSuchProcess,
 }
 
-/// What a supervisor reports. A watcher first gets events for all that already happened.
+/// What a supervisor reports. A watcher first gets events for all that already happened, but for
+/// the ends of processes that thousands of others have followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A process has ended and its output is recorded.
@@ -314,7 +315,8 @@ pub enum Event {
 pub struct ExitRecord {
     /// The main process's exit code, if it was ever started.
     pub exit_code: Option<u32>,
-    /// Exit codes of all processes that were created, by key.
+    /// Exit codes of processes by key, in the order in which they ended; of the thousands that ended
+    /// last where there were more.
     pub processes: Vec<(ProcessKey, u32)>,
     /// Whether it was terminated from outside rather than ended by its main process.
     pub terminated: bool,
