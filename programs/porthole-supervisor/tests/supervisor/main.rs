@@ -619,6 +619,51 @@ fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
     }
 }
 
+/// A foreign process in its cgroup keeps the supervisor busy there: what it has written by then is
+/// what a kill at that moment would leave.
+#[test]
+fn the_end_is_recorded_before_the_cgroup_is_given_up() {
+    let root = tempfile::tempdir().unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let forever = "exec busybox sleep 1000";
+    let ingredients = match Ingredients::fake(root.path(), forever, forever) {
+        Ok(ingredients) => ingredients,
+        Err(reason) => {
+            println!("skipped: {reason}");
+            return;
+        }
+    };
+    let supervised = Supervised::prepare(&ingredients, "record", SiloUser::ContainerUser);
+    supervised.launch();
+    let mut client = supervised.connect();
+    let starting = std::thread::spawn(move || client.ask(&Request::Start));
+    let id = supervised.spec.id.clone();
+    client::eventually("a cgroup", || !client::cgroups(&id).is_empty());
+    let group = client::cgroups(&id).remove(0).join("cgroup.procs");
+    let mut foreign = std::process::Command::new("/usr/bin/busybox")
+        .args(["sleep", "1000"])
+        .spawn()
+        .unwrap();
+    fs::write(&group, foreign.id().to_string()).unwrap();
+    let asked = supervised.connect().ask(&Request::Terminate);
+    foreign.kill().unwrap();
+    foreign.wait().unwrap();
+    assert_eq!(asked, Response::Done);
+    assert!(matches!(starting.join().unwrap(), Response::Failed(_)));
+    let log = supervised.log();
+    let failure = log.lines().find(|line| line.contains("cannot remove"));
+    let (seconds, _) = failure.expect(&log).split_once(' ').unwrap();
+    let failed_at = Duration::from_secs_f64(seconds.parse().unwrap());
+    let recorded = fs::metadata(supervised.path("exit.json"))
+        .unwrap()
+        .modified();
+    let recorded_at = recorded.unwrap().duration_since(std::time::UNIX_EPOCH);
+    assert!(recorded_at.unwrap() < failed_at, "{log}");
+    let hierarchies = porthole_sandbox::cgroup::Hierarchies::detect().unwrap();
+    let parent = client::CGROUP_PARENT;
+    porthole_sandbox::cgroup::Cgroup::remove_orphan(&hierarchies, parent, &id).unwrap();
+}
+
 #[test]
 #[ignore = "a measurement, not a check: run it alone, in release mode"]
 fn how_long_things_take() {
