@@ -4,6 +4,7 @@ use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{OpenStdio, Response, StdioFrame, StreamKind};
 
 use crate::clients::{Client, Mode};
+use crate::processes::InputEnd;
 use crate::supervisor::Supervisor;
 
 impl Supervisor {
@@ -92,7 +93,7 @@ impl Supervisor {
                 {
                     *stdin = false;
                 }
-                self.end_input(process);
+                self.end_input(process, InputEnd::OnRequest);
             }
             StdioFrame::Data(..) | StdioFrame::End(_) => {}
         }

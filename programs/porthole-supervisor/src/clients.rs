@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::framing::{Inbox, Outbox};
 use crate::journal::note;
 use crate::poller::{Interest, Registration, Source};
+use crate::processes::InputEnd;
 use crate::stdio::QUEUE_LIMIT;
 use crate::supervisor::Supervisor;
 
@@ -262,7 +263,7 @@ impl Supervisor {
                 process.attached.retain(|&attached| attached != number);
             }
             if stdin {
-                self.end_input(key);
+                self.end_input(key, InputEnd::WithClient);
             }
             self.watch_outputs(key);
             self.retire(key);

@@ -14,6 +14,29 @@ use crate::poller::Poller;
 use crate::stdio::{Fifos, Input, Output, Recorder};
 use crate::supervisor::Supervisor;
 
+/// What ends a process's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum InputEnd {
+    /// Nothing: it is a console's.
+    Never,
+    /// A client that says so.
+    OnRequest,
+    /// That, or a client that leaves.
+    WithClient,
+}
+
+impl InputEnd {
+    fn of(streams: Streams) -> Self {
+        match streams {
+            Streams::Console(_) => Self::Never,
+            Streams::Pipes {
+                stdin_once: true, ..
+            } => Self::WithClient,
+            Streams::Pipes { .. } => Self::OnRequest,
+        }
+    }
+}
+
 /// A process and its streams.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -21,7 +44,7 @@ pub(crate) struct Process {
     /// Whether the agent has said that it runs.
     pub(crate) created: bool,
     pub(crate) input: Option<Input>,
-    pub(crate) input_is_for_one_client: bool,
+    pub(crate) input_end: InputEnd,
     /// Streams that have not ended.
     pub(crate) outputs: Vec<Output>,
     pub(crate) recorder: Option<Recorder>,
@@ -52,13 +75,7 @@ impl Process {
             main: spec.main,
             created: false,
             input: fifos.input.map(|fifo| Input::new(key, fifo)),
-            input_is_for_one_client: matches!(
-                spec.streams,
-                Streams::Pipes {
-                    stdin_once: true,
-                    ..
-                }
-            ),
+            input_end: InputEnd::of(spec.streams),
             outputs: fifos
                 .outputs
                 .into_iter()

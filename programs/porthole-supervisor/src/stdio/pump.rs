@@ -6,6 +6,7 @@ use porthole_protocol::supervisor::{StdioFrame, StreamKind};
 use super::output::ReadOnce;
 use super::{QUEUE_LIMIT, input};
 use crate::journal::note;
+use crate::processes::InputEnd;
 use crate::supervisor::Supervisor;
 
 /// Bytes that are read from a stream at once.
@@ -176,14 +177,12 @@ impl Supervisor {
         }
     }
 
-    /// Closes a program's input once what waits has been written, where the end of its client
-    /// means that: a console has no end of input, and one that is not for a single client stays
-    /// open for the next.
-    pub(crate) fn end_input(&mut self, key: ProcessKey) {
+    /// Closes a program's input once what waits has been written, if `reason` is reason enough.
+    pub(crate) fn end_input(&mut self, key: ProcessKey, reason: InputEnd) {
         let Some(process) = self.processes.get_mut(&key) else {
             return;
         };
-        if process.input_is_for_one_client
+        if process.input_end >= reason
             && let Some(input) = &mut process.input
         {
             input.end();

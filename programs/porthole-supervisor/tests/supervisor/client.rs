@@ -257,6 +257,9 @@ impl Supervised {
 impl Drop for Supervised {
     /// Whatever has become of the test, no silo outlives it.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the supervisor said: {}", self.log());
+        }
         self.terminate();
     }
 }

@@ -176,6 +176,31 @@ fn an_attached_client_feeds_a_program_and_misses_nothing() {
 }
 
 #[test]
+fn input_ends_when_a_client_says_so_and_not_when_it_leaves() {
+    let supervised = prepare!("input", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        wait_for_attach: true,
+        streams: Streams::Pipes {
+            stdin: true,
+            stdin_once: false,
+        },
+        ..process(0, "sort")
+    });
+    let line = |text: &[u8]| StdioFrame::Data(StreamKind::Stdin, text.to_vec());
+    let mut first = supervised.connect().attach(0, true);
+    first.send(&line(b"two\r\n"));
+    drop(first);
+    let mut second = supervised.connect().attach(0, true);
+    second.send(&line(b"one\r\n"));
+    second.send(&StdioFrame::End(StreamKind::Stdin));
+    let (stdout, _) = second.read_all();
+    assert_eq!(stdout, "one\r\ntwo\r\n");
+    assert_eq!(supervised.record().exit_code, Some(0));
+}
+
+#[test]
 fn much_output_arrives_whole_though_the_client_is_slow() {
     let supervised = prepare!("flood", SiloUser::ContainerUser);
     let (mut client, _) = supervised.start();
