@@ -51,6 +51,24 @@ impl From<io::Error> for WireError {
     }
 }
 
+impl WireError {
+    /// Whether it may mean that the supervisor has gone the way of its silo.
+    pub(crate) fn is_an_end(&self) -> bool {
+        match self {
+            Self::Connection(FrameError::Io(error)) => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof
+            ),
+            Self::Connection(error) => matches!(error, FrameError::Closed),
+            Self::Refused(_) | Self::OutOfTurn | Self::Version(_) | Self::Timeout(_) => false,
+        }
+    }
+}
+
 /// An open connection on which requests are answered in order.
 pub(crate) struct Connection {
     stream: Box<dyn Duplex>,

@@ -26,14 +26,21 @@ pub(crate) fn failed(shared: &Shared, request: Request, error: WireError) -> Err
             request,
             failure.to_string(),
         ),
-        WireError::Connection(_) => {
+        error if error.is_an_end() => {
             let message = "the system ended while the operation was under way";
             shared
                 .error(ErrorKind::UnexpectedExit, request, message)
                 .with_source(error)
         }
-        WireError::OutOfTurn | WireError::Version(_) | WireError::Timeout(_) => shared
-            .error(ErrorKind::Host, request, "the system's supervisor failed")
+        WireError::Connection(_)
+        | WireError::OutOfTurn
+        | WireError::Version(_)
+        | WireError::Timeout(_) => shared
+            .error(
+                ErrorKind::Host,
+                request,
+                "the system's supervisor cannot be reached or failed",
+            )
             .with_source(error),
     }
 }

@@ -18,7 +18,6 @@ use crate::service::process::ProcessHandle;
 use crate::service::snapshot::Shared;
 use crate::settings::ProcessSettings;
 use crate::system::{ComputeSystem, Process};
-use crate::wire::WireError;
 
 /// A handle; cheap to clone.
 #[derive(Clone)]
@@ -50,7 +49,7 @@ impl SystemHandle {
     async fn ask(&self, request: &supervisor::Request) -> Result<Option<Response>> {
         match call(&*self.shared.supervised, request).await {
             Ok(response) => Ok(Some(response)),
-            Err(WireError::Connection(_)) => Ok(None),
+            Err(error) if error.is_an_end() => Ok(None),
             Err(error) => Err(failed(&self.shared, Request::GetProperties, error)),
         }
     }
