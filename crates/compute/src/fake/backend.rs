@@ -1,5 +1,6 @@
 //! The back end of fake silos.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,7 +124,15 @@ impl Supervised for FakeSupervised {
         Ok(socket.directory.join("s"))
     }
 
+    async fn is_supervised(&self) -> io::Result<bool> {
+        Ok(!*self.silo.dead.borrow())
+    }
+
     fn note(&self, _note: &Note) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn forget(&self, _keys: BTreeSet<u32>) -> io::Result<()> {
         Ok(())
     }
 
@@ -131,8 +140,8 @@ impl Supervised for FakeSupervised {
         Ok(())
     }
 
-    async fn exit_record(&self) -> Option<ExitRecord> {
-        self.silo.record()
+    async fn exit_record(&self) -> io::Result<Option<ExitRecord>> {
+        Ok(self.silo.record())
     }
 
     async fn abandon(&self, _record: &ExitRecord) {

@@ -1,5 +1,6 @@
 //! What a back end brings: supervisors, and what must be remembered across a crash of the service.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Arc<dyn Supervised>>;
 
     /// The systems that an earlier service process left. Called once, before anything else; what
-    /// was only half made is removed.
+    /// was only half made is removed. One that cannot be read is left as it is, and reported: it
+    /// may well run.
     ///
     /// # Errors
     /// `Host`.
@@ -73,11 +75,24 @@ pub trait Supervised: Send + Sync + 'static {
     /// It cannot be made.
     async fn socket(&self) -> io::Result<PathBuf>;
 
+    /// Whether a supervisor lives, be it to be reached or not. Without one, nobody but this
+    /// service knows of the silo any more.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    async fn is_supervised(&self) -> io::Result<bool>;
+
     /// Remembers `note` beyond a crash of the service.
     ///
     /// # Errors
     /// It cannot be written; then what it announces must not be done.
     fn note(&self, note: &Note) -> io::Result<()>;
+
+    /// Forgets what was noted of processes that have ended.
+    ///
+    /// # Errors
+    /// It cannot be written; then all notes are as they were.
+    async fn forget(&self, keys: BTreeSet<u32>) -> io::Result<()>;
 
     /// Remembers changed limits.
     ///
@@ -86,7 +101,10 @@ pub trait Supervised: Send + Sync + 'static {
     async fn keep_limits(&self, limits: &Limits) -> io::Result<()>;
 
     /// How the system ended, if its supervisor left a record.
-    async fn exit_record(&self) -> Option<ExitRecord>;
+    ///
+    /// # Errors
+    /// It cannot be found out; `InvalidData` for a record that is none.
+    async fn exit_record(&self) -> io::Result<Option<ExitRecord>>;
 
     /// Kills what a supervisor left that is gone or does not answer, and keeps `record` in its
     /// stead.
@@ -133,4 +151,44 @@ pub enum Note {
         /// The key.
         key: u32,
     },
+    /// Keys below this one were given to processes, of which some are forgotten.
+    KeysGiven {
+        /// The first key that was not.
+        below: u32,
+    },
+}
+
+impl Note {
+    /// The process that it is about.
+    pub(crate) const fn process(&self) -> Option<u32> {
+        match self {
+            Self::ProcessIntended { key, .. }
+            | Self::ProcessCreated { key, .. }
+            | Self::ProcessFailed { key } => Some(*key),
+            Self::Begin | Self::Freezing | Self::Frozen | Self::Thawed | Self::KeysGiven { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// The notes without those of processes that are forgotten: what they still have to say is which
+/// keys were given away.
+pub(crate) fn without(notes: Vec<Note>, forgotten: &BTreeSet<u32>) -> Vec<Note> {
+    let below = notes.iter().fold(0, |below, note| match note {
+        Note::KeysGiven { below: given } => below.max(*given),
+        note => below.max(note.process().map_or(0, |key| key + 1)),
+    });
+    let is_change = |note: &Note| matches!(note, Note::Freezing | Note::Frozen | Note::Thawed);
+    let last_change = notes.iter().rposition(is_change);
+    let mut kept = vec![Note::KeysGiven { below }];
+    kept.extend(notes.into_iter().enumerate().filter_map(|(index, note)| {
+        let stays = match note {
+            Note::KeysGiven { .. } => false,
+            Note::Freezing | Note::Frozen | Note::Thawed => Some(index) == last_change,
+            note => note.process().is_none_or(|key| !forgotten.contains(&key)),
+        };
+        stays.then_some(note)
+    }));
+    kept
 }

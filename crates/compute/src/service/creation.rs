@@ -83,6 +83,7 @@ async fn start(shared: Arc<Shared>, spec: ProcessSpec, token: u64) -> Result<Pro
             .with_source(error)
     })?;
     shared.state.send_modify(|state| {
+        state.starting.insert(key);
         state.main = if main { Some(key) } else { state.main };
         if token != NO_TOKEN {
             state.tokens.insert(token, key);
@@ -102,6 +103,8 @@ async fn start(shared: Arc<Shared>, spec: ProcessSpec, token: u64) -> Result<Pro
                 let process = state.processes.entry(key).or_default();
                 process.pid = pid;
                 process.console = console;
+                process.token = token;
+                state.starting.remove(&key);
             });
             Ok(ProcessHandle { shared, key, pid })
         }
@@ -117,6 +120,7 @@ fn not_started(shared: &Shared, key: u32, token: u64, error: WireError) -> Error
     }
     shared.state.send_modify(|state| {
         state.tokens.remove(&token);
+        state.starting.remove(&key);
     });
     failed(shared, Request::CreateProcess, error)
 }

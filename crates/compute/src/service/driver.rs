@@ -2,6 +2,7 @@
 //! beside it, so that a slow one never keeps a terminate waiting; answers and the supervisor's
 //! events come back as messages.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use porthole_hcs as hcs;
@@ -13,13 +14,17 @@ use crate::limits::{self, Refusal};
 use crate::phase::{Change, Phase};
 use crate::policy::{self, Request, Verdict};
 use crate::service::backend::Note;
-use crate::service::call::call;
+use crate::service::call::{call, terminate};
 use crate::service::failure::{denied, ended_meanwhile, failed, not_written, overtaken};
 use crate::service::listener::listen;
 use crate::service::order::{Message, Order, Reply, Sent};
 use crate::service::snapshot::Shared;
 use crate::system::Event;
+use crate::timeout;
 use crate::wire::WireError;
+
+/// How many forgotten processes are worth writing the notes anew.
+const FORGOTTEN_AT_ONCE: usize = 1024;
 
 /// The task's state.
 pub(crate) struct Driver {
@@ -32,6 +37,8 @@ pub(crate) struct Driver {
     outbox: mpsc::UnboundedSender<Message>,
     /// Whether the supervisor was asked to terminate the silo.
     terminating: bool,
+    /// Processes that are forgotten here and still stand in the notes.
+    forgotten: BTreeSet<u32>,
     /// Who waits for the end, and what they are then told.
     at_end: Vec<(Reply, Result<()>)>,
     /// Who waits for the system to be closed once it has ended.
@@ -58,6 +65,7 @@ impl Driver {
             inbox,
             outbox: outbox.clone(),
             terminating: false,
+            forgotten: BTreeSet::new(),
             at_end: Vec::new(),
             closers: Vec::new(),
         };
@@ -166,7 +174,11 @@ impl Driver {
     fn terminate(&mut self) {
         if !self.terminating {
             self.terminating = true;
-            self.send(supervisor::Request::Terminate, Sent::Terminate);
+            let (supervised, outbox) = (self.shared.supervised.clone(), self.outbox.clone());
+            tokio::spawn(async move {
+                let result = terminate(&*supervised).await;
+                let _ = outbox.send(Message::Answered(Sent::Terminate, result));
+            });
         }
     }
 
@@ -249,11 +261,16 @@ impl Driver {
         }
     }
 
-    fn process_exited(&self, process: u32, exit_code: u32) {
-        let news = self
-            .shared
-            .state
-            .send_if_modified(|state| state.exited(process, exit_code));
+    fn process_exited(&mut self, process: u32, exit_code: u32) {
+        let forgotten = &mut self.forgotten;
+        let news = self.shared.state.send_if_modified(|state| {
+            let news = state.exited(process, exit_code);
+            forgotten.extend(state.forget_ended());
+            news
+        });
+        if self.forgotten.len() >= FORGOTTEN_AT_ONCE {
+            self.forget_notes();
+        }
         if news {
             let system = self.shared.id.clone();
             self.publish(Event::ProcessExited {
@@ -264,15 +281,39 @@ impl Driver {
         }
     }
 
+    /// The notes are written anew without what is forgotten, beside the driver's other work.
+    fn forget_notes(&mut self) {
+        let (shared, keys) = (self.shared.clone(), std::mem::take(&mut self.forgotten));
+        tokio::spawn(async move {
+            // They only take room, and are forgotten by the next service process.
+            if let Err(error) = shared.supervised.forget(keys).await {
+                tracing::warn!(system = shared.id, %error, "cannot shorten the notes");
+            }
+        });
+    }
+
     async fn lost(&mut self) {
         if self.shared.phase().is_over() {
             return;
         }
         match self.shared.supervised.exit_record().await {
-            Some(record) => self.end(record).await,
-            None => {
+            Ok(Some(record)) => self.end(record).await,
+            Ok(None) => {
                 self.abandon("the system's supervisor ended without leaving a record")
                     .await;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                self.abandon(&format!("the record of the system's end is none: {error}"))
+                    .await;
+            }
+            // It is there, and is not overwritten because it could not be read just now.
+            Err(error) => {
+                tracing::warn!(system = self.shared.id, %error, "cannot read how the system ended");
+                let outbox = self.outbox.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(timeout::LISTEN_AGAIN).await;
+                    let _ = outbox.send(Message::Lost);
+                });
             }
         }
     }

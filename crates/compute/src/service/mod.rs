@@ -16,6 +16,8 @@ mod order;
 pub(crate) mod process;
 mod recovery;
 mod snapshot;
+#[cfg(test)]
+mod stub;
 mod system;
 pub mod systems;
 

@@ -1,6 +1,6 @@
 //! What is known of a system, published to everyone who waits for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -13,6 +13,10 @@ use crate::phase::Phase;
 use crate::policy::Request;
 use crate::service::backend::Supervised;
 
+/// How many processes that have ended are remembered, so that who waits for one learns its exit
+/// code. A supervisor remembers more.
+pub(crate) const REMEMBERED: usize = 1024;
+
 /// The state of a system; its phase is changed by its driver alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -23,6 +27,12 @@ pub(crate) struct Snapshot {
     pub(crate) main: Option<u32>,
     /// Keys of processes by the tokens of the requests that made them, or are about to.
     pub(crate) tokens: HashMap<u64, u32>,
+    /// Keys of processes that the supervisor was asked for and has not answered about.
+    pub(crate) starting: BTreeSet<u32>,
+    /// Keys of processes that have ended, the first to end first.
+    ended: VecDeque<u32>,
+    /// The first key that no process was ever given.
+    pub(crate) next_key: u32,
 }
 
 /// The state of a process.
@@ -31,6 +41,8 @@ pub(crate) struct ProcessState {
     /// The Windows process ID; 0 while it is not known.
     pub(crate) pid: u32,
     pub(crate) console: bool,
+    /// The token of the request that made it.
+    pub(crate) token: u64,
     pub(crate) exit_code: Option<u32>,
 }
 
@@ -42,13 +54,46 @@ impl Snapshot {
             processes: BTreeMap::new(),
             main: None,
             tokens: HashMap::new(),
+            starting: BTreeSet::new(),
+            ended: VecDeque::new(),
+            next_key: 1,
         }
     }
 
-    /// Notes that a process ended; whether that is news.
+    /// Notes that a process ended; whether that is news. It is none of a process that was
+    /// forgotten: a supervisor says all that it remembers to whoever listens anew.
     pub(crate) fn exited(&mut self, key: u32, exit_code: u32) -> bool {
+        if !self.processes.contains_key(&key) && !self.starting.contains(&key) {
+            return false;
+        }
         let process = self.processes.entry(key).or_default();
-        process.exit_code.replace(exit_code).is_none()
+        let news = process.exit_code.replace(exit_code).is_none();
+        if news {
+            self.ended.push_back(key);
+        }
+        news
+    }
+
+    /// Forgets the processes that ended before the last [`REMEMBERED`], and says which: a
+    /// container may see millions, one each time that its health is checked. The main process is
+    /// never forgotten.
+    pub(crate) fn forget_ended(&mut self) -> Vec<u32> {
+        let mut forgotten = Vec::new();
+        while self.ended.len() > REMEMBERED
+            && let Some(&key) = self.ended.front()
+            // Whoever asked for it has not been told yet that it was.
+            && !self.starting.contains(&key)
+        {
+            self.ended.pop_front();
+            if self.main == Some(key) {
+                continue;
+            }
+            if let Some(process) = self.processes.remove(&key) {
+                self.tokens.remove(&process.token);
+            }
+            forgotten.push(key);
+        }
+        forgotten
     }
 
     /// A record for a system whose supervisor left none.
@@ -137,6 +182,7 @@ mod tests {
     fn a_record_made_without_a_supervisor_holds_what_was_heard() {
         let mut snapshot = Snapshot::new(Phase::Running);
         snapshot.main = Some(1);
+        snapshot.processes.insert(1, ProcessState::default());
         assert!(snapshot.exited(1, 7));
         assert!(!snapshot.exited(1, 7));
         snapshot.processes.insert(
@@ -150,5 +196,31 @@ mod tests {
         assert_eq!(record.exit_code, Some(7));
         assert_eq!(record.processes.len(), 1);
         assert_eq!(exit_type(&record), ExitType::UnexpectedExit);
+    }
+
+    #[test]
+    fn only_the_last_processes_to_end_are_remembered() {
+        let mut snapshot = Snapshot::new(Phase::Running);
+        snapshot.main = Some(1);
+        let most = u32::try_from(REMEMBERED).unwrap();
+        for key in 1..=most + 3 {
+            let token = u64::from(key) + 7;
+            let process = ProcessState {
+                token,
+                ..Default::default()
+            };
+            snapshot.processes.insert(key, process);
+            snapshot.tokens.insert(token, key);
+        }
+        // The third still runs; the main process ends early.
+        for key in (1..=most + 3).filter(|key| *key != 3) {
+            assert!(snapshot.exited(key, 0));
+        }
+        assert_eq!(snapshot.forget_ended(), [2]);
+        assert!(snapshot.processes.contains_key(&1) && snapshot.processes.contains_key(&3));
+        assert!(!snapshot.processes.contains_key(&2) && !snapshot.tokens.contains_key(&9));
+        // Said again, it is not news, and nothing comes back.
+        assert!(!snapshot.exited(2, 0));
+        assert!(!snapshot.processes.contains_key(&2));
     }
 }

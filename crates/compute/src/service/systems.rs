@@ -26,8 +26,9 @@ use crate::system::{ComputeService, ComputeSystem, Event, EventStream};
 /// Events that a slow listener may lag behind before its stream is ended.
 const EVENT_BACKLOG: usize = 4096;
 
-/// Systems that a new service process looks at together: some may keep it waiting.
-const RECOVERED_AT_ONCE: usize = 32;
+/// Systems that a new service process looks at together. Each may keep it waiting for a few
+/// seconds, and the service listens only when it has looked at all.
+const RECOVERED_AT_ONCE: usize = 512;
 
 /// The service over a back end. Must live in a tokio runtime. Clones are one service.
 #[derive(Clone)]
@@ -129,10 +130,7 @@ impl Systems {
         supervised: Arc<dyn Supervised>,
         snapshot: Snapshot,
     ) -> SystemHandle {
-        let next_key = snapshot
-            .processes
-            .last_key_value()
-            .map_or(1, |(key, _)| key + 1);
+        let next_key = snapshot.next_key;
         let shared = Arc::new(Shared {
             id: plan.id.clone(),
             owner: plan.owner.clone(),

@@ -13,12 +13,13 @@ use porthole_protocol::supervisor::Request;
 
 use super::directory::RunDirectory;
 use super::supervised::SiloSupervised;
-use super::{image, leftovers, spawn, spec};
+use super::{image, spawn, spec};
 use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::service::backend::{Backend, Recovered, Supervised};
+use crate::service::backend::{Backend, Note, Recovered, Supervised};
 use crate::service::call::call;
 use crate::settings::SystemSettings;
+use crate::timeout;
 
 /// The directory of run directories, in the run-time root.
 const SYSTEMS: &str = "compute";
@@ -111,8 +112,17 @@ impl Backend for SiloBackend {
     async fn recover(&self) -> Result<Vec<Recovered>> {
         let (config, processors) = (self.config.clone(), self.processors);
         let found = blocking("", move || find(&config, processors)).await?;
-        for supervised in &found.half {
-            undo(supervised).await;
+        // At the same time, and further on if that takes long: systems that run are waited for.
+        let undone = found
+            .half
+            .into_iter()
+            .map(async |supervised| undo(&supervised).await);
+        let undone = tokio::spawn(futures::future::join_all(undone));
+        if tokio::time::timeout(timeout::UNCLEAR_START, undone)
+            .await
+            .is_err()
+        {
+            tracing::warn!("still removing half-made systems");
         }
         Ok(found.whole)
     }
@@ -148,16 +158,19 @@ fn write_files(
 ) -> Result<()> {
     let image = image::make_ready(plan, &config.data_root)?;
     let spec = spec::spec(plan, &image, &config.exec_root);
-    let write = || -> io::Result<()> {
-        directory.make()?;
-        directory.write_spec(&spec)?;
-        directory.write_settings(settings)
-    };
-    write().map_err(|source| {
-        // Fails when it was never made; then there is nothing to remove.
-        let _ = directory.remove();
+    let failed = |source: io::Error| {
         let message = format!("cannot write {}", directory.path().display());
         host(&plan.id, message).with_source(source)
+    };
+    // One that is there is another system's, which could not be taken over.
+    directory.make().map_err(failed)?;
+    let written = directory
+        .write_spec(&spec)
+        .and_then(|()| directory.write_settings(settings));
+    written.map_err(|source| {
+        // The first error is the one that tells why.
+        let _ = directory.remove();
+        failed(source)
     })
 }
 
@@ -190,7 +203,7 @@ fn find(config: &SiloConfig, processors: u32) -> Result<Found> {
         let directory = run_directory(config, &id);
         let supervised = SiloSupervised { id, directory };
         match read(&supervised, processors) {
-            Ok((plan, notes)) => {
+            Ok(Some((plan, notes))) => {
                 let supervised = Arc::new(supervised);
                 found.whole.push(Recovered {
                     plan,
@@ -198,29 +211,58 @@ fn find(config: &SiloConfig, processors: u32) -> Result<Found> {
                     notes,
                 });
             }
-            Err(error) => {
-                tracing::warn!(system = supervised.id, %error, "removing a half-made system");
+            Ok(None) => {
+                tracing::warn!(system = supervised.id, "removing a half-made system");
                 found.half.push(supervised);
+            }
+            Err(error) => {
+                let directory = supervised.directory.path().display();
+                tracing::error!(system = supervised.id, %error, %directory,
+                    "cannot take over a system; it is left as it is");
             }
         }
     }
     Ok(found)
 }
 
+/// What a run directory tells of its system; nothing if that was only half made.
 fn read(
     supervised: &SiloSupervised,
     processors: u32,
-) -> io::Result<(SystemPlan, Vec<crate::service::backend::Note>)> {
+) -> io::Result<Option<(SystemPlan, Vec<Note>)>> {
     let directory = &supervised.directory;
-    let (document, settings) = directory.documents()?;
+    let Some((document, settings)) = directory.documents()? else {
+        return Ok(None);
+    };
     let mut plan = document::plan(&supervised.id, &document, &settings, processors)
         .map_err(io::Error::other)?;
     // They may have been changed since.
     plan.limits = directory.spec()?.limits;
-    let record = directory.exit_record();
-    if record.is_none() && !directory.is_supervised()? {
-        // Its driver will find nobody and say so; the cgroup must not wait for that.
-        leftovers::remove_cgroup(&supervised.id)?;
+    Ok(Some((plan, directory.notes()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_that_cannot_be_read_is_not_taken_for_a_half_made_one() {
+        let root = tempfile::tempdir().unwrap();
+        let config = SiloConfig {
+            data_root: root.path().to_owned(),
+            exec_root: root.path().to_owned(),
+            supervisor: PathBuf::new(),
+        };
+        for (id, document) in [("half", None), ("torn", Some("{")), ("empty", Some(""))] {
+            let directory = run_directory(&config, id);
+            fs::create_dir_all(directory.path()).unwrap();
+            if let Some(document) = document {
+                fs::write(directory.path().join("document.json"), document).unwrap();
+            }
+        }
+        let found = find(&config, 1).unwrap();
+        assert!(found.whole.is_empty());
+        let half: Vec<&str> = found.half.iter().map(|system| &*system.id).collect();
+        assert_eq!(half, ["half"]);
     }
-    Ok((plan, directory.notes()?))
 }

@@ -8,10 +8,12 @@
 //!              supervisor.sock  the supervisor's, as are supervisor.log and exit.json
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{
@@ -20,14 +22,14 @@ use porthole_protocol::supervisor::{
 use rustix::fs::FlockOperation;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::service::backend::Note;
+use crate::service::backend::{Note, without};
 use crate::settings::SystemSettings;
 
 const DOCUMENT: &str = "document.json";
 const SETTINGS: &str = "settings.json";
 const NOTES: &str = "notes";
 
-/// The most that is read of any file, in bytes; notes grow with every process.
+/// The most that is read of any file, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
 /// The most that is told of a supervisor's log, in bytes.
@@ -37,13 +39,18 @@ const MAX_LOG_TAIL: u64 = 4096;
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
     path: PathBuf,
+    /// Held while notes are written: none may be added to a file that is being replaced.
+    notes: Arc<Mutex<()>>,
 }
 
 impl RunDirectory {
     /// The directory at `path`, which need not exist.
     #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            notes: Arc::default(),
+        }
     }
 
     /// Makes it, for root alone.
@@ -67,9 +74,11 @@ impl RunDirectory {
     }
 
     /// The supervisor's exit record, if it left one.
-    #[must_use]
-    pub fn exit_record(&self) -> Option<ExitRecord> {
-        self.read(EXIT_RECORD).ok()
+    ///
+    /// # Errors
+    /// It cannot be read; `InvalidData` for one that is none.
+    pub fn exit_record(&self) -> io::Result<Option<ExitRecord>> {
+        self.read_if_there(EXIT_RECORD)
     }
 
     /// Writes an exit record in a supervisor's stead.
@@ -96,12 +105,15 @@ impl RunDirectory {
         self.write(SPEC_FILE, spec)
     }
 
-    /// Document and settings of a system that exists.
+    /// Document and settings of a system; nothing for one that was only half made.
     ///
     /// # Errors
-    /// `NotFound` for a system that was only half made; otherwise they cannot be read.
-    pub fn documents(&self) -> io::Result<(hcs::ComputeSystem, SystemSettings)> {
-        Ok((self.read(DOCUMENT)?, self.read(SETTINGS)?))
+    /// They cannot be read, and the system may well exist.
+    pub fn documents(&self) -> io::Result<Option<(hcs::ComputeSystem, SystemSettings)>> {
+        match self.read_if_there(DOCUMENT)? {
+            Some(document) => Ok(Some((document, self.read(SETTINGS)?))),
+            None => Ok(None),
+        }
     }
 
     /// Writes the settings.
@@ -127,6 +139,7 @@ impl RunDirectory {
     pub fn note(&self, note: &Note) -> io::Result<()> {
         let mut line = serde_json::to_vec(note)?;
         line.push(b'\n');
+        let _alone = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = File::options()
             .append(true)
             .create(true)
@@ -148,6 +161,20 @@ impl RunDirectory {
         Ok(lines
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect())
+    }
+
+    /// Writes the notes anew, without those of processes that are forgotten.
+    ///
+    /// # Errors
+    /// They cannot be read or written; then they are as they were.
+    pub fn forget(&self, keys: &BTreeSet<u32>) -> io::Result<()> {
+        let _alone = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = Vec::new();
+        for note in without(self.notes()?, keys) {
+            serde_json::to_writer(&mut text, &note)?;
+            text.push(b'\n');
+        }
+        self.replace(NOTES, &text)
     }
 
     /// Whether a supervisor runs: it holds a lock on the directory for as long as it lives.
@@ -190,11 +217,24 @@ impl RunDirectory {
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<T> {
         let text = read_bounded(&self.path.join(name))?;
-        Ok(serde_json::from_slice(&text)?)
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        serde_json::from_slice(&text).map_err(invalid)
+    }
+
+    fn read_if_there<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+        match self.read(name) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write<T: Serialize>(&self, name: &str, content: &T) -> io::Result<()> {
+        self.replace(name, &serde_json::to_vec(content)?)
     }
 
     /// Writes a file in one step: a reader finds the old one or the new one, whole.
-    fn write<T: Serialize>(&self, name: &str, content: &T) -> io::Result<()> {
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let temporary = self.path.join(format!("{name}.new"));
         let mut file = File::options()
             .write(true)
@@ -202,7 +242,7 @@ impl RunDirectory {
             .truncate(true)
             .mode(0o600)
             .open(&temporary)?;
-        file.write_all(&serde_json::to_vec(content)?)?;
+        file.write_all(content)?;
         fs::rename(&temporary, self.path.join(name))
     }
 }
@@ -241,6 +281,45 @@ mod tests {
     }
 
     #[test]
+    fn notes_of_forgotten_processes_go_and_their_keys_stay_given() {
+        let (_parent, directory) = directory();
+        let intended = |key| Note::ProcessIntended {
+            key,
+            main: key == 1,
+            console: false,
+            token: 0,
+        };
+        let created = |key| Note::ProcessCreated { key, pid: key * 4 };
+        let noted = [
+            Note::Begin,
+            intended(1),
+            created(1),
+            intended(3),
+            Note::Freezing,
+            Note::Thawed,
+            created(3),
+            intended(2),
+            Note::ProcessFailed { key: 2 },
+        ];
+        for note in &noted {
+            directory.note(note).unwrap();
+        }
+        let left = [
+            Note::KeysGiven { below: 4 },
+            Note::Begin,
+            intended(1),
+            created(1),
+            Note::Thawed,
+        ];
+        for _ in 0..2 {
+            directory.forget(&BTreeSet::from([2, 3])).unwrap();
+            assert_eq!(directory.notes().unwrap(), left);
+        }
+        directory.note(&intended(4)).unwrap();
+        assert_eq!(directory.notes().unwrap().last(), Some(&intended(4)));
+    }
+
+    #[test]
     fn a_supervisor_is_told_by_its_lock() {
         let (_parent, directory) = directory();
         assert!(!directory.is_supervised().unwrap());
@@ -252,8 +331,10 @@ mod tests {
     #[test]
     fn a_half_made_system_has_no_document() {
         let (_parent, directory) = directory();
-        let error = directory.documents().unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(directory.documents().unwrap().is_none());
+        // This one has a document, whatever may be wrong with it.
+        fs::write(directory.path().join(DOCUMENT), "").unwrap();
+        assert!(directory.documents().is_err());
         directory.remove().unwrap();
         directory.remove().unwrap();
     }

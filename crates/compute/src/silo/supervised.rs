@@ -1,10 +1,13 @@
 //! A system with its run directory and its supervisor.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use porthole_protocol::supervisor::{ExitRecord, Limits};
+use rustix::io::Errno;
+use tokio::time::Instant;
 
 use super::directory::RunDirectory;
 use super::leftovers;
@@ -32,18 +35,53 @@ impl SiloSupervised {
     }
 }
 
+/// Whether there may be a connection a moment later: descriptors or memory have run out, or too
+/// many wait for the supervisor to take theirs.
+fn is_scarcity(error: &io::Error) -> bool {
+    let scarce = [
+        Errno::AGAIN,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+    ];
+    Errno::from_io_error(error).is_some_and(|number| scarce.contains(&number))
+}
+
 #[async_trait]
 impl Supervised for SiloSupervised {
     async fn connect(&self) -> io::Result<Box<dyn Duplex>> {
-        Ok(Box::new(socket::connect(&self.directory.socket()).await?))
+        let (path, deadline) = (self.directory.socket(), Instant::now() + timeout::SCARCE);
+        loop {
+            match socket::connect(&path).await {
+                Ok(stream) => return Ok(Box::new(stream)),
+                Err(error) if is_scarcity(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(timeout::POLL * 10).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn socket(&self) -> io::Result<PathBuf> {
         Ok(self.directory.socket())
     }
 
+    async fn is_supervised(&self) -> io::Result<bool> {
+        let looked = self.blocking(|directory, _| directory.is_supervised());
+        match looked.await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            looked => looked,
+        }
+    }
+
     fn note(&self, note: &Note) -> io::Result<()> {
         self.directory.note(note)
+    }
+
+    async fn forget(&self, keys: BTreeSet<u32>) -> io::Result<()> {
+        self.blocking(move |directory, _| directory.forget(&keys))
+            .await
     }
 
     async fn keep_limits(&self, limits: &Limits) -> io::Result<()> {
@@ -56,13 +94,8 @@ impl Supervised for SiloSupervised {
         .await
     }
 
-    async fn exit_record(&self) -> Option<ExitRecord> {
-        let read = self.blocking(|directory, _| {
-            directory
-                .exit_record()
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        });
-        read.await.ok()
+    async fn exit_record(&self) -> io::Result<Option<ExitRecord>> {
+        self.blocking(|directory, _| directory.exit_record()).await
     }
 
     async fn abandon(&self, record: &ExitRecord) {
