@@ -90,6 +90,7 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
         &[works("signal"), works("t")],
     ),
     ("POST /containers/{id}/kill", &[works("signal")]),
+    ("POST /containers/{id}/rename", &[works("name")]),
     ("POST /containers/{id}/wait", &[works("condition")]),
     ("POST /containers/{id}/resize", &[works("h"), works("w")]),
     (

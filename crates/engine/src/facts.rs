@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::container::state::State;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
@@ -37,8 +38,10 @@ pub struct Info {
     pub wine_build: Option<String>,
     /// Containers.
     pub containers: usize,
-    /// Those that run.
+    /// Those that run and are not paused.
     pub running: usize,
+    /// Those that are paused.
+    pub paused: usize,
     /// The others.
     pub stopped: usize,
     /// Images.
@@ -62,10 +65,13 @@ pub struct Info {
 /// What `info` and `version` show.
 pub(crate) async fn info(context: &Context) -> Result<Info> {
     let containers = context.containers.all();
-    let running = containers
-        .iter()
-        .filter(|handle| handle.ledger.read().state.is_running())
-        .count();
+    let count = |state: fn(&State) -> bool| {
+        let matching = containers
+            .iter()
+            .filter(|handle| state(&handle.ledger.read().state));
+        matching.count()
+    };
+    let (paused, alive) = (count(State::is_paused), count(State::is_running));
     let facts = context.facts.clone();
     let build = facts.windows_build;
     let installation = Arc::clone(&context.installation);
@@ -76,8 +82,9 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
     let networks = context.network.list().into_iter();
     Ok(Info {
         containers: containers.len(),
-        running,
-        stopped: containers.len() - running,
+        running: alive - paused,
+        paused,
+        stopped: containers.len() - alive,
         images: context.records.images().await?.len(),
         kernel_version: format!("10.0 {build} (wine-{kernel})"),
         operating_system: operating_system(build),

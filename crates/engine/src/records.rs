@@ -43,6 +43,14 @@ impl Records {
             .await
     }
 
+    /// Saves a container's record under its new name.
+    pub(crate) async fn rename(&self, container: &Container) -> Result<()> {
+        let (id, name) = (container.id.clone(), container.name.clone());
+        let document = document(container)?;
+        self.run(move |store| store.rename_container(&id, &name, &document))
+            .await
+    }
+
     /// Forgets a container and deletes its files. What is not there needs no removal.
     pub(crate) async fn remove(&self, id: &str) -> Result<()> {
         let id = id.to_owned();

@@ -144,6 +144,30 @@ pub(crate) async fn kill(
     Ok(no_content())
 }
 
+/// `POST /containers/{id}/pause`.
+pub(crate) async fn pause(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Answer {
+    engine.pause_container(&id).await?;
+    Ok(no_content())
+}
+
+/// `POST /containers/{id}/unpause`.
+pub(crate) async fn unpause(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Answer {
+    engine.unpause_container(&id).await?;
+    Ok(no_content())
+}
+
+/// `POST /containers/{id}/rename`.
+pub(crate) async fn rename(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    engine
+        .rename_container(&id, params.get("name").unwrap_or_default())
+        .await?;
+    Ok(no_content())
+}
+
 /// `POST /containers/{id}/wait`: the head of the answer goes out at once, so that a client knows
 /// that what happens from now on counts.
 pub(crate) async fn wait(

@@ -45,7 +45,7 @@ fn state(state: &State) -> Value {
     json!({
         "Status": state.status(),
         "Running": state.is_running(),
-        "Paused": false,
+        "Paused": state.is_paused(),
         "Restarting": false,
         "OOMKilled": state.oom_killed,
         "Dead": matches!(state.phase, Phase::Dead),

@@ -69,8 +69,7 @@ fn numbers(info: &Info) -> Value {
         "ID": info.facts.engine_id,
         "Containers": info.containers,
         "ContainersRunning": info.running,
-        // Pausing is not there yet.
-        "ContainersPaused": 0,
+        "ContainersPaused": info.paused,
         "ContainersStopped": info.stopped,
         "Images": info.images,
         "NCPU": info.facts.processors,

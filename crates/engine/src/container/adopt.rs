@@ -29,7 +29,7 @@ impl Task {
     pub(super) async fn take_up(&mut self) {
         let container = self.handle.ledger.read();
         let outcome = match container.state.phase {
-            Phase::Running => self.take_up_running().await,
+            Phase::Running | Phase::Paused => self.take_up_running().await,
             Phase::Starting => self.take_up_starting().await,
             Phase::Removing => {
                 self.discard_system().await;
@@ -57,6 +57,7 @@ impl Task {
         let main = container.state.main_process.unwrap_or(MAIN_PROCESS);
         match patiently(|| system.open_process(main)).await {
             Ok(main) => {
+                self.align_pause(system.as_ref()).await;
                 self.run_with(Live { system, main });
                 exec::adopt::take_up(&self.context, &self.handle).await;
                 Ok(())
@@ -69,6 +70,21 @@ impl Task {
                 self.remove_if_over().await
             }
         }
+    }
+
+    /// The engine may have ended between a pause and its record.
+    async fn align_pause(&self, system: &dyn ComputeSystem) {
+        let query = hcs::SystemPropertyQuery::default();
+        let Ok(properties) = patiently(|| system.properties(&query)).await else {
+            return;
+        };
+        let recorded = self.handle.ledger.read().state.is_paused();
+        let step = match properties.state {
+            hcs::State::Paused if !recorded => Step::Pause,
+            hcs::State::Running if recorded => Step::Unpause,
+            _ => return,
+        };
+        self.handle.ledger.record(step, |_| ()).await;
     }
 
     /// A start that was under way either reached the main process, and then it has succeeded, or it

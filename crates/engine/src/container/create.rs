@@ -46,7 +46,7 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
                 .records
                 .create(&container, image.id)
                 .await
-                .map_err(|error| named(context, &container, error))?;
+                .map_err(|error| name::taken(context, &container.name, error))?;
         }
         None => create_with_chosen_name(context, &mut container, image.id).await?,
     }
@@ -91,24 +91,6 @@ async fn create_with_chosen_name(
     }
     container.name = container.id[..12].to_owned();
     context.records.create(container, image).await
-}
-
-/// Docker's text for a name that is taken.
-fn named(context: &Context, container: &Container, error: Error) -> Error {
-    if error.kind() != ErrorKind::Conflict {
-        return error;
-    }
-    let name = &container.name;
-    let holder = context
-        .containers
-        .find(&format!("/{name}"))
-        .map(|handle| handle.id.clone());
-    Error::conflict(format!(
-        "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove \
-         (or rename) that container to be able to reuse that name.",
-        holder.unwrap_or_default()
-    ))
-    .with_source(error)
 }
 
 /// The record of a new container, without its name. Refuses what cannot be.

@@ -20,6 +20,10 @@ pub(crate) enum Order {
         wanted: Wanted,
         done: oneshot::Sender<Result<Streams>>,
     },
+    /// Stop everything in it from running, for a while.
+    Pause { done: oneshot::Sender<Result<()>> },
+    /// Let everything in it run again.
+    Unpause { done: oneshot::Sender<Result<()>> },
     /// Remove it; it must not run.
     Remove { done: oneshot::Sender<Result<()>> },
 }
@@ -67,6 +71,19 @@ impl Handle {
     pub(crate) fn live(&self) -> Result<Live> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.clone().ok_or_else(|| Error::not_running(&self.id))
+    }
+
+    /// What runs and is not paused: whoever asks the inside of a paused container for something
+    /// would wait until it is unpaused. `before` is what the client wants, for the message.
+    pub(crate) fn awake(&self, before: &str) -> Result<Live> {
+        let live = self.live()?;
+        if self.ledger.read().state.is_paused() {
+            return Err(Error::conflict(format!(
+                "Container {} is paused, unpause the container before {before}",
+                self.id
+            )));
+        }
+        Ok(live)
     }
 
     pub(crate) fn set_live(&self, new: Option<Live>) {

@@ -63,6 +63,15 @@ impl Ledger {
         Ok(self.publish(container))
     }
 
+    /// Gives the container another name, unless that one is taken.
+    pub(crate) async fn rename(&self, name: &str) -> Result<Arc<Container>> {
+        let _changing = self.changing.lock().await;
+        let mut container = Container::clone(&self.read());
+        name.clone_into(&mut container.name);
+        self.records.rename(&container).await?;
+        Ok(self.publish(container))
+    }
+
     /// Takes a step of the state machine and makes the changes that belong to it.
     pub(crate) async fn step(
         &self,

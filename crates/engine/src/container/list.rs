@@ -91,6 +91,7 @@ fn status(container: &Container, now: OffsetDateTime) -> String {
     let since = |time: Option<OffsetDateTime>| text::duration(now - time.unwrap_or(now));
     match (state.phase, state.started_at) {
         (Phase::Running, _) => format!("Up {}", since(state.started_at)),
+        (Phase::Paused, _) => format!("Up {} (Paused)", since(state.started_at)),
         (Phase::Removing, _) => "Removal In Progress".to_owned(),
         (Phase::Dead, _) => "Dead".to_owned(),
         (_, None) => "Created".to_owned(),

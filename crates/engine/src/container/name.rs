@@ -3,7 +3,8 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use crate::error::{Error, Result};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
 
 /// First halves of chosen names.
 const MOODS: &[&str] = &[
@@ -92,6 +93,23 @@ pub(crate) fn check_name(name: &str) -> Result<&str> {
     Err(Error::invalid(format!(
         "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
     )))
+}
+
+/// Docker's text for a name that is taken.
+pub(crate) fn taken(context: &Context, name: &str, error: Error) -> Error {
+    if error.kind() != ErrorKind::Conflict {
+        return error;
+    }
+    let holder = context
+        .containers
+        .find(&format!("/{name}"))
+        .map(|handle| handle.id.clone());
+    Error::conflict(format!(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove \
+         (or rename) that container to be able to reuse that name.",
+        holder.unwrap_or_default()
+    ))
+    .with_source(error)
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@
 //!                                     │ failed ▲ remove
 //!                                     ▼        │
 //!                                      Dead ───┘                     (done: the record is gone)
+//!
+//!               pause                 unpause
+//!   Running ──────────────▶ Paused ──────────────▶ Running
+//!                             │ main process or system ends
+//!                             └──────────────────────────────▶ Exited
 //! ```
 //! A container that is to be removed while it runs is killed first: `Removing` begins only when
 //! nothing runs.
@@ -28,6 +33,8 @@ pub enum Phase {
     Starting,
     /// Its main process runs.
     Running,
+    /// Everything in it is stopped from running for a while.
+    Paused,
     /// It ran and ended.
     Exited,
     /// Being removed.
@@ -45,6 +52,10 @@ pub(crate) enum Step {
     Started,
     /// The start failed and everything it made is undone.
     StartFailed,
+    /// Everything in it is stopped from running.
+    Pause,
+    /// Everything in it runs again.
+    Unpause,
     /// Nothing runs any more.
     Exit,
     /// A removal begins.
@@ -94,7 +105,7 @@ impl State {
         }
     }
 
-    /// Docker's word: `created`, `running`, `exited`, `removing` or `dead`.
+    /// Docker's word: `created`, `running`, `paused`, `exited`, `removing` or `dead`.
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match self.phase {
@@ -102,32 +113,42 @@ impl State {
             Phase::Starting if self.started_at.is_none() => "created",
             Phase::Starting | Phase::Exited => "exited",
             Phase::Running => "running",
+            Phase::Paused => "paused",
             Phase::Removing => "removing",
             Phase::Dead => "dead",
         }
     }
 
-    /// Whether its main process runs.
+    /// Whether it has a main process, paused or not.
     #[must_use]
     pub const fn is_running(&self) -> bool {
-        matches!(self.phase, Phase::Running)
+        matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        matches!(self.phase, Phase::Paused)
     }
 
     /// Whether something of it runs, or is about to.
     #[must_use]
     pub const fn is_active(&self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Running)
+        matches!(self.phase, Phase::Starting | Phase::Running | Phase::Paused)
     }
 
     /// The phase after `step`, or none where the step is not allowed.
     pub(crate) const fn after(&self, step: Step) -> Option<Phase> {
         match (self.phase, step) {
             (Phase::Created | Phase::Exited, Step::Start) => Some(Phase::Starting),
-            (Phase::Starting, Step::Started) => Some(Phase::Running),
+            (Phase::Starting, Step::Started) | (Phase::Paused, Step::Unpause) => {
+                Some(Phase::Running)
+            }
+            (Phase::Running, Step::Pause) => Some(Phase::Paused),
             (Phase::Starting, Step::StartFailed) if self.started_at.is_none() => {
                 Some(Phase::Created)
             }
-            (Phase::Starting, Step::StartFailed) | (Phase::Running, Step::Exit) => {
+            (Phase::Starting, Step::StartFailed) | (Phase::Running | Phase::Paused, Step::Exit) => {
                 Some(Phase::Exited)
             }
             (Phase::Created | Phase::Exited | Phase::Dead, Step::Remove) => Some(Phase::Removing),
@@ -141,18 +162,21 @@ impl State {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 6] = [
+    const PHASES: [Phase; 7] = [
         Phase::Created,
         Phase::Starting,
         Phase::Running,
+        Phase::Paused,
         Phase::Exited,
         Phase::Removing,
         Phase::Dead,
     ];
-    const STEPS: [Step; 6] = [
+    const STEPS: [Step; 8] = [
         Step::Start,
         Step::Started,
         Step::StartFailed,
+        Step::Pause,
+        Step::Unpause,
         Step::Exit,
         Step::Remove,
         Step::RemoveFailed,
@@ -170,21 +194,23 @@ mod tests {
     #[test]
     fn the_transition_table_is_the_diagram() {
         // One row a phase, one column a step in the order of `STEPS`.
-        let (c, s, r, e, m, d) = (
+        let (c, s, r, p, e, m, d) = (
             Some(Phase::Created),
             Some(Phase::Starting),
             Some(Phase::Running),
+            Some(Phase::Paused),
             Some(Phase::Exited),
             Some(Phase::Removing),
             Some(Phase::Dead),
         );
         let table = [
-            [s, None, None, None, m, None],
-            [None, r, c, None, None, None],
-            [None, None, None, e, None, None],
-            [s, None, None, None, m, None],
-            [None, None, None, None, None, d],
-            [None, None, None, None, m, None],
+            [s, None, None, None, None, None, m, None],
+            [None, r, c, None, None, None, None, None],
+            [None, None, None, p, None, e, None, None],
+            [None, None, None, None, r, e, None, None],
+            [s, None, None, None, None, None, m, None],
+            [None, None, None, None, None, None, None, d],
+            [None, None, None, None, None, None, m, None],
         ];
         for (phase, row) in PHASES.into_iter().zip(table) {
             for (step, expected) in STEPS.into_iter().zip(row) {

@@ -50,6 +50,10 @@ pub(crate) async fn stop(
         .or(config.stop_timeout)
         .unwrap_or(STOP_SECONDS);
 
+    if container.state.is_paused() {
+        // Its programs cannot hear the signal before they run again, as under moby.
+        unpause(handle).await?;
+    }
     match deliver(context, handle, signal).await {
         Ok(()) => {}
         // It ended by itself a moment ago.
@@ -123,13 +127,25 @@ pub(crate) async fn restart(
 }
 
 async fn deliver(context: &Context, handle: &Handle, signal: Signal) -> Result<()> {
-    let live = handle.live()?;
+    let live = match signal.delivery() {
+        // What is paused dies where it is.
+        Delivery::Terminate => handle.live()?,
+        Delivery::Console(_) | Delivery::Shutdown => handle.awake("sending it a signal")?,
+    };
     send(&live, signal.delivery())
         .await
         .map_err(|error| refused(&handle.id, error))?;
     let extra = [("signal", signal.number().to_string())];
     events::publish(&context.events, &handle.ledger.read(), "kill", &extra);
     Ok(())
+}
+
+async fn unpause(handle: &Handle) -> Result<()> {
+    match handle.order(|done| Order::Unpause { done }).await {
+        // Somebody else has unpaused or killed it a moment ago.
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+        outcome => outcome,
+    }
 }
 
 async fn send(live: &Live, delivery: Delivery) -> compute::Result<()> {

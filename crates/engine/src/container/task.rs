@@ -88,6 +88,8 @@ impl Task {
         match order {
             Order::Start { done } => drop(done.send(self.start().await)),
             Order::Attach { wanted, done } => drop(done.send(self.attach(wanted).await)),
+            Order::Pause { done } => drop(done.send(self.pause().await)),
+            Order::Unpause { done } => drop(done.send(self.unpause().await)),
             Order::Remove { done } => drop(done.send(self.remove().await)),
         }
     }
@@ -98,6 +100,11 @@ impl Task {
 
     async fn start(&mut self) -> Result<()> {
         match self.read().state.phase {
+            Phase::Paused => {
+                return Err(Error::conflict(
+                    "cannot start a paused container, try unpause instead",
+                ));
+            }
             Phase::Running | Phase::Starting => {
                 return Err(Error::new(
                     ErrorKind::NotModified,
@@ -173,8 +180,9 @@ impl Task {
     async fn attach(&mut self, wanted: Wanted) -> Result<Streams> {
         let container = self.read();
         match container.state.phase {
-            Phase::Running | Phase::Starting => {
-                return connect(&self.handle.live()?.main, wanted).await;
+            Phase::Running | Phase::Starting | Phase::Paused => {
+                let live = self.handle.awake("attach")?;
+                return connect(&live.main, wanted).await;
             }
             Phase::Removing | Phase::Dead => {
                 return Err(Error::conflict("container is marked for removal"));
@@ -247,7 +255,7 @@ impl Task {
         let container = self.read();
         let status = container.state.status();
         match container.state.phase {
-            Phase::Running | Phase::Starting => {
+            Phase::Running | Phase::Starting | Phase::Paused => {
                 return Err(Error::conflict(format!(
                     "container is {status}: stop the container before removing or force remove"
                 )));

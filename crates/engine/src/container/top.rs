@@ -20,7 +20,7 @@ const TITLES: [&str; 4] = ["Name", "PID", "CPU", "Private Working Set"];
 
 /// The processes of a running container.
 pub(crate) async fn top(handle: &Handle) -> Result<ProcessTable> {
-    let live = handle.live()?;
+    let live = handle.awake("top")?;
     let query = hcs::SystemPropertyQuery {
         property_types: vec![hcs::PropertyType::ProcessList],
     };

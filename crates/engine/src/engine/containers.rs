@@ -17,7 +17,7 @@ use crate::container::size::{self, Size};
 use crate::container::stop::{self, StopContainer};
 use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
-use crate::container::{console, events};
+use crate::container::{console, events, rename};
 use crate::engine::{Engine, see_through};
 use crate::error::{Error, Result};
 use crate::signal::Signal;
@@ -152,6 +152,34 @@ impl Engine {
                 )
                 .with_source(error)
             })
+    }
+
+    /// Stops everything in a container from running, for a while.
+    ///
+    /// # Errors
+    /// `Conflict` when it does not run or is paused already.
+    pub async fn pause_container(&self, name: &str) -> Result<()> {
+        let (_, handle) = self.found(name)?;
+        see_through(async move { handle.order(|done| Order::Pause { done }).await }).await
+    }
+
+    /// Lets everything in a paused container run again.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not paused.
+    pub async fn unpause_container(&self, name: &str) -> Result<()> {
+        let (_, handle) = self.found(name)?;
+        see_through(async move { handle.order(|done| Order::Unpause { done }).await }).await
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for the name, `Conflict` when it is taken.
+    pub async fn rename_container(&self, name: &str, new: &str) -> Result<()> {
+        let (context, handle) = self.found(name)?;
+        let new = new.to_owned();
+        see_through(async move { rename::rename(&context, &handle, &new).await }).await
     }
 
     /// Removes a container.

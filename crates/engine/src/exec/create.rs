@@ -26,7 +26,7 @@ pub(crate) async fn create(
         request.working_dir = command::working_directory(&request.working_dir)?;
     }
     // Fails when the container does not run.
-    handle.live()?;
+    handle.awake("exec")?;
     let id = name::new_id();
     let created = OffsetDateTime::now_utc();
     let exec = Exec {

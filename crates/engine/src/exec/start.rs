@@ -29,7 +29,7 @@ pub(crate) async fn start(
     id: &str,
     options: StartExec,
 ) -> Result<Option<Attachment>> {
-    let live = handle.live()?;
+    let live = handle.awake("exec")?;
     let container = handle
         .ledger
         .update(|container| begin(container, id))

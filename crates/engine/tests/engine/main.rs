@@ -8,6 +8,7 @@ mod execs;
 mod images;
 mod lists;
 mod logs;
+mod pauses;
 mod refusals;
 mod restarts;
 mod starting;

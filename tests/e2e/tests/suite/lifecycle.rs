@@ -1,4 +1,4 @@
-//! Create, start, wait, list, rename-free life of a container, as `ps`, `inspect` and `events` show it.
+//! Create, start, wait, list, pause, rename: the life of a container, as `ps`, `inspect` and `events` show it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("lifecycle_auto_remove_leaves_nothing", auto_remove),
     ("lifecycle_filters_and_labels", filters),
     ("lifecycle_sizes_and_networks_are_told", sizes),
+    ("lifecycle_pause_stops_every_program", pause),
+    ("lifecycle_rename", rename),
 ];
 
 const LONG: &[&str] = &["porthole/nanoserver", "ping", "-n", "600", "127.0.0.1"];
@@ -214,4 +216,55 @@ fn sizes(fixture: &Fixture) -> Result<()> {
     ensure!(networks == "nat\nnone", "{networks}");
     ensure!(subnet.contains('/'), "{subnet}");
     Ok(())
+}
+
+fn pause(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-pause";
+    let bind = fixture.probes_bind();
+    let probe = [
+        "porthole/nanoserver",
+        r"C:\probes\lines.exe",
+        "100000",
+        "10",
+    ];
+    docker.ok(["run", "-d", "--name", name, "-v", &bind]
+        .iter()
+        .chain(&probe))?;
+    docker.ok(["pause", name])?;
+    ensure!(status(fixture, name)? == "paused");
+    let listed = docker.ok(["ps", "--filter", "status=paused", "--format", "{{.Status}}"])?;
+    ensure!(listed.ends_with("(Paused)"), "{listed}");
+    let refused = docker.run(["exec", name, "cmd", "/c", "ver"])?;
+    ensure!(
+        refused
+            .stderr
+            .contains("is paused, unpause the container before exec")
+    );
+    // What was written before may still be on its way; after that nothing comes.
+    let so_far = || docker.ok(["logs", name]).map(|log| log.lines().count());
+    std::thread::sleep(Duration::from_millis(300));
+    let before = so_far()?;
+    std::thread::sleep(Duration::from_millis(500));
+    ensure!(so_far()? == before, "a paused program went on");
+    docker.ok(["unpause", name])?;
+    docker.ok(["exec", name, "cmd", "/c", "ver"])?;
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while so_far()? == before {
+        ensure!(std::time::Instant::now() < deadline, "it did not go on");
+    }
+    docker.ok(["pause", name])?;
+    docker.ok(["stop", name])?;
+    docker.ok(["start", name])?;
+    docker.ok(["pause", name])?;
+    docker.ok(["rm", "-f", name]).map(drop)
+}
+
+fn rename(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    docker.ok(["create", "--name", "e2e-old"].iter().chain(LONG))?;
+    docker.ok(["rename", "e2e-old", "e2e-new"])?;
+    ensure!(status(fixture, "e2e-new")? == "created");
+    ensure!(docker.run(["container", "inspect", "e2e-old"])?.code == 1);
+    docker.ok(["rm", "e2e-new"]).map(drop)
 }
