@@ -8,7 +8,7 @@ pub(crate) mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use porthole_engine::container::config::{
-    ContainerConfig, CreateContainer, HostConfig, Port, PortBinding,
+    ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -51,7 +51,7 @@ struct Host {
     log_config: LogConfig,
     network_mode: String,
     port_bindings: BTreeMap<String, Vec<Binding>>,
-    restart_policy: RestartPolicy,
+    restart_policy: Restart,
     auto_remove: bool,
     publish_all_ports: bool,
     console_size: [u16; 2],
@@ -67,7 +67,7 @@ struct LogConfig {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct RestartPolicy {
+struct Restart {
     name: String,
     maximum_retry_count: i64,
 }
@@ -89,7 +89,6 @@ pub(crate) fn parse(
     let body: Body = body::decode(object, CONTAINER)?;
     let host: Host = body::decode(host, HOST)?;
     check_log(&host.log_config)?;
-    check_restart_policy(&host.restart_policy)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
     Ok(CreateContainer {
         name,
@@ -159,6 +158,7 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
             .extend(bindings);
     }
     Ok(HostConfig {
+        restart: restart_policy(&host.restart_policy)?,
         binds: host.binds,
         network_mode,
         port_bindings,
@@ -184,21 +184,32 @@ fn check_log(log: &LogConfig) -> Result<(), ApiError> {
     }
 }
 
-fn check_restart_policy(policy: &RestartPolicy) -> Result<(), ApiError> {
-    match policy.name.as_str() {
-        "" | "no" if policy.maximum_retry_count == 0 => Ok(()),
-        "" | "no" => Err(ApiError::bad_parameter(
-            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
-        )),
-        name @ ("always" | "unless-stopped" | "on-failure") => {
-            Err(ApiError::bad_parameter(format!(
-                "invalid option: this version of Porthole does not support RestartPolicy {name}"
-            )))
+fn restart_policy(policy: &Restart) -> Result<RestartPolicy, ApiError> {
+    let invalid = |what: String| ApiError::bad_parameter(format!("invalid restart policy: {what}"));
+    let kind = match policy.name.as_str() {
+        "" | "no" => RestartPolicy::No,
+        "always" => RestartPolicy::Always,
+        "unless-stopped" => RestartPolicy::UnlessStopped,
+        "on-failure" => {
+            let count = u32::try_from(policy.maximum_retry_count);
+            return count
+                .map(RestartPolicy::OnFailure)
+                .map_err(|_| invalid("maximum retry count cannot be negative".to_owned()));
         }
-        name => Err(ApiError::bad_parameter(format!(
-            "invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
-        ))),
+        name => {
+            return Err(invalid(format!(
+                "unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+            )));
+        }
+    };
+    if policy.maximum_retry_count == 0 {
+        return Ok(kind);
     }
+    let mut what = "maximum retry count can only be used with 'on-failure'".to_owned();
+    if policy.maximum_retry_count < 0 {
+        what += " and cannot be negative";
+    }
+    Err(invalid(what))
 }
 
 #[cfg(test)]

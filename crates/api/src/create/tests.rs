@@ -44,6 +44,7 @@ fn supported_fields_reach_the_engine() {
             "Binds": ["/srv:C:\\srv:ro"],
             "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
             "Isolation": "process",
+            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
             "ConsoleSize": [24, 80]
         },
         "NetworkingConfig": {"EndpointsConfig": {"none": {}}}
@@ -51,6 +52,7 @@ fn supported_fields_reach_the_engine() {
     .expect("a request");
     assert_eq!(request.config.entrypoint, Some(vec!["cmd".to_owned()]));
     assert_eq!(request.config.stop_timeout, Some(5));
+    assert_eq!(request.host.restart, RestartPolicy::OnFailure(3));
     assert_eq!(request.host.console_size, [24, 80]);
     assert_eq!(request.host.network_mode, "none");
     let bindings: Vec<_> = request.host.port_bindings.values().flatten().collect();
@@ -105,8 +107,8 @@ fn unsupported_options_are_refused_by_name() {
             "invalid option: Windows does not support Sysctls",
         ),
         (
-            json!({"RestartPolicy": {"Name": "always"}}),
-            "invalid option: this version of Porthole does not support RestartPolicy always",
+            json!({"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": -1}}),
+            "invalid restart policy: maximum retry count cannot be negative",
         ),
         (
             json!({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}),

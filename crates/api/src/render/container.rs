@@ -26,7 +26,7 @@ pub(crate) fn details(container: &Container) -> Value {
         "HostsPath": "",
         "LogPath": container.log_path.to_string_lossy(),
         "Name": format!("/{}", container.name),
-        "RestartCount": 0,
+        "RestartCount": container.restarts,
         "Driver": DRIVER,
         "Platform": "windows",
         "MountLabel": "",
@@ -44,9 +44,9 @@ pub(crate) fn details(container: &Container) -> Value {
 fn state(state: &State) -> Value {
     json!({
         "Status": state.status(),
-        "Running": state.is_running(),
+        "Running": state.is_up(),
         "Paused": state.is_paused(),
-        "Restarting": false,
+        "Restarting": state.is_restarting(),
         "OOMKilled": state.oom_killed,
         "Dead": matches!(state.phase, Phase::Dead),
         "Pid": state.pid,

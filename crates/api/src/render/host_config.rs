@@ -27,7 +27,10 @@ pub(crate) fn details(container: &Container) -> Value {
         ("PortBindings", port_bindings(container)),
         (
             "RestartPolicy",
-            json!({ "Name": "no", "MaximumRetryCount": 0 }),
+            json!({
+                "Name": host.restart.name(),
+                "MaximumRetryCount": host.restart.maximum_retry_count(),
+            }),
         ),
         ("AutoRemove", json!(host.auto_remove)),
         ("ConsoleSize", json!(host.console_size)),

@@ -9,9 +9,9 @@ use porthole_hcs as hcs;
 
 use crate::container::ending::{self, Ending};
 use crate::container::handle::Live;
-use crate::container::launch;
 use crate::container::state::{Phase, Step};
 use crate::container::task::Task;
+use crate::container::{launch, restart};
 use crate::error::Result;
 use crate::exec;
 use crate::patience::patiently;
@@ -35,13 +35,18 @@ impl Task {
                 self.discard_system().await;
                 self.finish_removal().await
             }
-            Phase::Created | Phase::Exited | Phase::Dead => {
+            Phase::Created | Phase::Exited | Phase::Restarting | Phase::Dead => {
                 self.discard_system().await;
                 self.remove_if_over().await
             }
         };
         if let Err(error) = outcome {
             tracing::error!(container = container.id, %error, "cannot take up the container");
+        }
+        let container = self.handle.ledger.read();
+        let idle = matches!(container.state.phase, Phase::Exited | Phase::Restarting);
+        if idle && restart::is_wanted_at_start(&container) {
+            self.start_with_the_engine().await;
         }
     }
 

@@ -75,10 +75,49 @@ pub struct HostConfig {
     pub publish_all_ports: bool,
     /// Whether the container is removed when it ends.
     pub auto_remove: bool,
+    /// When it is started again by itself.
+    pub restart: RestartPolicy,
     /// `""`, `default`, `process` or `hyperv`; after creation always resolved.
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.
     pub console_size: [u16; 2],
+}
+
+/// When a container that has ended is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// Whenever it was not a client that ended it, and whenever the engine starts.
+    Always,
+    /// As `Always`; but one that a client ended stays so when the engine starts.
+    UnlessStopped,
+    /// When its exit code is not 0, so many times in a row; 0 is without limit.
+    OnFailure(u32),
+}
+
+impl RestartPolicy {
+    /// Docker's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Always => "always",
+            Self::UnlessStopped => "unless-stopped",
+            Self::OnFailure(_) => "on-failure",
+        }
+    }
+
+    /// How often in a row; 0 is without limit.
+    #[must_use]
+    pub const fn maximum_retry_count(self) -> u32 {
+        match self {
+            Self::OnFailure(count) => count,
+            Self::No | Self::Always | Self::UnlessStopped => 0,
+        }
+    }
 }
 
 /// A port with its protocol, written `80/tcp`.

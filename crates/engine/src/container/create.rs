@@ -5,7 +5,7 @@ use std::sync::Arc;
 use porthole_store::Image;
 use time::OffsetDateTime;
 
-use crate::container::config::{ContainerConfig, CreateContainer, HostConfig};
+use crate::container::config::{ContainerConfig, CreateContainer, HostConfig, RestartPolicy};
 use crate::container::record::Container;
 use crate::container::state::State;
 use crate::container::{command, events, merge, mounts, name, ports, task, user};
@@ -109,6 +109,11 @@ fn build(
     if let Some(signal) = &config.stop_signal {
         Signal::parse(signal)?;
     }
+    if host.auto_remove && host.restart != RestartPolicy::No {
+        return Err(Error::invalid(
+            "can't create 'AutoRemove' container with restart policy",
+        ));
+    }
     host.isolation = isolation(&host.isolation)?;
     check_network(&host)?;
     ports::publish(&host, config.exposed_ports.iter().copied())?;
@@ -132,6 +137,8 @@ fn build(
         wine_build,
         os_version: image.config.os_version.clone().unwrap_or_default(),
         state: State::created(),
+        restarts: 0,
+        ended_by_client: false,
         endpoint: None,
         execs: std::collections::BTreeMap::new(),
         config,

@@ -24,6 +24,8 @@ pub(crate) enum Order {
     Pause { done: oneshot::Sender<Result<()>> },
     /// Let everything in it run again.
     Unpause { done: oneshot::Sender<Result<()>> },
+    /// Do not start it again, though its restart policy says so.
+    GiveUpRestart { done: oneshot::Sender<Result<()>> },
     /// Remove it; it must not run.
     Remove { done: oneshot::Sender<Result<()>> },
 }

@@ -92,6 +92,11 @@ fn status(container: &Container, now: OffsetDateTime) -> String {
     match (state.phase, state.started_at) {
         (Phase::Running, _) => format!("Up {}", since(state.started_at)),
         (Phase::Paused, _) => format!("Up {} (Paused)", since(state.started_at)),
+        (Phase::Restarting, _) => format!(
+            "Restarting ({}) {} ago",
+            state.exit_code,
+            since(state.finished_at)
+        ),
         (Phase::Removing, _) => "Removal In Progress".to_owned(),
         (Phase::Dead, _) => "Dead".to_owned(),
         (_, None) => "Created".to_owned(),

@@ -25,6 +25,7 @@ pub(crate) mod ports;
 pub mod record;
 pub mod remove;
 pub(crate) mod rename;
+pub(crate) mod restart;
 pub(crate) mod selection;
 pub mod size;
 pub mod state;

@@ -39,6 +39,12 @@ pub struct Container {
     pub os_version: String,
     /// The state.
     pub state: State,
+    /// How often its restart policy has started it since a client did.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Whether a client has ended its last run.
+    #[serde(default)]
+    pub ended_by_client: bool,
     /// The endpoint while it runs.
     pub endpoint: Option<Endpoint>,
     /// Its execs by ID.

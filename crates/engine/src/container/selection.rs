@@ -97,7 +97,7 @@ impl Selection {
     pub(crate) fn includes(&self, container: &Container) -> bool {
         let state = &container.state;
         let filters = &self.filters;
-        (self.all || state.is_running())
+        (self.all || state.is_up())
             && self.matches_names(container)
             && filters.matches_labels(&container.config.labels)
             && filters.allows("status", state.status())

@@ -16,6 +16,11 @@
 //!   Running ──────────────▶ Paused ──────────────▶ Running
 //!                             │ main process or system ends
 //!                             └──────────────────────────────▶ Exited
+//!
+//!              to be started again                 start
+//!   Running, ──────────────────────▶ Restarting ──────────▶ Starting
+//!   Paused,                            │ stop
+//!   Exited                             └──────────────────▶ Exited
 //! ```
 //! A container that is to be removed while it runs is killed first: `Removing` begins only when
 //! nothing runs.
@@ -35,6 +40,8 @@ pub enum Phase {
     Running,
     /// Everything in it is stopped from running for a while.
     Paused,
+    /// It ended, and its restart policy will start it again in a moment.
+    Restarting,
     /// It ran and ended.
     Exited,
     /// Being removed.
@@ -58,6 +65,10 @@ pub(crate) enum Step {
     Unpause,
     /// Nothing runs any more.
     Exit,
+    /// Nothing runs any more, and it is to be started again.
+    ExitAgain,
+    /// It is not to be started again after all.
+    GiveUp,
     /// A removal begins.
     Remove,
     /// The removal failed half-way.
@@ -105,7 +116,8 @@ impl State {
         }
     }
 
-    /// Docker's word: `created`, `running`, `paused`, `exited`, `removing` or `dead`.
+    /// Docker's word: `created`, `running`, `paused`, `restarting`, `exited`,
+    /// `removing` or `dead`.
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match self.phase {
@@ -114,6 +126,7 @@ impl State {
             Phase::Starting | Phase::Exited => "exited",
             Phase::Running => "running",
             Phase::Paused => "paused",
+            Phase::Restarting => "restarting",
             Phase::Removing => "removing",
             Phase::Dead => "dead",
         }
@@ -131,16 +144,33 @@ impl State {
         matches!(self.phase, Phase::Paused)
     }
 
+    /// Whether its restart policy will start it in a moment.
+    #[must_use]
+    pub const fn is_restarting(&self) -> bool {
+        matches!(self.phase, Phase::Restarting)
+    }
+
+    /// Whether clients see it as running: Docker says so of one between two runs, too.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        self.is_running() || self.is_restarting()
+    }
+
     /// Whether something of it runs, or is about to.
     #[must_use]
     pub const fn is_active(&self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Running | Phase::Paused)
+        self.is_up() || matches!(self.phase, Phase::Starting)
     }
 
     /// The phase after `step`, or none where the step is not allowed.
     pub(crate) const fn after(&self, step: Step) -> Option<Phase> {
         match (self.phase, step) {
-            (Phase::Created | Phase::Exited, Step::Start) => Some(Phase::Starting),
+            (Phase::Created | Phase::Exited | Phase::Restarting, Step::Start) => {
+                Some(Phase::Starting)
+            }
+            (Phase::Running | Phase::Paused | Phase::Exited, Step::ExitAgain) => {
+                Some(Phase::Restarting)
+            }
             (Phase::Starting, Step::Started) | (Phase::Paused, Step::Unpause) => {
                 Some(Phase::Running)
             }
@@ -148,9 +178,9 @@ impl State {
             (Phase::Starting, Step::StartFailed) if self.started_at.is_none() => {
                 Some(Phase::Created)
             }
-            (Phase::Starting, Step::StartFailed) | (Phase::Running | Phase::Paused, Step::Exit) => {
-                Some(Phase::Exited)
-            }
+            (Phase::Starting, Step::StartFailed)
+            | (Phase::Running | Phase::Paused, Step::Exit)
+            | (Phase::Restarting, Step::GiveUp) => Some(Phase::Exited),
             (Phase::Created | Phase::Exited | Phase::Dead, Step::Remove) => Some(Phase::Removing),
             (Phase::Removing, Step::RemoveFailed) => Some(Phase::Dead),
             _ => None,
@@ -162,22 +192,25 @@ impl State {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 7] = [
+    const PHASES: [Phase; 8] = [
         Phase::Created,
         Phase::Starting,
         Phase::Running,
         Phase::Paused,
+        Phase::Restarting,
         Phase::Exited,
         Phase::Removing,
         Phase::Dead,
     ];
-    const STEPS: [Step; 8] = [
+    const STEPS: [Step; 10] = [
         Step::Start,
         Step::Started,
         Step::StartFailed,
         Step::Pause,
         Step::Unpause,
         Step::Exit,
+        Step::ExitAgain,
+        Step::GiveUp,
         Step::Remove,
         Step::RemoveFailed,
     ];
@@ -194,23 +227,25 @@ mod tests {
     #[test]
     fn the_transition_table_is_the_diagram() {
         // One row a phase, one column a step in the order of `STEPS`.
-        let (c, s, r, p, e, m, d) = (
+        let (c, s, r, p, a, e, m, d) = (
             Some(Phase::Created),
             Some(Phase::Starting),
             Some(Phase::Running),
             Some(Phase::Paused),
+            Some(Phase::Restarting),
             Some(Phase::Exited),
             Some(Phase::Removing),
             Some(Phase::Dead),
         );
         let table = [
-            [s, None, None, None, None, None, m, None],
-            [None, r, c, None, None, None, None, None],
-            [None, None, None, p, None, e, None, None],
-            [None, None, None, None, r, e, None, None],
-            [s, None, None, None, None, None, m, None],
-            [None, None, None, None, None, None, None, d],
-            [None, None, None, None, None, None, m, None],
+            [s, None, None, None, None, None, None, None, m, None],
+            [None, r, c, None, None, None, None, None, None, None],
+            [None, None, None, p, None, e, a, None, None, None],
+            [None, None, None, None, r, e, a, None, None, None],
+            [s, None, None, None, None, None, None, e, None, None],
+            [s, None, None, None, None, None, a, None, m, None],
+            [None, None, None, None, None, None, None, None, None, d],
+            [None, None, None, None, None, None, None, None, m, None],
         ];
         for (phase, row) in PHASES.into_iter().zip(table) {
             for (step, expected) in STEPS.into_iter().zip(row) {

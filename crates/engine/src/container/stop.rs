@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use porthole_compute_service as compute;
 use porthole_hcs::SignalProcessOptions;
+use tokio::sync::watch;
 
+use crate::container::config::RestartPolicy;
 use crate::container::events;
 use crate::container::handle::{Handle, Live, Order};
+use crate::container::ledger::Snapshot;
 use crate::container::wait::{until_not_running, until_start_is_decided};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +38,11 @@ pub(crate) async fn stop(
     options: &StopContainer,
 ) -> Result<()> {
     let mut snapshots = handle.ledger.watch();
-    let container = until_start_is_decided(&mut snapshots).await?;
+    if end_by_client(handle, &mut snapshots).await? {
+        events::publish(&context.events, &handle.ledger.read(), "stop", &[]);
+        return Ok(());
+    }
+    let container = handle.ledger.read();
     if !container.state.is_running() {
         return Err(Error::new(
             ErrorKind::NotModified,
@@ -77,7 +84,12 @@ pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> 
     match signal.delivery() {
         Delivery::Terminate => terminate(context, handle).await,
         Delivery::Console(_) | Delivery::Shutdown => {
-            until_start_is_decided(&mut handle.ledger.watch()).await?;
+            let container = until_start_is_decided(&mut handle.ledger.watch()).await?;
+            // The stop signal asks for the end, whoever sends it; another one asks for something else.
+            let ends = container.config.stop_signal.as_deref();
+            if ends.is_none_or(|ends| Signal::parse(ends).is_ok_and(|ends| ends == signal)) {
+                note_client(handle).await?;
+            }
             deliver(context, handle, signal).await
         }
     }
@@ -86,7 +98,9 @@ pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> 
 /// Kills a container and waits until it is gone.
 pub(crate) async fn terminate(context: &Context, handle: &Handle) -> Result<()> {
     let mut snapshots = handle.ledger.watch();
-    until_start_is_decided(&mut snapshots).await?;
+    if end_by_client(handle, &mut snapshots).await? {
+        return Ok(());
+    }
     match deliver(context, handle, Signal::KILL).await {
         Ok(()) => {}
         Err(error)
@@ -138,6 +152,36 @@ async fn deliver(context: &Context, handle: &Handle, signal: Signal) -> Result<(
     let extra = [("signal", signal.number().to_string())];
     events::publish(&context.events, &handle.ledger.read(), "kill", &extra);
     Ok(())
+}
+
+/// Waits until a start that is under way is decided, and sees to it that the restart policy does not
+/// start the container once more. True when that was all that was to be ended.
+async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot>) -> Result<bool> {
+    loop {
+        let container = until_start_is_decided(snapshots).await?;
+        if !container.state.is_restarting() {
+            note_client(handle).await?;
+            return Ok(false);
+        }
+        match handle.order(|done| Order::GiveUpRestart { done }).await {
+            // It was started in this moment.
+            Err(error) if error.kind() == ErrorKind::NotModified => {}
+            outcome => return outcome.map(|()| true),
+        }
+    }
+}
+
+/// Notes that it is a client who ends the container, where that makes a difference.
+async fn note_client(handle: &Handle) -> Result<()> {
+    let container = handle.ledger.read();
+    if container.host.restart == RestartPolicy::No || !container.state.is_running() {
+        return Ok(());
+    }
+    let noted = handle.ledger.update(|container| {
+        container.ended_by_client = true;
+        Ok(())
+    });
+    noted.await.map(drop)
 }
 
 async fn unpause(handle: &Handle) -> Result<()> {

@@ -1,17 +1,20 @@
 //! The task that owns a container: takes orders one after another, and sees the container's end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
 use porthole_compute_service::system::{Process, Wanted};
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 use crate::attachment::{Promise, Streams};
 use crate::container::ending::{self, Ending};
 use crate::container::handle::{Handle, Live, Order};
 use crate::container::ledger::Ledger;
 use crate::container::record::Container;
+use crate::container::restart::{self, Backoff};
 use crate::container::state::{Phase, Step};
 use crate::container::{events, launch};
 use crate::context::Context;
@@ -36,6 +39,9 @@ pub(crate) struct Task {
     waiters: Vec<Waiter>,
     /// Resolves when what runs has ended.
     end: Option<BoxFuture<'static, Ending>>,
+    /// Resolves when the restart policy's pause is over.
+    pub(super) again: Option<Pin<Box<Sleep>>>,
+    pub(super) backoff: Backoff,
     removed: bool,
 }
 
@@ -64,6 +70,8 @@ fn new(context: &Arc<Context>, container: Container) -> Task {
         orders,
         waiters: Vec::new(),
         end: None,
+        again: None,
+        backoff: Backoff::default(),
         removed: false,
     }
 }
@@ -79,6 +87,7 @@ impl Task {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
+                () = over(&mut self.again) => self.start_again().await,
             }
         }
     }
@@ -88,13 +97,14 @@ impl Task {
         match order {
             Order::Start { done } => drop(done.send(self.start().await)),
             Order::Attach { wanted, done } => drop(done.send(self.attach(wanted).await)),
+            Order::GiveUpRestart { done } => drop(done.send(self.give_up_restart().await)),
             Order::Pause { done } => drop(done.send(self.pause().await)),
             Order::Unpause { done } => drop(done.send(self.unpause().await)),
             Order::Remove { done } => drop(done.send(self.remove().await)),
         }
     }
 
-    fn read(&self) -> Arc<Container> {
+    pub(super) fn read(&self) -> Arc<Container> {
         self.handle.ledger.read()
     }
 
@@ -105,7 +115,7 @@ impl Task {
                     "cannot start a paused container, try unpause instead",
                 ));
             }
-            Phase::Running | Phase::Starting => {
+            Phase::Running | Phase::Starting | Phase::Restarting => {
                 return Err(Error::new(
                     ErrorKind::NotModified,
                     "container is already running",
@@ -119,12 +129,19 @@ impl Task {
             Phase::Created | Phase::Exited => {}
         }
         self.handle.set_restarting(false);
+        self.begin(|container| container.restarts = 0).await
+    }
+
+    /// Starts what does not run; `change` is what becomes of the record besides.
+    pub(super) async fn begin(&mut self, change: impl FnOnce(&mut Container)) -> Result<()> {
         let container = self
             .handle
             .ledger
             .step(Step::Start, |container| {
                 container.state.error.clear();
                 container.state.oom_killed = false;
+                container.ended_by_client = false;
+                change(container);
             })
             .await?;
         let waiters = std::mem::take(&mut self.waiters);
@@ -187,7 +204,7 @@ impl Task {
             Phase::Removing | Phase::Dead => {
                 return Err(Error::conflict("container is marked for removal"));
             }
-            Phase::Created | Phase::Exited => {}
+            Phase::Created | Phase::Exited | Phase::Restarting => {}
         }
         let (streams, promise) = Streams::promised();
         self.waiters.retain(|waiter| !waiter.promise.is_abandoned());
@@ -212,13 +229,19 @@ impl Task {
         }
     }
 
-    /// Records an end and tells about it.
+    /// Records an end and tells about it; the restart policy has its say.
     pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
-        let container = self
-            .handle
-            .ledger
-            .record(Step::Exit, |container| ending.write(container))
+        let mut ended = Container::clone(&self.read());
+        ending.write(&mut ended);
+        let again = restart::is_wanted(&ended);
+        let step = if again { Step::ExitAgain } else { Step::Exit };
+        let ledger = &self.handle.ledger;
+        let container = ledger
+            .record(step, |container| ending.write(container))
             .await;
+        if again {
+            self.start_again_after(&container);
+        }
         if container.state.oom_killed {
             events::publish(&self.context.events, &container, "oom", &[]);
         }
@@ -255,7 +278,7 @@ impl Task {
         let container = self.read();
         let status = container.state.status();
         match container.state.phase {
-            Phase::Running | Phase::Starting | Phase::Paused => {
+            Phase::Running | Phase::Starting | Phase::Paused | Phase::Restarting => {
                 return Err(Error::conflict(format!(
                     "container is {status}: stop the container before removing or force remove"
                 )));
@@ -295,6 +318,13 @@ pub(crate) async fn connect(process: &Arc<dyn Process>, wanted: Wanted) -> Resul
         Ok(stdio) => Ok(Streams::of(stdio)),
         Err(error) if error.kind() == compute::ErrorKind::ProcessNotFound => Ok(Streams::ended()),
         Err(error) => Err(Error::system("cannot attach to the process").with_source(error)),
+    }
+}
+
+async fn over(pause: &mut Option<Pin<Box<Sleep>>>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
     }
 }
 

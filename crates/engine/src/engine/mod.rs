@@ -17,7 +17,7 @@ use crate::container::document::OWNER;
 use crate::container::handle::Handle;
 use crate::container::record::Container;
 use crate::container::state::Phase;
-use crate::container::{launch, task};
+use crate::container::{launch, restart, task};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::log::EventLog;
@@ -142,7 +142,8 @@ async fn load(context: &Arc<Context>, container: Container, has_system: bool) {
         container.state.phase,
         Phase::Created | Phase::Exited | Phase::Dead
     );
-    if settled && !has_system && !container.host.auto_remove {
+    let rests = !container.host.auto_remove && !restart::is_wanted_at_start(&container);
+    if settled && !has_system && rests {
         task::spawn(context, container);
     } else {
         task::spawn_known(context, container).await;

@@ -9,6 +9,7 @@ mod images;
 mod lists;
 mod logs;
 mod pauses;
+mod policies;
 mod refusals;
 mod restarts;
 mod starting;
