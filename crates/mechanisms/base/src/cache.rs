@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use crate::digest;
+use crate::durable;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
 /// Raised when the same inputs give another result: it is part of every key.
@@ -72,7 +73,8 @@ impl Cache {
         if !path.exists() {
             let temporary = self.temporary(name)?;
             make(&temporary)?;
-            fs::rename(&temporary, &path).at("keep result", &path)?;
+            durable::sync_tree(&temporary).at("sync result", &temporary)?;
+            durable::rename(&temporary, &path).at("keep result", &path)?;
         }
         Ok(path)
     }

@@ -4,11 +4,13 @@
 //! then in `debs/<sha256>.part`, which the next attempt continues.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::digest;
-use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::mirror::{self, Mirror};
+use crate::durable;
+use crate::error::{IoContext, Result};
+use crate::mirror::Mirror;
 use crate::packages::Package;
 use crate::progress::Progress;
 
@@ -53,16 +55,15 @@ impl Downloads {
 
     fn fetch_one(&self, mirror: &Mirror, package: &Package, progress: &dyn Progress) -> Result<()> {
         let partial = self.directory.join(format!("{}.part", package.sha256));
-        let url = format!("{}/{}", mirror.url(), package.path);
         receive(mirror, package, &partial, progress)?;
         let actual = digest::of_file(&partial).at("read download", &partial)?;
         if actual != package.sha256 {
             let _ = fs::remove_file(&partial);
             let message = "its digest is not the one that the mirror's signed index names";
-            return Err(Error::new(ErrorKind::Untrusted, "fetch", url, message));
+            return Err(mirror.distrust(&package.path, message));
         }
         let complete = self.path(package);
-        fs::rename(&partial, &complete).at("keep download", &complete)
+        durable::rename(&partial, &complete).at("keep download", &complete)
     }
 }
 
@@ -80,33 +81,26 @@ fn receive(
         return Ok(());
     }
     let offset = if have < package.size { have } else { 0 };
-    let response = mirror.get(&package.path, offset)?;
-    let is_continued = response.status().as_u16() == 206;
-    let mut file = open_partial(partial, is_continued).at("write download", partial)?;
-    let start = if is_continued { offset } else { 0 };
+    let transfer = mirror.get(&package.path, offset, package.size)?;
+    let mut file = open_partial(partial, transfer.is_continued).at("write download", partial)?;
+    let start = if transfer.is_continued { offset } else { 0 };
     progress.advance(start);
     let mut received = start;
-    let copied = mirror::copy_body(response.into_body(), &mut file, &mut |count| {
-        received += count;
-        progress.advance(count);
+    let copied = transfer.copy(package.size - start, &mut |piece| {
+        file.write_all(piece)?;
+        received += piece.len() as u64;
+        progress.advance(piece.len() as u64);
+        Ok(())
     });
-    let broken = |message: String| {
-        Error::new(
-            ErrorKind::Mirror,
-            "fetch",
-            format!("{}/{}", mirror.url(), package.path),
-            message,
-        )
-    };
     match copied {
         Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
             Err(error).at("write download", partial)
         }
-        Err(error) => Err(broken("the transfer broke off".to_owned()).with_source(error)),
-        Ok(()) if received != package.size => Err(broken(format!(
-            "{received} bytes came instead of {}",
-            package.size
-        ))),
+        Err(error) => Err(mirror.broken(&package.path, error)),
+        Ok(()) if received != package.size => {
+            let message = format!("{received} bytes came instead of {}", package.size);
+            Err(mirror.failure(&package.path, message))
+        }
         Ok(()) => file.sync_all().at("sync download", partial),
     }
 }
@@ -123,11 +117,13 @@ fn open_partial(path: &Path, is_continued: bool) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::progress::Silent;
 
     const CONTENT: &[u8] = b"the whole content of a package";
@@ -146,10 +142,34 @@ mod tests {
     /// Serves `CONTENT` from the offset that each of `connections` requests asks for; the first
     /// breaks off after `limit` bytes.
     fn serve(connections: usize, limit: usize) -> String {
+        let served = AtomicUsize::new(0);
+        serve_by(connections, move |mut stream, start| {
+            let status = if start > 0 {
+                "206 Partial Content"
+            } else {
+                "200 OK"
+            };
+            let rest = &CONTENT[start..];
+            let head = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                rest.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            let is_first = served.fetch_add(1, Ordering::Relaxed) == 0;
+            let end = if is_first {
+                limit.min(rest.len())
+            } else {
+                rest.len()
+            };
+            stream.write_all(&rest[..end]).unwrap();
+        })
+    }
+
+    /// Answers `connections` requests by `answer`, which is told the offset that they ask for.
+    fn serve_by(connections: usize, answer: impl Fn(TcpStream, usize) + Send + 'static) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         thread::spawn(move || {
-            let served = AtomicUsize::new(0);
             for stream in listener.incoming().take(connections) {
                 let mut stream = stream.unwrap();
                 let mut request = vec![0; 4096];
@@ -161,27 +181,51 @@ mod tests {
                 let start = range.map_or(0, |range| {
                     range.trim_end_matches('-').parse::<usize>().unwrap()
                 });
-                let status = if start > 0 {
-                    "206 Partial Content"
-                } else {
-                    "200 OK"
-                };
-                let rest = &CONTENT[start..];
-                let head = format!(
-                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-                    rest.len()
-                );
-                stream.write_all(head.as_bytes()).unwrap();
-                let is_first = served.fetch_add(1, Ordering::Relaxed) == 0;
-                let end = if is_first {
-                    limit.min(rest.len())
-                } else {
-                    rest.len()
-                };
-                stream.write_all(&rest[..end]).unwrap();
+                answer(stream, start);
             }
         });
         url
+    }
+
+    /// Fetches the package; the error, and the sizes of the files that are left.
+    fn failed_fetch(mirror: &Mirror) -> (ErrorKind, Vec<u64>) {
+        let directory = tempfile::tempdir().unwrap();
+        let downloads = Downloads::open(directory.path().join("debs")).unwrap();
+        let error = downloads.fetch(mirror, &[&package()], &Silent).unwrap_err();
+        let left = fs::read_dir(&downloads.directory).unwrap();
+        let sizes = left.map(|entry| entry.unwrap().metadata().unwrap().len());
+        (error.kind(), sizes.collect())
+    }
+
+    #[test]
+    fn a_mirror_that_never_ends_does_not_fill_the_disk() {
+        let url = serve_by(1, |mut stream, _| {
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            // Until the other side hangs up.
+            while stream.write_all(&[b'x'; 4096]).is_ok() {}
+        });
+        let (kind, left) = failed_fetch(&Mirror::new(&url));
+        assert_eq!(kind, ErrorKind::Untrusted);
+        let size = CONTENT.len() as u64;
+        assert!(left.iter().all(|&left| left <= size), "{left:?}");
+    }
+
+    #[test]
+    fn a_mirror_that_falls_silent_is_given_up() {
+        let url = serve_by(1, |mut stream, _| {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+                CONTENT.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&CONTENT[..7]).unwrap();
+            // Until the other side hangs up.
+            let _ = stream.read(&mut [0]);
+        });
+        let mirror = Mirror::with_patience(&url, Duration::from_millis(200));
+        let (kind, left) = failed_fetch(&mirror);
+        assert_eq!((kind, left), (ErrorKind::Mirror, vec![7]));
     }
 
     #[test]

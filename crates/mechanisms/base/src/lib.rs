@@ -20,6 +20,7 @@ mod cache;
 mod deb;
 mod digest;
 mod download;
+mod durable;
 mod error;
 mod image;
 mod image_list;

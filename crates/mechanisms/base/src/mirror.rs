@@ -1,37 +1,59 @@
 //! A Debian mirror: its signed index, and fetching from it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use liblzma::read::XzDecoder;
-use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::packages::{self, Package};
-use crate::release::Release;
+use crate::release::{Index, Release};
 
 /// The release of Debian whose Wine is used.
 pub(crate) const SUITE: &str = "trixie";
 
-/// The largest index that is accepted, compressed or not, in bytes.
+/// The largest index that is accepted, unpacked, in bytes.
 const MAX_INDEX: u64 = 256 << 20;
+
+/// The largest Release file that is accepted, in bytes: it is read before anything is known of it.
+const MAX_RELEASE: u64 = 4 << 20;
+
+/// How long a mirror may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The slowest transfer that is waited for, in bytes a second on average: a mirror that sends a byte
+/// now and then would otherwise hold a build for ever.
+const SLOWEST: u64 = 16 << 10;
 
 /// A mirror of Debian's archive.
 pub(crate) struct Mirror {
     url: String,
     agent: Agent,
+    patience: Duration,
+}
+
+/// A transfer that has begun.
+pub(crate) struct Transfer {
+    body: Body,
+    /// Whether it begins where the request asked; otherwise at the file's first byte.
+    pub(crate) is_continued: bool,
 }
 
 impl Mirror {
     /// The mirror at `url`; connects to nothing yet. Proxies are taken from the environment
     /// (`http_proxy`, `https_proxy`), root certificates from `SSL_CERT_FILE` or the system.
     pub(crate) fn new(url: &str) -> Self {
+        Self::with_patience(url, PATIENCE)
+    }
+
+    /// As [`Mirror::new`], for a mirror that may be silent for so long.
+    pub(crate) fn with_patience(url: &str, patience: Duration) -> Self {
         let certificates = rustls_native_certs::load_native_certs().certs;
         let certificates: Vec<_> = certificates
             .iter()
@@ -43,52 +65,58 @@ impl Mirror {
         let agent = Agent::config_builder()
             .tls_config(tls)
             .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(patience))
             .http_status_as_error(false)
             .build()
             .new_agent();
         Self {
             url: url.trim_end_matches('/').to_owned(),
             agent,
+            patience,
         }
     }
 
-    /// Where the mirror is.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Asks for `path` from byte `offset` on. The answer's status is 200 (all of it) or 206.
-    pub(crate) fn get(&self, path: &str, offset: u64) -> Result<Response<Body>> {
+    /// Begins to fetch `path`, a file of `size` bytes at most, from byte `offset` on.
+    pub(crate) fn get(&self, path: &str, offset: u64, size: u64) -> Result<Transfer> {
         let url = format!("{}/{path}", self.url);
+        let time = self.patience + Duration::from_secs(size / SLOWEST);
         let mut request = self.agent.get(&url);
         if offset > 0 {
             request = request.header("Range", format!("bytes={offset}-"));
         }
+        let request = request.config().timeout_recv_body(Some(time)).build();
         let response = request.call().map_err(|error| {
-            Error::new(
-                ErrorKind::Mirror,
-                "fetch",
-                &url,
-                "the mirror cannot be reached",
-            )
-            .with_source(error)
+            self.failure(path, "the mirror cannot be reached")
+                .with_source(error)
         })?;
-        match response.status().as_u16() {
-            200 | 206 => Ok(response),
-            status => Err(Error::new(
-                ErrorKind::Mirror,
-                "fetch",
-                url,
-                format!("the mirror answered {status}"),
-            )),
-        }
+        let is_continued = match response.status().as_u16() {
+            200 => false,
+            206 => true,
+            status => return Err(self.failure(path, format!("the mirror answered {status}"))),
+        };
+        Ok(Transfer {
+            body: response.into_body(),
+            is_continued,
+        })
+    }
+
+    /// The mirror failed to give `path`.
+    pub(crate) fn failure(&self, path: &str, message: impl Into<String>) -> Error {
+        let url = format!("{}/{path}", self.url);
+        Error::new(ErrorKind::Mirror, "fetch", url, message)
+    }
+
+    /// The mirror gives something else under `path` than Debian has signed.
+    pub(crate) fn distrust(&self, path: &str, message: impl Into<String>) -> Error {
+        let url = format!("{}/{path}", self.url);
+        Error::new(ErrorKind::Untrusted, "fetch", url, message)
     }
 
     /// The Release file, after its signature has been checked against `keyring`.
     pub(crate) fn release(&self, keyring: &Path, scratch: &Path) -> Result<Release> {
         let path = format!("dists/{SUITE}/InRelease");
-        let signed = self.read_index(&path)?;
+        let signed = self.read_index(&path, MAX_RELEASE)?;
         let file = scratch.join("InRelease");
         fs::write(&file, signed).at("write index", &file)?;
         let text = verified_text(&file, keyring)?;
@@ -117,7 +145,7 @@ impl Mirror {
     ) -> Result<Vec<Package>> {
         let path = format!("main/binary-{architecture}/Packages.xz");
         let index = release.index(&path)?;
-        let compressed = self.read_checked_index(release, &path, &index.sha256)?;
+        let compressed = self.read_checked_index(release, index)?;
         let mut text = String::new();
         XzDecoder::new(compressed.as_slice())
             .take(MAX_INDEX)
@@ -128,42 +156,46 @@ impl Mirror {
 
     /// An index by its digest; by its name from mirrors that do not offer that, where a mirror that
     /// is being updated may have another one.
-    fn read_checked_index(&self, release: &Release, path: &str, sha256: &str) -> Result<Vec<u8>> {
-        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
-        let by_hash = format!("dists/{SUITE}/{directory}/by-hash/SHA256/{sha256}");
-        let by_name = format!("dists/{SUITE}/{path}");
-        let content = match self.read_index(&by_hash) {
+    fn read_checked_index(&self, release: &Release, index: &Index) -> Result<Vec<u8>> {
+        let (directory, _) = index.path.rsplit_once('/').unwrap_or_default();
+        let by_hash = format!("dists/{SUITE}/{directory}/by-hash/SHA256/{}", index.sha256);
+        let by_name = format!("dists/{SUITE}/{}", index.path);
+        let content = match self.read_index(&by_hash, index.size) {
             Ok(content) if release.by_hash => content,
-            _ => self.read_index(&by_name)?,
+            _ => self.read_index(&by_name, index.size)?,
         };
-        if digest::of(&content) == sha256 {
+        if digest::of(&content) == index.sha256 {
             return Ok(content);
         }
         let message = "it is not the index that the signed Release file names";
-        Err(Error::new(
-            ErrorKind::Untrusted,
-            "fetch",
-            format!("{}/{by_name}", self.url),
-            message,
-        ))
+        Err(self.distrust(&by_name, message))
     }
 
-    fn read_index(&self, path: &str) -> Result<Vec<u8>> {
-        let response = self.get(path, 0)?;
-        response
-            .into_body()
-            .with_config()
-            .limit(MAX_INDEX)
-            .read_to_vec()
-            .map_err(|error| {
-                Error::new(
-                    ErrorKind::Mirror,
-                    "fetch",
-                    format!("{}/{path}", self.url),
-                    "the transfer broke off",
-                )
-                .with_source(error)
-            })
+    /// A file of `size` bytes at most.
+    fn read_index(&self, path: &str, size: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let copied = self.get(path, 0, size)?.copy(size, &mut |piece| {
+            content.extend_from_slice(piece);
+            Ok(())
+        });
+        copied.map_err(|error| self.broken(path, error))?;
+        Ok(content)
+    }
+
+    /// A transfer of `path` ended before it was complete, or did not end when it was.
+    pub(crate) fn broken(&self, path: &str, error: std::io::Error) -> Error {
+        match error.kind() {
+            std::io::ErrorKind::FileTooLarge => {
+                let message = "it is larger than the mirror's signed index says";
+                self.distrust(path, message)
+            }
+            _ if is_timeout(&error) => self
+                .failure(path, "the mirror is silent or too slow")
+                .with_source(error),
+            _ => self
+                .failure(path, "the transfer broke off")
+                .with_source(error),
+        }
     }
 }
 
@@ -250,21 +282,35 @@ fn archive_in(list: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Copies what is left of a response to `output`, telling `advance` of each piece.
-pub(crate) fn copy_body(
-    body: Body,
-    output: &mut dyn Write,
-    advance: &mut dyn FnMut(u64),
-) -> std::io::Result<()> {
-    let mut reader = body.into_reader();
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        let count = reader.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(());
+fn is_timeout(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(ureq::Error::Timeout(_)))
+}
+
+impl Transfer {
+    /// Hands what comes to `take`, piece by piece, to the end.
+    ///
+    /// # Errors
+    /// [`std::io::ErrorKind::FileTooLarge`] when there is more than `limit` bytes, of which no more
+    /// are handed over: a mirror may not fill the disk. Else what the connection or `take` says.
+    pub(crate) fn copy(
+        self,
+        limit: u64,
+        take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let mut reader = self.body.into_reader();
+        let mut buffer = vec![0; 128 << 10];
+        let mut left = limit;
+        loop {
+            let count = reader.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            left = left
+                .checked_sub(count as u64)
+                .ok_or(std::io::ErrorKind::FileTooLarge)?;
+            take(&buffer[..count])?;
         }
-        output.write_all(&buffer[..count])?;
-        advance(count as u64);
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::download::Downloads;
+use crate::durable;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::kernel_list::KernelList;
 use crate::mirror::{self, Mirror};
@@ -74,9 +75,7 @@ impl Sources {
             None => {
                 let lock = look_up(cache, origin, progress)?;
                 let text = serde_json::to_vec_pretty(&lock).expect("a lock is plain data");
-                let temporary = path.with_extension("tmp");
-                fs::write(&temporary, text).at("write", &temporary)?;
-                fs::rename(&temporary, &path).at("write", &path)?;
+                durable::replace(&path, &text).at("write", &path)?;
                 lock
             }
         };
