@@ -1,4 +1,4 @@
-//! The two changes to Wine's own code, each a few bytes in place.
+//! The three changes to Wine's own code, each a few bytes in place.
 //!
 //! A library in which the bytes do not stand exactly once is refused, so that a newer Wine is looked
 //! at before it is changed.
@@ -23,6 +23,20 @@ const CLEARED: std::ops::Range<usize> = 10..14;
 
 /// How much is cleared instead: more than the loader has used, which is what clearing is for.
 const CLEARED_INSTEAD: i32 = -0x10000;
+
+/// How the default handler of console control events in the 64-bit `kernelbase.dll` chooses the exit
+/// code, up to the first of its two calls of `RtlExitUserProcess`: 0, unless the event's number is at
+/// most 1 (`cmp $1,%ebx; jbe …; xor %ecx,%ecx; call *…`).
+const EXIT_CODE_64: [u8; 9] = [0x83, 0xfb, 0x01, 0x76, 0x08, 0x31, 0xc9, 0xff, 0x15];
+
+/// The same in the 32-bit one (`cmp $1,%ebx; jbe …; xor %eax,%eax; mov %eax,(%esp); call *…`).
+const EXIT_CODE_32: [u8; 12] = [
+    0x83, 0xfb, 0x01, 0x76, 0x0b, 0x31, 0xc0, 0x89, 0x04, 0x24, 0xff, 0x15,
+];
+
+/// Where the conditional jump stands in both, and the jump that is always taken.
+const CONDITION: usize = 3;
+const ALWAYS: u8 = 0xeb;
 
 /// The content of the Unix `ntdll.so` with another key for the current time zone.
 ///
@@ -52,6 +66,23 @@ pub(crate) fn clear_less_stack(library: Vec<u8>) -> Result<Vec<u8>> {
     let mut new = CLEAR_STACK;
     new[CLEARED].copy_from_slice(&CLEARED_INSTEAD.to_le_bytes());
     replace_once("ntdll.dll", library, &CLEAR_STACK, &new)
+}
+
+/// The content of a `kernelbase.dll` whose default handler of console control events ends the process
+/// with `STATUS_CONTROL_C_EXIT` whatever the event.
+///
+/// Windows does so, and `docker ps` shows it (`Exited (3221225786)`) for a program that has no handler
+/// of its own and is stopped. Wine does for Ctrl-C and Ctrl-Break alone, and ends it with 0, a success,
+/// on close, log-off and shutdown.
+pub(crate) fn exit_by_control_event(library: Vec<u8>, is_64_bit: bool) -> Result<Vec<u8>> {
+    let old: &[u8] = if is_64_bit {
+        &EXIT_CODE_64
+    } else {
+        &EXIT_CODE_32
+    };
+    let mut new = old.to_vec();
+    new[CONDITION] = ALWAYS;
+    replace_once("kernelbase.dll", library, old, &new)
 }
 
 fn replace_once(name: &str, mut library: Vec<u8>, old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
@@ -99,6 +130,15 @@ mod tests {
         let new = clear_less_stack([&b"xx"[..], &CLEAR_STACK, b"yy"].concat()).unwrap();
         assert_eq!(new[12..16], [0x00, 0x00, 0xff, 0xff]);
         assert_eq!(new.len(), 24);
+    }
+
+    #[test]
+    fn the_default_handler_always_jumps_to_its_status() {
+        for (is_64_bit, code) in [(true, &EXIT_CODE_64[..]), (false, &EXIT_CODE_32[..])] {
+            let new = exit_by_control_event(code.to_vec(), is_64_bit).unwrap();
+            assert_eq!((new[CONDITION], &new[4..]), (ALWAYS, &code[4..]));
+            assert!(exit_by_control_event(code.to_vec(), !is_64_bit).is_err());
+        }
     }
 
     #[test]
