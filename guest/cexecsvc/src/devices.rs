@@ -1,5 +1,6 @@
 //! Devices that programs expect and that Wine has only with its device hosts running: the mount
 //! manager, which the agent is itself, and Nsi, whose driver it starts when a program first asks.
+//! One thread waits for their requests, and for the first of the service control manager's.
 //!
 //! ```text
 //! \Device\MountPointManager ◀─ \??\MountPointManager     answered here
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::Outcome;
 use crate::mounts;
 use crate::nsi::Nsi;
+use crate::services::Gate;
 use crate::stdio;
 use crate::sys::event::wait_any;
 use crate::sys::nt;
@@ -42,31 +44,48 @@ pub(crate) fn serve() -> Outcome<()> {
         r"\??\Nsi",
         r"\Device\NsiGate",
     )?)));
+    let services = Some(Gate::open()?);
     stdio::spawn(move || {
         Devices {
             manager,
             nsi,
+            services,
             _links: links,
         }
-        .serve()
+        .serve();
     })
 }
 
 struct Devices {
     manager: DeviceManager,
     nsi: Arc<Mutex<Nsi>>,
+    /// Until a program has asked for the manager.
+    services: Option<Gate>,
     _links: Vec<OwnedHandle>,
 }
 
 impl Devices {
     fn serve(mut self) {
         loop {
-            // Waiting for an open handle cannot fail.
-            let _ = wait_any(&[self.manager.handle().as_handle()], None);
+            self.wait();
             let mut answer = Answer::None;
             while let Some(request) = self.manager.next(&answer) {
                 answer = self.answer(request);
             }
+        }
+    }
+
+    /// Waits for a request to a device.
+    fn wait(&mut self) {
+        let device = self.manager.handle().as_handle();
+        let services = self.services.iter().map(|gate| gate.handle().as_handle());
+        let handles: Vec<_> = [device].into_iter().chain(services).collect();
+        // Waiting for open handles cannot fail.
+        if let Ok(Some(1)) = wait_any(&handles, None)
+            && let Some(gate) = self.services.take()
+            && let Err(failure) = gate.serve()
+        {
+            eprintln!("cexecsvc: services: {failure}");
         }
     }
 

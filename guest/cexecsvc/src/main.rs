@@ -18,7 +18,9 @@ mod host;
 mod mounts;
 mod nsi;
 mod programs;
+mod services;
 mod session;
+mod startup;
 mod stdio;
 mod sys;
 

@@ -2,18 +2,14 @@
 //! `nsiproxy.sys` reads from the Unix side. It runs in a process of its own, started with the
 //! first question.
 
-use std::os::windows::io::{AsHandle, OwnedHandle};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::os::windows::io::OwnedHandle;
 
 use crate::devices::STATUS_NOT_SUPPORTED;
 use crate::driver;
 use crate::error::Outcome;
+use crate::startup;
 use crate::sys::nt::{self, ObjectName};
 use crate::sys::wineserver::Control;
-
-/// How long the driver may take to start.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The driver, or what stands in its place.
 #[derive(Debug)]
@@ -60,20 +56,6 @@ impl Nsi {
 /// Starts the driver and waits for its device.
 fn start() -> Outcome<OwnedHandle> {
     let process = driver::start("nsiproxy")?;
-    let started = Instant::now();
-    loop {
-        match nt::open_device(&ObjectName::new(r"\Device\Nsi", None), nt::READ_WRITE) {
-            Ok(device) => return Ok(device),
-            Err(failure) if started.elapsed() > PATIENCE => return Err(failure),
-            Err(_) => {}
-        }
-        let ended = crate::sys::event::wait_any(&[process.handle().as_handle()], Some(0))?;
-        if ended.is_some() {
-            return Err(crate::error::Failure::new(
-                "LoadDriver",
-                process.exit_code()?,
-            ));
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
+    let name = ObjectName::new(r"\Device\Nsi", None);
+    startup::wait(&process, || nt::open_device(&name, nt::READ_WRITE))
 }

@@ -13,7 +13,8 @@ use crate::error::{Failure, Outcome};
 use crate::sys::console;
 use crate::sys::event::{self, Event};
 use crate::sys::file::{self, Direction};
-use crate::sys::pipe::{self, Mode, OverlappedRead};
+use crate::sys::overlapped::OverlappedRead;
+use crate::sys::pipe::{self, Mode};
 use crate::sys::stack;
 
 /// Bytes moved at once.

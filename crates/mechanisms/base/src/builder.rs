@@ -24,7 +24,7 @@ use crate::stage::Stage;
 use crate::template;
 
 /// Raised when the same packages and lists make another image.
-const FORMAT: &str = "base 4";
+const FORMAT: &str = "base 5";
 
 /// The program without which a container cannot start.
 const GUEST_AGENT: &str = "cexecsvc.exe";

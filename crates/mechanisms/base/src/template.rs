@@ -16,6 +16,7 @@ const CURRENT_VERSION: &str = r"Software\Microsoft\Windows NT\CurrentVersion";
 const CURRENT_VERSION_32_BIT: &str = r"Software\Wow6432Node\Microsoft\Windows NT\CurrentVersion";
 
 const CONTROL: &str = r"System\ControlSet001\Control";
+const SERVICES: &str = r"System\ControlSet001\Services";
 
 /// Keys that a container does not have: what is volatile, made by the guest agent for each
 /// container, or for hardware and drivers that are left out.
@@ -33,6 +34,11 @@ const MACHINE_GONE: [&str; 12] = [
     r"System\ControlSet001\Services\winexinput",
     r"System\ControlSet001\Services\Tcpip\Parameters",
 ];
+
+/// Services of Wine's that start with the service control manager, which a container does not want:
+/// the guest agent is the mount manager and starts the network driver itself, there are no devices to
+/// plug in, and nobody reads the event log. Each would cost some 9 MB. They start on demand.
+const ON_DEMAND: [&str; 5] = ["Eventlog", "MountMgr", "NDIS", "PlugPlay", "nsiproxy"];
 
 /// Keys of a user that are made anew for each account.
 const USER_GONE: [&str; 2] = [
@@ -124,6 +130,7 @@ fn finish_machine(machine: &mut Key, kind: BaseKind, version: &OsVersion) -> Res
         machine.delete(path);
     }
     forget_devices(machine);
+    start_on_demand(machine);
     set_version(machine, kind, version);
     set_profiles(machine, kind);
     set_environment(machine);
@@ -156,6 +163,15 @@ fn forget_devices(machine: &mut Key) {
         let names: Vec<_> = class.subkeys().map(|(name, _)| name.to_string()).collect();
         for name in names.iter().filter(|name| is_number(name)) {
             class.remove_subkey(name.as_str());
+        }
+    }
+}
+
+fn start_on_demand(machine: &mut Key) {
+    const SERVICE_DEMAND_START: u32 = 3;
+    for name in ON_DEMAND {
+        if let Some(service) = machine.open_mut(&format!(r"{SERVICES}\{name}")) {
+            service.set_value("Start", Value::dword(SERVICE_DEMAND_START));
         }
     }
 }
@@ -310,8 +326,6 @@ mod tests {
 
     use super::*;
 
-    const SERVICES: &str = r"System\ControlSet001\Services";
-
     fn machine() -> Key {
         let mut machine = Key::default();
         machine.create(&format!(r"{CURRENT_VERSION}\Time Zones\UTC\Dynamic DST"));
@@ -321,7 +335,9 @@ mod tests {
         machine.create(&format!(r"{CONTROL}\Class\{{x}}\0000"));
         machine.create(&format!(r"{CONTROL}\Class\{{x}}\Properties"));
         machine.create(&format!(r"{SERVICES}\winebus"));
-        machine.create(&format!(r"{SERVICES}\MountMgr"));
+        machine
+            .create(&format!(r"{SERVICES}\MountMgr"))
+            .set_value("Start", Value::dword(0));
         machine
     }
 
@@ -330,7 +346,8 @@ mod tests {
         let mut tree = machine();
         finish_machine(&mut tree, BaseKind::Nanoserver, &OsVersion::default()).unwrap();
         assert!(tree.open(r"Software\Classes").is_none());
-        assert!(tree.open(&format!(r"{SERVICES}\MountMgr")).is_some());
+        let start = tree.value_at(&format!(r"{SERVICES}\MountMgr"), "Start");
+        assert_eq!(start, Some(&Value::dword(3)));
         assert!(
             tree.open(&format!(r"{CURRENT_VERSION}\Time Zone*\UTC"))
                 .is_some()

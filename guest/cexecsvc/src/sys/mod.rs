@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod job;
 pub(crate) mod nt;
+pub(crate) mod overlapped;
 pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod registry;

@@ -5,22 +5,21 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, GetLastError, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX, ReadFile,
+    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
 };
-use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
-    CreateNamedPipeW, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT,
+    CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE,
+    PIPE_TYPE_MESSAGE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT, SetNamedPipeHandleState,
 };
 
-use super::event::Event;
 use super::file::{self, Direction, OpenOptions};
 use super::text::wide;
 use crate::error::{Failure, Outcome};
 
 /// Bytes that a pipe holds before its writer waits.
-const QUOTA: u32 = 128 * 1024;
+pub(crate) const QUOTA: usize = 128 * 1024;
 
 /// A pipe: the agent's end and the program's.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(crate) struct Pipe {
 pub(crate) enum Mode {
     /// Calls return when the operation is done.
     Synchronous,
-    /// For [`OverlappedRead`].
+    /// For [`OverlappedRead`](super::overlapped::OverlappedRead).
     Overlapped,
 }
 
@@ -53,25 +52,12 @@ pub(crate) fn create(mode: Mode) -> Outcome<Pipe> {
     } else {
         0
     };
-    let wide_name = wide(&name);
-    // SAFETY: the name outlives the call; no security attributes are passed.
-    let handle = unsafe {
-        CreateNamedPipeW(
-            wide_name.as_ptr(),
-            PIPE_ACCESS_DUPLEX | FILE_FLAG_FIRST_PIPE_INSTANCE | overlapped,
-            PIPE_TYPE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
-            1,
-            QUOTA,
-            QUOTA,
-            0,
-            ptr::null(),
-        )
-    };
-    if handle == INVALID_HANDLE_VALUE {
-        return Err(Failure::last("CreateNamedPipe"));
-    }
-    // SAFETY: the call succeeded, so the handle is ours.
-    let ours = unsafe { OwnedHandle::from_raw_handle(handle) };
+    let ours = make(
+        &name,
+        FILE_FLAG_FIRST_PIPE_INSTANCE | overlapped,
+        PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS,
+        1,
+    )?;
     let options = OpenOptions {
         direction: Direction::Both,
         inherit: true,
@@ -81,98 +67,58 @@ pub(crate) fn create(mode: Mode) -> Outcome<Pipe> {
     Ok(Pipe { ours, theirs })
 }
 
-/// Reading from a pipe without blocking the thread, one operation at a time.
-///
-/// The buffer and the operation's state live on the heap and are handed back only when the
-/// operation is over, so the kernel never writes into memory that is gone.
-pub(crate) struct OverlappedRead {
-    pipe: OwnedHandle,
-    done: Event,
-    state: Box<OVERLAPPED>,
-    buffer: Box<[u8]>,
-    pending: bool,
+/// The server's end of a pipe of messages, opened for overlapped operations. Others may make more
+/// ends of that name, as a server of remote procedure calls does.
+pub(crate) fn create_for_messages(name: &str) -> Outcome<OwnedHandle> {
+    make(
+        name,
+        FILE_FLAG_OVERLAPPED,
+        PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE,
+        PIPE_UNLIMITED_INSTANCES,
+    )
 }
 
-impl std::fmt::Debug for OverlappedRead {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("OverlappedRead")
-            .field("pending", &self.pending)
-            .finish_non_exhaustive()
-    }
+/// The client's end of a pipe of messages, opened for overlapped operations.
+pub(crate) fn open_for_messages(name: &str) -> Outcome<OwnedHandle> {
+    let options = OpenOptions {
+        direction: Direction::Both,
+        inherit: false,
+        flags: FILE_FLAG_OVERLAPPED,
+    };
+    let pipe = file::open(name, options)?;
+    let mode = PIPE_READMODE_MESSAGE;
+    // SAFETY: reads one number; the optional ones are not passed.
+    let done = unsafe {
+        SetNamedPipeHandleState(
+            pipe.as_raw_handle(),
+            &raw const mode,
+            ptr::null(),
+            ptr::null(),
+        )
+    };
+    Failure::check_bool("SetNamedPipeHandleState", done)?;
+    Ok(pipe)
 }
 
-// SAFETY: the raw pointers inside `OVERLAPPED` belong to this operation alone.
-unsafe impl Send for OverlappedRead {}
-
-impl OverlappedRead {
-    /// Reads from `pipe` (opened for overlapped operations) in pieces of at most `size` bytes.
-    pub(crate) fn new(pipe: OwnedHandle, size: usize) -> Outcome<Self> {
-        Ok(Self {
-            pipe,
-            done: Event::new()?,
-            state: Box::default(),
-            buffer: vec![0; size].into_boxed_slice(),
-            pending: false,
-        })
+fn make(name: &str, flags: u32, mode: u32, instances: u32) -> Outcome<OwnedHandle> {
+    let name = wide(name);
+    let quota = u32::try_from(QUOTA).unwrap_or(u32::MAX);
+    // SAFETY: the name outlives the call; no security attributes are passed.
+    let handle = unsafe {
+        CreateNamedPipeW(
+            name.as_ptr(),
+            PIPE_ACCESS_DUPLEX | flags,
+            PIPE_WAIT | mode,
+            instances,
+            quota,
+            quota,
+            0,
+            ptr::null(),
+        )
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(Failure::last("CreateNamedPipe"));
     }
-
-    /// Starts the next read. Its end signals [`OverlappedRead::done`].
-    pub(crate) fn start(&mut self) -> Outcome<()> {
-        self.done.reset();
-        *self.state = OVERLAPPED::default();
-        self.state.hEvent = self.done.handle().as_raw_handle();
-        let length = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
-        // SAFETY: buffer and state stay in place until the operation is over (see `drop`).
-        let done = unsafe {
-            ReadFile(
-                self.pipe.as_raw_handle(),
-                self.buffer.as_mut_ptr(),
-                length,
-                ptr::null_mut(),
-                &raw mut *self.state,
-            )
-        };
-        // SAFETY: reads a thread-local value.
-        if done == 0 && unsafe { GetLastError() } != ERROR_IO_PENDING {
-            return Err(Failure::last("ReadFile"));
-        }
-        self.pending = true;
-        Ok(())
-    }
-
-    /// Signaled when the started read is over.
-    pub(crate) fn done(&self) -> &OwnedHandle {
-        self.done.handle()
-    }
-
-    /// Waits for the started read; what it read.
-    ///
-    /// # Errors
-    /// At the end of the pipe too.
-    pub(crate) fn finish(&mut self) -> Outcome<&[u8]> {
-        self.pending = false;
-        let mut count = 0;
-        // SAFETY: the state belongs to the operation started on this handle.
-        let result = unsafe {
-            GetOverlappedResult(
-                self.pipe.as_raw_handle(),
-                &raw const *self.state,
-                &raw mut count,
-                1,
-            )
-        };
-        Failure::check_bool("ReadFile", result)?;
-        Ok(&self.buffer[..count as usize])
-    }
-}
-
-impl Drop for OverlappedRead {
-    fn drop(&mut self) {
-        if self.pending {
-            // SAFETY: cancels this handle's operations, then waits until the kernel is done.
-            unsafe { CancelIoEx(self.pipe.as_raw_handle(), ptr::null()) };
-            let _ = self.finish();
-        }
-    }
+    // SAFETY: the call succeeded, so the handle is ours.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
