@@ -65,6 +65,10 @@ impl Attendance {
     fn attend(mut self, sender: &Sender) {
         self.wait_for_exit();
         self.exited.set();
+        // The supervisor now takes what is left, whether or not its clients keep up.
+        sender.report(Report::Ended {
+            process: self.program.key,
+        });
         let exit_code = self.program.process.exit_code().unwrap_or(CONTROL_EXIT);
         for output in &self.outputs {
             // Waiting for an event of ours cannot fail.

@@ -134,29 +134,51 @@ fn feed(fifo: &OwnedHandle, pipe: &OwnedHandle) {
     }
 }
 
+/// How much of what the process has written may still be in its pipe.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    /// The process runs: more may come.
+    Unknown,
+    /// It has ended: at most so many bytes.
+    AtMost(usize),
+    /// Nothing, and those who wait for that know it.
+    Nothing,
+}
+
 /// Copies the pipe into the FIFO until either end is closed.
 ///
 /// Once the process has ended and a read finds nothing, everything that it wrote has been copied:
-/// its writes happened before its end, and the kernel answers reads in order. What descendants
-/// that hold the stream still write is copied after that too.
+/// its writes happened before its end, and the kernel answers reads in order. A descendant that
+/// writes on and on may leave no read without a find; then everything has been copied when that is
+/// more than the pipe holds. What descendants write is copied after that too.
 fn drain(
     read: &mut OverlappedRead,
     fifo: &OwnedHandle,
     exited: &Event,
     drained: &Event,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut told = false;
+    let mut rest = Rest::Unknown;
     loop {
         read.start().map_err(code)?;
-        if !told {
-            let first = [read.done().as_handle(), exited.handle().as_handle()];
-            if event::wait_any(&first, None).map_err(code)? == Some(1) {
+        if matches!(rest, Rest::Unknown) {
+            let first = [exited.handle().as_handle(), read.done().as_handle()];
+            if event::wait_any(&first, None).map_err(code)? == Some(0) {
+                // What this read finds may be older, and the pipe be full again.
+                rest = Rest::AtMost(pipe::QUOTA + PIECE);
+            }
+        }
+        if let Rest::AtMost(bytes) = rest {
+            let found = event::wait_any(&[read.done().as_handle()], Some(0)).map_err(code)?;
+            if bytes == 0 || found.is_none() {
                 drained.set();
-                told = true;
+                rest = Rest::Nothing;
             }
         }
         let bytes = read.finish().map_err(code)?;
         file::write_all(fifo, bytes)?;
+        if let Rest::AtMost(most) = &mut rest {
+            *most = most.saturating_sub(bytes.len());
+        }
     }
 }
 

@@ -143,6 +143,7 @@ impl Supervisor {
 
     fn agent_says(&mut self, message: Message) {
         match message {
+            Message::Event(Event::Ended { process }) => self.process_ended(process),
             Message::Event(Event::Exited { process, exit_code }) => {
                 self.process_exited(process, exit_code);
             }

@@ -52,6 +52,8 @@ pub(crate) struct Process {
     pub(crate) hold: Deadline,
     /// Clients that read or write its streams.
     pub(crate) attached: Vec<u32>,
+    /// Whether it has ended, while what it wrote may still be on its way.
+    ended: bool,
     exit_code: Option<u32>,
     /// Whether its end has been recorded and reported.
     pub(crate) reported: bool,
@@ -84,6 +86,7 @@ impl Process {
             recorder,
             hold,
             attached: Vec::new(),
+            ended: false,
             exit_code: None,
             reported: false,
         })
@@ -107,6 +110,13 @@ impl Process {
         }
     }
 
+    /// Whether its streams are read though a client does not keep up. The rest of what it wrote
+    /// is no more than its pipes hold, and its end waits for nothing else: a client that has
+    /// stopped reading would hold the container for ever.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ended && !self.reported
+    }
+
     /// Lets go of every descriptor.
     pub(crate) fn release(&mut self, poller: &mut Poller) {
         self.close_input(poller);
@@ -121,7 +131,15 @@ impl Process {
 }
 
 impl Supervisor {
-    /// The agent says that a process has ended.
+    /// The agent says that a process has ended, and hands over the rest of what it wrote.
+    pub(crate) fn process_ended(&mut self, key: ProcessKey) {
+        if let Some(process) = self.processes.get_mut(&key) {
+            process.ended = true;
+            self.watch_outputs(key);
+        }
+    }
+
+    /// The agent says that a process has ended and that nothing which it wrote is left.
     pub(crate) fn process_exited(&mut self, key: ProcessKey, exit_code: u32) {
         if let Some(process) = self.processes.get_mut(&key) {
             process.exit_code.get_or_insert(exit_code);
@@ -176,6 +194,8 @@ impl Supervisor {
         for client in attached {
             self.finish_attachment(client);
         }
+        // Descendants that hold a stream wait again for clients that do not keep up.
+        self.watch_outputs(key);
         self.retire(key);
         if main {
             self.end_silo(Cause::MainExited);

@@ -37,6 +37,7 @@ pub struct Silo {
     child: Child,
     channel: UnixStream,
     next: u32,
+    ended: Vec<ProcessKey>,
     exits: Vec<(ProcessKey, u32)>,
 }
 
@@ -53,6 +54,8 @@ pub struct Wanted {
     pub user: String,
     /// A console of this size instead of pipes.
     pub console: Option<ConsoleSize>,
+    /// Whether its output is left alone until [`Process::read`].
+    pub unread: bool,
 }
 
 /// What a process left.
@@ -102,6 +105,7 @@ impl Silo {
             child,
             channel: ours,
             next: 0,
+            ended: Vec::new(),
             exits: Vec::new(),
         };
         frame::write(&mut silo.channel, &Hello::new(VERSION))?;
@@ -195,6 +199,12 @@ impl Silo {
             bail!("unexpected reply");
         };
         let (stdout, stderr) = (Output::of(stdout), errors.map(Output::of));
+        if !wanted.unread {
+            stdout.read();
+        }
+        if let Some(stderr) = &stderr {
+            stderr.read();
+        }
         Ok(Process {
             key,
             pid,
@@ -232,6 +242,24 @@ impl Silo {
                 Message::Reply { number, .. } => bail!("reply to {number}, which nobody asked"),
             }
         }
+    }
+
+    /// Waits for the report that a process has ended, while its output may be on its way.
+    ///
+    /// # Errors
+    /// When the channel fails, patience ends, or the output was there first.
+    pub fn wait_for_end_of(&mut self, key: ProcessKey) -> Result<()> {
+        while !self.ended.contains(&key) {
+            match frame::read(&mut self.channel)? {
+                Message::Event(event) => self.note(&event),
+                Message::Reply { number, .. } => bail!("reply to {number}, which nobody asked"),
+            }
+        }
+        ensure!(
+            self.exits.iter().all(|(exited, _)| *exited != key),
+            "all output was handed over"
+        );
+        Ok(())
     }
 
     /// Runs a command line to its end, with no input.
@@ -307,8 +335,10 @@ impl Silo {
     }
 
     fn note(&mut self, event: &Event) {
-        let &Event::Exited { process, exit_code } = event;
-        self.exits.push((process, exit_code));
+        match *event {
+            Event::Ended { process } => self.ended.push(process),
+            Event::Exited { process, exit_code } => self.exits.push((process, exit_code)),
+        }
     }
 }
 

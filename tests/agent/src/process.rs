@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,15 +29,19 @@ pub struct Process {
 #[derive(Debug)]
 pub(crate) struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
+    begin: Sender<()>,
     reader: JoinHandle<()>,
 }
 
 impl Output {
-    /// Reads `file` until all writers are gone.
+    /// What arrives on `file`, to be read once [`Output::read`] says so.
     pub(crate) fn of(mut file: File) -> Self {
+        let (begin, begun) = channel();
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);
         let reader = std::thread::spawn(move || {
+            // Its other end is dropped together with whatever waits for the bytes.
+            let _ = begun.recv();
             let mut piece = [0; 64 << 10];
             while let Ok(count @ 1..) = file.read(&mut piece) {
                 if let Ok(mut bytes) = shared.lock() {
@@ -44,7 +49,17 @@ impl Output {
                 }
             }
         });
-        Self { bytes, reader }
+        Self {
+            bytes,
+            begin,
+            reader,
+        }
+    }
+
+    /// Reads from now on, until all writers are gone.
+    pub(crate) fn read(&self) {
+        // A reader that has ended needs no word.
+        let _ = self.begin.send(());
     }
 
     fn now(&self) -> String {
@@ -57,7 +72,12 @@ impl Output {
     }
 
     pub(crate) fn all(self) -> Result<String> {
-        let Self { bytes, reader } = self;
+        let Self {
+            bytes,
+            begin,
+            reader,
+        } = self;
+        drop(begin);
         ensure!(reader.join().is_ok(), "a reader panicked");
         let bytes = bytes.lock().map(|bytes| bytes.clone()).unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -80,6 +100,11 @@ impl Process {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// Reads output that was left alone.
+    pub fn read(&self) {
+        self.stdout.read();
     }
 
     /// What the program has written to its output so far.

@@ -42,7 +42,7 @@ fn arguments_environment_and_directory_arrive_as_asked() -> Result<()> {
         ],
         directory: r"C:\Windows".to_owned(),
         user: "ContainerUser".to_owned(),
-        console: None,
+        ..Wanted::default()
     })?;
     let said = silo.wait(process)?.stdout;
     for line in [
@@ -175,6 +175,26 @@ fn a_descendant_that_keeps_the_output_does_not_delay_the_end() -> Result<()> {
     assert!(seen.contains("begun") && !seen.contains("40\n"), "{seen}");
     silo.done(Command::Terminate {
         process: key,
+        exit_code: 1,
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_descendant_that_writes_for_ever_does_not_delay_the_end() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let command_line = r"cmd /c start /b C:\probes\flood.exe stdout 1000000".to_owned();
+    let process = silo.create(&Wanted {
+        command_line,
+        ..Wanted::default()
+    })?;
+    assert_eq!(silo.exit_code(process.key)?, 0);
+    silo.done(Command::Terminate {
+        process: process.key,
         exit_code: 1,
     })?;
     Ok(())

@@ -62,3 +62,24 @@ fn a_program_that_closes_its_input_does_not_stop_the_writer() -> Result<()> {
     assert_eq!(silo.wait(process)?.exit_code, 3);
     Ok(())
 }
+
+#[test]
+fn the_end_is_told_though_nobody_reads_the_output() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    // More than a FIFO holds, less than FIFO and pipe do together.
+    let command_line = r"C:\probes\flood.exe stdout 128K".to_owned();
+    let process = silo.create(&Wanted {
+        command_line,
+        unread: true,
+        ..Wanted::default()
+    })?;
+    silo.wait_for_end_of(process.key)?;
+    process.read();
+    let left = silo.wait(process)?;
+    assert_eq!((left.exit_code, left.stdout.len()), (0, 128 << 10));
+    Ok(())
+}

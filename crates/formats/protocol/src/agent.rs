@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ConsoleSize, ControlEvent, ProcessEntry, WindowsError};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Identifies a process that the supervisor asked for, chosen by the supervisor, unique in a silo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,6 +142,13 @@ pub enum Reply {
 /// What the agent reports of its own accord.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
+    /// A process that was created through the agent has ended. What it wrote to its redirected
+    /// streams is still being handed to the FIFOs, which takes as long as the supervisor takes to
+    /// read them; [`Event::Exited`] follows.
+    Ended {
+        /// The process's key.
+        process: ProcessKey,
+    },
     /// A process that was created through the agent has ended, and everything it wrote to its
     /// redirected streams has been handed to the FIFOs, which are closed unless a descendant
     /// still holds a stream.

@@ -117,6 +117,7 @@ fn message() -> impl Strategy<Value = agent::Message> {
     prop_oneof![
         (any::<u32>(), result)
             .prop_map(|(number, result)| agent::Message::Reply { number, result }),
+        key().prop_map(|process| agent::Message::Event(agent::Event::Ended { process })),
         (key(), any::<u32>()).prop_map(|(process, exit_code)| {
             agent::Message::Event(agent::Event::Exited { process, exit_code })
         }),

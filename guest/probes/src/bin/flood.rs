@@ -1,4 +1,5 @@
-//! `flood stdout|stderr MEGABYTES`: writes so much to a stream, in pieces of 64 KiB.
+//! `flood stdout|stderr MEGABYTES`: writes so much to a stream, in pieces of 64 KiB; kilobytes with `K`
+//! after the number.
 //! `flood memory MEGABYTES [SECONDS]`: takes so much memory, touches it, and holds it.
 
 use std::io::{self, Write};
@@ -8,12 +9,16 @@ const MEGABYTE: usize = 1 << 20;
 
 fn main() -> io::Result<()> {
     let argument = |place: usize| std::env::args().nth(place).unwrap_or_default();
-    let megabytes: usize = argument(2).parse().unwrap_or(1);
+    let amount = argument(2);
+    let bytes = match amount.strip_suffix('K') {
+        Some(kilobytes) => kilobytes.parse().unwrap_or(64) << 10,
+        None => amount.parse().unwrap_or(1) * MEGABYTE,
+    };
     match argument(1).as_str() {
-        "stdout" => write(&mut io::stdout().lock(), megabytes),
-        "stderr" => write(&mut io::stderr().lock(), megabytes),
+        "stdout" => write(&mut io::stdout().lock(), bytes),
+        "stderr" => write(&mut io::stderr().lock(), bytes),
         _ => {
-            let memory = vec![0x5a_u8; megabytes * MEGABYTE];
+            let memory = vec![0x5a_u8; bytes];
             println!("holding {} bytes", memory.len());
             std::thread::sleep(Duration::from_secs(argument(3).parse().unwrap_or(3600)));
             Ok(())
@@ -21,9 +26,9 @@ fn main() -> io::Result<()> {
     }
 }
 
-fn write(stream: &mut impl Write, megabytes: usize) -> io::Result<()> {
+fn write(stream: &mut impl Write, bytes: usize) -> io::Result<()> {
     let piece = [b'x'; 64 << 10];
-    for _ in 0..megabytes * MEGABYTE / piece.len() {
+    for _ in 0..bytes / piece.len() {
         stream.write_all(&piece)?;
     }
     stream.flush()

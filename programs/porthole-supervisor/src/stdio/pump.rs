@@ -157,7 +157,7 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&key) else {
             return;
         };
-        let wanted = !process.hold.is_set() && !congested;
+        let wanted = !process.hold.is_set() && (!congested || process.is_ending());
         for output in &mut process.outputs {
             if let Err(error) = output.watch(&mut self.poller, wanted) {
                 note!("cannot watch a stream of process {}: {error}", key.0);
