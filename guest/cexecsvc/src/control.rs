@@ -19,6 +19,9 @@ pub(crate) const CONTROL_EXIT: u32 = 0xc000_013a;
 /// `ERROR_NOT_FOUND`: no process is there to act on.
 pub(crate) const NOT_FOUND: u32 = 1168;
 
+/// A process has not loaded a library.
+const ERROR_MOD_NOT_FOUND: u32 = 126;
+
 /// Windows' number for an event.
 const fn number(event: ControlEvent) -> u32 {
     match event {
@@ -56,27 +59,15 @@ pub(crate) fn deliver(pids: &[u32], event: ControlEvent) -> Outcome<()> {
 
 fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
     let process = Process::open(pid)?;
-    if process.is_32_bit() {
-        return deliver_to_32_bit(&process, event);
-    }
-    let handlers = process.run_control_handlers(number(event))?;
-    if is_final(event) {
-        end_after_handlers(&process, &handlers);
+    match process.run_control_handlers(number(event)) {
+        Ok(handlers) if is_final(event) => end_after_handlers(&process, &handlers),
+        // It has only begun to start, so it cannot have a handler yet.
+        Err(failure) if is_final(event) && failure.code() == ERROR_MOD_NOT_FOUND => {
+            process.terminate(CONTROL_EXIT)?;
+        }
+        delivered => drop(delivered?),
     }
     Ok(())
-}
-
-/// 32-bit processes have their handlers' caller at an address of their own, which is not known
-/// here. They get the end that the last events lead to, and not the others.
-fn deliver_to_32_bit(process: &Process, event: ControlEvent) -> Outcome<()> {
-    const ERROR_NOT_SUPPORTED: u32 = 50;
-    if is_final(event) {
-        return process.terminate(CONTROL_EXIT);
-    }
-    Err(Failure::new(
-        "GenerateConsoleCtrlEvent",
-        ERROR_NOT_SUPPORTED,
-    ))
 }
 
 /// Ends the process when its handlers have returned without ending it.

@@ -71,3 +71,50 @@ fn events_reach_descendants_and_terminate_ends_what_ignores_them() -> Result<()>
     assert_eq!(silo.wait(process)?.exit_code, 0xc000_013a);
     Ok(())
 }
+
+/// Every event to a shell, which has no handler of its own; the exit codes.
+fn unhandled(silo: &mut Silo, shell: &str) -> Result<Vec<u32>> {
+    let events = [
+        ControlEvent::CtrlC,
+        ControlEvent::CtrlBreak,
+        ControlEvent::CtrlClose,
+        ControlEvent::CtrlShutdown,
+    ];
+    let mut code = |event| {
+        let command_line = format!("{shell} /c echo ready& pause");
+        let mut process = silo.create(&Wanted {
+            command_line,
+            ..Wanted::default()
+        })?;
+        process.wait_for_output("ready")?;
+        silo.done(Command::Signal {
+            process: process.key,
+            event,
+        })?;
+        Ok(silo.wait(process)?.exit_code)
+    };
+    events.into_iter().map(&mut code).collect()
+}
+
+#[test]
+fn an_event_without_a_handler_ends_the_program_with_its_status() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    assert_eq!(unhandled(&mut silo, "cmd")?, [0xc000_013a; 4]);
+    Ok(())
+}
+
+#[test]
+fn events_reach_programs_of_32_bits() -> Result<()> {
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("servercore")?;
+    let shell = r"C:\Windows\SysWOW64\cmd.exe";
+    assert_eq!(unhandled(&mut silo, shell)?, [0xc000_013a; 4]);
+    Ok(())
+}

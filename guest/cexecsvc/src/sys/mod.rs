@@ -18,3 +18,4 @@ pub(crate) mod snapshot;
 pub(crate) mod stack;
 pub(crate) mod text;
 pub(crate) mod wineserver;
+mod wow64;

@@ -1,6 +1,8 @@
 //! Starting processes and acting on them.
 #![allow(unsafe_code)] // Wraps process calls.
 
+use std::ffi::{CStr, c_void};
+use std::num::NonZero;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::{mem, ptr};
 
@@ -18,6 +20,7 @@ use windows_sys::Win32::System::Threading::{
 use super::console::Reference;
 use super::job::Job;
 use super::text::wide;
+use super::wow64;
 use crate::error::{Failure, Outcome};
 
 /// Makes `handle` one that no child inherits.
@@ -72,16 +75,10 @@ struct PseudoConsole {
 
 /// Starts a process.
 pub(crate) fn start(how: &Start<'_>) -> Outcome<Started> {
-    let application = how.application.map(wide);
-    let mut command_line = wide(how.command_line);
-    let directory = how.directory.map(wide);
     let mut desktop = wide(how.desktop);
     let mut handles = inherited_handles(how);
-    let mut jobs: Vec<HANDLE> = how
-        .job
-        .iter()
-        .map(|job| job.handle().as_raw_handle())
-        .collect();
+    let jobs = how.job.iter().map(|job| job.handle().as_raw_handle());
+    let mut jobs: Vec<HANDLE> = jobs.collect();
     let pseudo = how.console.map(|console| PseudoConsole {
         signal: ptr::null_mut(),
         reference: console.as_raw_handle(),
@@ -99,39 +96,54 @@ pub(crate) fn start(how: &Start<'_>) -> Outcome<Started> {
         )?;
     }
 
+    let mut info = startup_info(how.stdio);
+    info.StartupInfo.lpDesktop = desktop.as_mut_ptr();
+    info.lpAttributeList = attributes.list();
+    // SAFETY: desktop, attributes and what these point to live until the end of this function.
+    unsafe { create(how, &info, !handles.is_empty()) }
+}
+
+/// How the process is to be started, but for desktop and attributes.
+fn startup_info(stdio: Option<[&OwnedHandle; 3]>) -> STARTUPINFOEXW {
     let mut info = STARTUPINFOEXW::default();
     info.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).unwrap_or(0);
-    info.StartupInfo.lpDesktop = desktop.as_mut_ptr();
     info.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-    if let Some([input, output, error]) = how.stdio {
+    if let Some([input, output, error]) = stdio {
         info.StartupInfo.hStdInput = input.as_raw_handle();
         info.StartupInfo.hStdOutput = output.as_raw_handle();
         info.StartupInfo.hStdError = error.as_raw_handle();
     }
-    info.lpAttributeList = attributes.list();
+    info
+}
 
-    let detached = if how.console.is_none() {
-        DETACHED_PROCESS
-    } else {
-        0
+/// Calls `CreateProcess`.
+///
+/// # Safety
+/// What `info` points to must be alive, and its texts must end with a zero.
+unsafe fn create(how: &Start<'_>, info: &STARTUPINFOEXW, inherits: bool) -> Outcome<Started> {
+    let application = how.application.map(wide);
+    let mut command_line = wide(how.command_line);
+    let directory = how.directory.map(wide);
+    let console = match how.console {
+        Some(_) => 0,
+        None => DETACHED_PROCESS,
     };
+    let text = |text: &Option<Vec<u16>>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+    let block = how.environment.map_or(ptr::null(), <[u16]>::as_ptr);
     let mut created = PROCESS_INFORMATION::default();
-    // SAFETY: every string, block and list passed is alive and null-terminated; the command line
-    // is writable as the call demands.
+    // SAFETY: every text and block passed is alive and null-terminated; the command line is
+    // writable as the call demands; the caller answers for `info`.
     let done = unsafe {
         CreateProcessW(
-            application
-                .as_ref()
-                .map_or(ptr::null(), |path| path.as_ptr()),
+            text(&application),
             command_line.as_mut_ptr(),
             ptr::null(),
             ptr::null(),
-            i32::from(!handles.is_empty()),
-            CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT | detached,
-            how.environment
-                .map_or(ptr::null(), |block| block.as_ptr().cast()),
-            directory.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
-            (&raw const info).cast(),
+            i32::from(inherits),
+            CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT | console,
+            block.cast(),
+            text(&directory),
+            (&raw const *info).cast(),
             &raw mut created,
         )
     };
@@ -175,7 +187,7 @@ impl Attributes {
         Ok(Self(list))
     }
 
-    fn set(&mut self, attribute: u32, value: *const std::ffi::c_void, size: usize) -> Outcome<()> {
+    fn set(&mut self, attribute: u32, value: *const c_void, size: usize) -> Outcome<()> {
         // SAFETY: callers keep `value` alive until the list has been used.
         let done = unsafe {
             UpdateProcThreadAttribute(
@@ -257,22 +269,19 @@ impl Process {
 
     /// Runs the process's console control handlers for `event` in a new thread of it.
     ///
-    /// `CtrlRoutine` is where a console's events end up on Windows and in Wine. System libraries
-    /// have the same address in every process of one bitness, so ours is theirs; not to be called
-    /// for a 32-bit process.
+    /// `CtrlRoutine` is where a console's events end up on Windows and in Wine.
     pub(crate) fn run_control_handlers(&self, event: u32) -> Outcome<OwnedHandle> {
-        let library = wide("kernelbase.dll");
-        // SAFETY: the name is null-terminated; kernelbase is never unloaded.
-        let module = unsafe { GetModuleHandleW(library.as_ptr()) };
-        // SAFETY: the name is null-terminated.
-        let routine = unsafe { GetProcAddress(module, c"CtrlRoutine".as_ptr().cast()) }
-            .ok_or_else(|| Failure::last("GetProcAddress"))?;
+        let routine = if self.is_32_bit() {
+            wow64::function(self, CONTROL_LIBRARY, CONTROL_ROUTINE)?
+        } else {
+            control_routine()?
+        };
         // SAFETY: `CtrlRoutine` is a thread procedure: one pointer-sized argument, a 32-bit result.
+        // It is not called here, and in the process that calls it a wrong address harms that alone.
         let routine = unsafe {
-            mem::transmute::<
-                unsafe extern "system" fn() -> isize,
-                unsafe extern "system" fn(*mut std::ffi::c_void) -> u32,
-            >(routine)
+            mem::transmute::<*const c_void, unsafe extern "system" fn(*mut c_void) -> u32>(
+                ptr::without_provenance(routine.get()),
+            )
         };
         // SAFETY: runs a thread procedure of the target with a plain number as its argument.
         let thread = unsafe {
@@ -292,4 +301,20 @@ impl Process {
         // SAFETY: the call succeeded, so the handle is ours.
         Ok(unsafe { OwnedHandle::from_raw_handle(thread) })
     }
+}
+
+/// The library of `CtrlRoutine`, and its name.
+const CONTROL_LIBRARY: &str = "kernelbase.dll";
+const CONTROL_ROUTINE: &CStr = c"CtrlRoutine";
+
+/// The address of `CtrlRoutine`. System libraries have the same one in every process of one bitness,
+/// so ours is theirs.
+fn control_routine() -> Outcome<NonZero<usize>> {
+    let library = wide(CONTROL_LIBRARY);
+    // SAFETY: the name is null-terminated; kernelbase is never unloaded.
+    let module = unsafe { GetModuleHandleW(library.as_ptr()) };
+    // SAFETY: the name is null-terminated.
+    unsafe { GetProcAddress(module, CONTROL_ROUTINE.as_ptr().cast()) }
+        .and_then(|routine| NonZero::new(routine as usize))
+        .ok_or_else(|| Failure::last("GetProcAddress"))
 }
