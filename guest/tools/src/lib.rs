@@ -7,6 +7,11 @@ pub mod dns;
 #[cfg(windows)]
 pub mod echo;
 pub mod pattern;
+#[cfg(windows)]
+pub mod service_control;
+pub mod service_text;
+#[cfg(windows)]
+pub mod services;
 pub mod text;
 pub mod wildcard;
 #[cfg(windows)]

@@ -9,6 +9,7 @@ fn the_drive_has_a_volume_without_any_service() -> Result<()> {
         println!("skipped: {reason}");
         return Ok(());
     }
+    const RPC_S_SERVER_UNAVAILABLE: u32 = 1722;
     let mut silo = Silo::start("nanoserver")?;
     let listing = silo.run(r"cmd /c dir C:\")?;
     assert_eq!(listing.exit_code, 0, "{listing:?}");
@@ -49,5 +50,40 @@ fn the_computer_has_its_name_and_processors() -> Result<()> {
     let key = r"HKLM\Hardware\Description\System\CentralProcessor\1";
     let processor = silo.run(&format!("reg query {key} /v ProcessorNameString"))?;
     assert!(processor.stdout.contains("REG_SZ"), "{processor:?}");
+    Ok(())
+}
+
+#[test]
+fn the_service_control_manager_starts_with_the_first_question_and_again_after_its_end() -> Result<()>
+{
+    if let Some(reason) = unable() {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let mut silo = Silo::start("nanoserver")?;
+    let list = |silo: &mut Silo| Ok::<_, anyhow::Error>(silo.run("tasklist")?.stdout);
+    assert!(!list(&mut silo)?.contains("services.exe"));
+    for _ in 0..2 {
+        // The first question goes through the agent, which takes a moment to be there again, the
+        // second to the manager itself.
+        let mut query = || silo.run("sc query type= all state= all");
+        let mut first = query()?;
+        for _ in 0..20 {
+            if first.exit_code != RPC_S_SERVER_UNAVAILABLE {
+                break;
+            }
+            first = query()?;
+        }
+        for queried in [first, query()?] {
+            assert_eq!(queried.exit_code, 0, "{queried:?}");
+            assert!(
+                queried.stdout.contains("SERVICE_NAME: RpcSs"),
+                "{queried:?}"
+            );
+        }
+        assert!(list(&mut silo)?.contains("services.exe"));
+        let killed = silo.run("taskkill /f /im services.exe")?;
+        assert_eq!(killed.exit_code, 0, "{killed:?}");
+    }
     Ok(())
 }
