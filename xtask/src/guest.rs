@@ -11,22 +11,16 @@ use crate::command::{cargo, output, root, run, target_directory};
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
 /// Debian's compiler, which comes with the library's source (packages `rustc-web`, `cargo-web`,
-/// `rust-web-src`).
+/// `rust-web-src`), and its lints (`rust-web-clippy`).
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// Compiles everything and puts the agent and the tools into `directory`, the probes into
 /// `directory/probes`.
 pub(crate) fn build(directory: &Path) -> Result<()> {
-    let built = target_directory().join("guest-build");
-    run(toolchain()?
-        .current_dir(root().join("guest"))
-        .env("CARGO_TARGET_DIR", &built)
-        // Flags and toolchains of the host's build mean nothing here.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTUP_TOOLCHAIN"))?;
-    let programs = built.join(TARGET).join("release");
+    run(&mut toolchain("build")?)?;
+    let programs = built().join(TARGET).join("release");
     let probes = sources("probes")?;
     let others = sources("tools")?;
     install(
@@ -41,11 +35,34 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
     )
 }
 
+/// Clippy over everything.
+pub(crate) fn lint() -> Result<()> {
+    run(toolchain("clippy")?.args(["--quiet", "--", "-D", "warnings"]))
+}
+
+/// Where the compiler works.
+fn built() -> PathBuf {
+    target_directory().join("guest-build")
+}
+
+/// A subcommand of cargo (`build`, `clippy`) for the Windows programs.
+fn toolchain(subcommand: &str) -> Result<Command> {
+    let mut command = compiler(subcommand)?;
+    command
+        .current_dir(root().join("guest"))
+        .env("CARGO_TARGET_DIR", built())
+        // Flags and toolchains of the host's build mean nothing here.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    Ok(command)
+}
+
 /// The compiler for Windows: the user's own, if it has the target, else Debian's.
-fn toolchain() -> Result<Command> {
+fn compiler(subcommand: &str) -> Result<Command> {
     if has_target(&mut cargo()) {
         let mut command = cargo();
-        command.args(["build", "--release", "--target", TARGET]);
+        command.args([subcommand, "--release", "--target", TARGET]);
         return Ok(command);
     }
     if !Path::new(DEBIAN_RUSTC).exists() || !Path::new(DEBIAN_CARGO).exists() {
@@ -54,13 +71,19 @@ fn toolchain() -> Result<Command> {
              or `apt-get install rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64`"
         );
     }
-    let mut command = Command::new(DEBIAN_CARGO);
+    // By its own path: cargo would rather take a clippy of rustup's, which is for another compiler.
+    let program = match subcommand {
+        "clippy" => DEBIAN_CLIPPY,
+        _ => DEBIAN_CARGO,
+    };
+    let mut command = Command::new(program);
     command
+        .env("CARGO", DEBIAN_CARGO)
         .env("RUSTC", DEBIAN_RUSTC)
         // Compiling the standard library is an unstable option of a stable compiler.
         .env("RUSTC_BOOTSTRAP", "1")
         .args([
-            "build",
+            subcommand,
             "--release",
             "--target",
             TARGET,

@@ -115,8 +115,18 @@ pub(crate) const FETCH: &[Need] = &[
     ),
 ];
 
-/// To test: oracles and a web client.
+/// To test: lints, oracles, a maker of installers and a web client.
 pub(crate) const TEST: &[Need] = &[
+    need(
+        "rust-web-clippy",
+        &["/usr/bin/cargo-clippy"],
+        "lints what is compiled for Windows",
+    ),
+    need(
+        "wixl",
+        &["/usr/bin/wixl"],
+        "makes a Windows Installer package to install",
+    ),
     need(
         "libhivex-bin",
         &["/usr/bin/hivexsh"],

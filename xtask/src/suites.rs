@@ -12,7 +12,7 @@ use crate::builds::{self, Built};
 use crate::command::{cargo, run, shown};
 use crate::tally::Tally;
 use crate::workloads::{self, Wanted};
-use crate::{layers, packages};
+use crate::{guest, layers, packages};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -135,6 +135,7 @@ fn check_all() -> Result<usize> {
         "-D",
         "warnings",
     ]))?;
+    guest::lint()?;
     run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
         "doc",
         "--quiet",
@@ -144,7 +145,7 @@ fn check_all() -> Result<usize> {
     ]))?;
     layers::check()?;
     println!("imports go down only");
-    Ok(4)
+    Ok(5)
 }
 
 /// Builds both bases; a second build has nothing to do; every byte verifies.

@@ -202,9 +202,22 @@ impl Screen {
         ];
         /// The colours of the console of Windows 10, from black to white.
         const COLOURS: [u32; 16] = [
-            0x0c_0c_0c, 0xda_37_00, 0x0e_a1_13, 0xdd_96_3a, 0x1f_0f_c5, 0x98_17_88, 0x00_9c_c1,
-            0xcc_cc_cc, 0x76_76_76, 0xff_78_3b, 0x0c_c6_16, 0xd6_d6_61, 0x56_48_e7, 0x9e_00_b4,
-            0xa5_f1_f9, 0xf2_f2_f2,
+            0x000c_0c0c,
+            0x00da_3700,
+            0x000e_a113,
+            0x00dd_963a,
+            0x001f_0fc5,
+            0x0098_1788,
+            0x0000_9cc1,
+            0x00cc_cccc,
+            0x0076_7676,
+            0x00ff_783b,
+            0x000c_c616,
+            0x00d6_d661,
+            0x0056_48e7,
+            0x009e_00b4,
+            0x00a5_f1f9,
+            0x00f2_f2f2,
         ];
         /// `ENABLE_PROCESSED_OUTPUT | ENABLE_WRAP_AT_EOL_OUTPUT`.
         const MODE: u32 = 3;

@@ -59,7 +59,7 @@ impl Job {
             match failure {
                 None => break,
                 Some(failure) if failure.code() == ERROR_MORE_DATA => {
-                    list.resize(list.len() * 2, 0)
+                    list.resize(list.len() * 2, 0);
                 }
                 Some(failure) => return Err(failure),
             }

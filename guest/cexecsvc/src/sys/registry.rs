@@ -8,10 +8,10 @@ use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
 use super::text::{bytes, narrow, wide};
 use crate::error::{Failure, Outcome};
 
-type HKEY = *mut std::ffi::c_void;
+type RawKey = *mut std::ffi::c_void;
 
-const HKEY_CURRENT_USER: HKEY = std::ptr::without_provenance_mut(0xffff_ffff_8000_0001);
-const HKEY_LOCAL_MACHINE: HKEY = std::ptr::without_provenance_mut(0xffff_ffff_8000_0002);
+const HKEY_CURRENT_USER: RawKey = std::ptr::without_provenance_mut(0xffff_ffff_8000_0001);
+const HKEY_LOCAL_MACHINE: RawKey = std::ptr::without_provenance_mut(0xffff_ffff_8000_0002);
 const KEY_READ: u32 = 0x0002_0019;
 const KEY_WRITE: u32 = 0x0002_0006;
 const REG_OPTION_NON_VOLATILE: u32 = 0;
@@ -25,20 +25,20 @@ const REG_DWORD: u32 = 4;
 // them (hence the constants above), they bring three more libraries into the agent.
 #[link(name = "kernelbase", kind = "raw-dylib")]
 unsafe extern "system" {
-    fn RegCloseKey(key: HKEY) -> u32;
+    fn RegCloseKey(key: RawKey) -> u32;
     fn RegCreateKeyExW(
-        root: HKEY,
+        root: RawKey,
         path: *const u16,
         reserved: u32,
         class: *const u16,
         options: u32,
         access: u32,
         security: *const u8,
-        key: *mut HKEY,
+        key: *mut RawKey,
         disposition: *mut u32,
     ) -> u32;
     fn RegEnumValueW(
-        key: HKEY,
+        key: RawKey,
         index: u32,
         name: *mut u16,
         name_length: *mut u32,
@@ -48,14 +48,14 @@ unsafe extern "system" {
         length: *mut u32,
     ) -> u32;
     fn RegOpenKeyExW(
-        root: HKEY,
+        root: RawKey,
         path: *const u16,
         options: u32,
         access: u32,
-        key: *mut HKEY,
+        key: *mut RawKey,
     ) -> u32;
     fn RegQueryValueExW(
-        key: HKEY,
+        key: RawKey,
         name: *const u16,
         reserved: *const u32,
         kind: *mut u32,
@@ -63,7 +63,7 @@ unsafe extern "system" {
         length: *mut u32,
     ) -> u32;
     fn RegSetValueExW(
-        key: HKEY,
+        key: RawKey,
         name: *const u16,
         reserved: u32,
         kind: u32,
@@ -82,7 +82,7 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    const fn key(self) -> HKEY {
+    const fn key(self) -> RawKey {
         match self {
             Self::Machine => HKEY_LOCAL_MACHINE,
             Self::User => HKEY_CURRENT_USER,
@@ -101,7 +101,7 @@ pub(crate) enum Keeping {
 
 /// An open key.
 #[derive(Debug)]
-pub(crate) struct Key(HKEY);
+pub(crate) struct Key(RawKey);
 
 impl Key {
     /// Opens `path` below `root`, creating what is missing.

@@ -55,10 +55,7 @@ mod offset {
 fn parse(list: &[u8], base: usize) -> Vec<ProcessEntry> {
     let mut entries = Vec::new();
     let mut start = 0_usize;
-    loop {
-        let Some(entry) = list.get(start..) else {
-            break;
-        };
+    while let Some(entry) = list.get(start..) {
         let pid = number(entry, offset::PROCESS_ID);
         let length = number(entry, offset::NAME_LENGTH) & 0xffff;
         let name = usize::try_from(number(entry, offset::NAME_POINTER)).unwrap_or(0);

@@ -76,10 +76,11 @@ mod keys {
             if unsafe { ReadConsoleInputW(input, &mut record, 1, &mut read) } == 0 {
                 return false;
             }
-            // SAFETY: the event type says which member of the union is set.
-            if u32::from(record.EventType) == KEY_EVENT
-                && unsafe { record.Event.KeyEvent }.bKeyDown != 0
-            {
+            if u32::from(record.EventType) != KEY_EVENT {
+                continue;
+            }
+            // SAFETY: the event type says that this member of the union is set.
+            if unsafe { record.Event.KeyEvent }.bKeyDown != 0 {
                 return true;
             }
         }
