@@ -3,6 +3,7 @@
 //! The programs themselves are in `src/bin`, one each; `docs/base_images.md` lists them.
 
 pub mod arguments;
+pub mod connections;
 pub mod dns;
 #[cfg(windows)]
 pub mod echo;

@@ -196,7 +196,10 @@ impl Manager {
         const OWN_PROCESS: u32 = 0x10;
         const ON_DEMAND: u32 = 3;
         const NORMAL_ERROR: u32 = 1;
-        let (name, texts) = (wide(name), Texts::of(wanted));
+        let name = wide(name);
+        let mut texts = Texts::of(wanted);
+        // As Windows does; Wine leaves the service without one, and `net start` shows "(null)".
+        texts.display_name.get_or_insert_with(|| name.clone());
         // SAFETY: the texts outlive the call; those that are not given are null.
         let handle = unsafe {
             CreateServiceW(

@@ -6,9 +6,13 @@ use std::net::IpAddr;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_BUFFER_OVERFLOW, ERROR_SUCCESS, HANDLE, LocalFree,
+    CloseHandle, ERROR_BUFFER_OVERFLOW, ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS, HANDLE, LocalFree,
 };
-use windows_sys::Win32::NetworkManagement::IpHelper::{FIXED_INFO_W2KSP1, GetNetworkParams};
+use windows_sys::Win32::NetworkManagement::IpHelper::{
+    FIXED_INFO_W2KSP1, GetExtendedTcpTable, GetExtendedUdpTable, GetNetworkParams,
+    TCP_TABLE_OWNER_PID_ALL, UDP_TABLE_OWNER_PID,
+};
+use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
     GetTokenInformation, LUID_AND_ATTRIBUTES, LookupAccountSidW, LookupPrivilegeNameW, PSID,
@@ -23,6 +27,8 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 use windows_sys::Win32::UI::WindowsAndMessaging::{
     HWND_BROADCAST, SMTO_ABORTIFHUNG, SendMessageTimeoutW, WM_SETTINGCHANGE,
 };
+
+use crate::connections::Kind;
 
 /// A text as Windows takes it: UTF-16 with a zero at its end.
 pub(crate) fn wide(text: &str) -> Vec<u16> {
@@ -139,6 +145,32 @@ pub fn name_servers() -> std::io::Result<Vec<IpAddr>> {
         entry = server.Next;
     }
     Ok(servers)
+}
+
+/// A table of sockets with their processes, as `porthole_tools::connections` reads it.
+///
+/// # Errors
+/// What the system answered.
+pub fn sockets(kind: Kind) -> std::io::Result<Vec<u32>> {
+    let family = u32::from(if kind.is_ipv6 { AF_INET6 } else { AF_INET });
+    let mut table = vec![0_u32; 1024];
+    loop {
+        let mut size = u32::try_from(table.len() * 4).map_err(std::io::Error::other)?;
+        let room = table.as_mut_ptr().cast();
+        let status = if kind.is_tcp {
+            // SAFETY: the table holds `size` bytes.
+            unsafe { GetExtendedTcpTable(room, &mut size, 1, family, TCP_TABLE_OWNER_PID_ALL, 0) }
+        } else {
+            // SAFETY: as above.
+            unsafe { GetExtendedUdpTable(room, &mut size, 1, family, UDP_TABLE_OWNER_PID, 0) }
+        };
+        if status != ERROR_INSUFFICIENT_BUFFER {
+            check(status)?;
+            return Ok(table);
+        }
+        // There may be more of them the next time.
+        table.resize(table.len() * 2 + usize::try_from(size).unwrap_or(0) / 4, 0);
+    }
 }
 
 /// An account, group or privilege of this process's token.

@@ -9,7 +9,6 @@ fn the_drive_has_a_volume_without_any_service() -> Result<()> {
         println!("skipped: {reason}");
         return Ok(());
     }
-    const RPC_S_SERVER_UNAVAILABLE: u32 = 1722;
     let mut silo = Silo::start("nanoserver")?;
     let listing = silo.run(r"cmd /c dir C:\")?;
     assert_eq!(listing.exit_code, 0, "{listing:?}");
@@ -56,6 +55,7 @@ fn the_computer_has_its_name_and_processors() -> Result<()> {
 #[test]
 fn the_service_control_manager_starts_with_the_first_question_and_again_after_its_end() -> Result<()>
 {
+    const RPC_S_SERVER_UNAVAILABLE: u32 = 1722;
     if let Some(reason) = unable() {
         println!("skipped: {reason}");
         return Ok(());

@@ -81,7 +81,7 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["nat"],
     ),
     (
-        &["create", "--restart", "always", "porthole/nanoserver"],
+        &["create", "--restart", "sometimes", "porthole/nanoserver"],
         &["estart"],
     ),
     (

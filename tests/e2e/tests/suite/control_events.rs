@@ -10,6 +10,7 @@ use crate::{Fixture, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("stop_runs_the_console_handler", stop),
     ("stop_ends_a_program_that_ignores_it", stubborn),
+    ("stop_without_a_handler_has_windows_exit_code", unhandled),
     ("kill_with_sigint_is_ctrl_c", sigint),
     ("kill_ends_at_once", kill),
     (
@@ -71,6 +72,19 @@ fn stubborn(fixture: &Fixture) -> Result<()> {
         log.contains("CTRL_SHUTDOWN_EVENT") && code != "0",
         "log {log:?}, exit code {code}"
     );
+    Ok(())
+}
+
+/// `STATUS_CONTROL_C_EXIT`, as Windows' default handler gives.
+fn unhandled(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-stop-unhandled";
+    let command = ["run", "-d", "--name", name, "porthole/nanoserver"];
+    let program = ["cmd", "/c", "echo ready& ping -n 1000 127.0.0.1"];
+    fixture.docker.ok(command.iter().chain(&program))?;
+    wait_for_log(fixture, name, "ready")?;
+    fixture.docker.ok(["stop", name])?;
+    let (_, code) = ended(fixture, name)?;
+    ensure!(code == "3221225786", "exit code {code}");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod binds;
 mod console;
 mod control_events;
 mod daemons;
+mod desktop;
 mod exec;
 mod exit_codes;
 mod images;
@@ -31,6 +32,7 @@ mod own_cli;
 mod ports;
 mod run;
 mod streams;
+mod tools;
 mod workloads;
 
 /// What a test works with.
@@ -103,6 +105,8 @@ const SHARED: &[&[(&str, Test)]] = &[
     images::TESTS,
     bad_input::TESTS,
     own_cli::TESTS,
+    tools::TESTS,
+    desktop::TESTS,
     workloads::TESTS,
 ];
 
