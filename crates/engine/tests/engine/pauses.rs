@@ -87,21 +87,22 @@ async fn a_pause_is_known_to_the_next_engine() {
 
 #[tokio::test]
 async fn a_container_is_renamed_unless_the_name_is_taken() {
+    // No name may be the beginning of an ID, which would be found by it.
     let world = World::new().await;
-    let id = world.create("a", &["cmd"]).await;
-    let other = world.create("b", &["cmd"]).await;
-    within(world.engine.rename_container("a", "/c"))
+    let id = world.create("old", &["cmd"]).await;
+    let other = world.create("taken", &["cmd"]).await;
+    within(world.engine.rename_container("old", "/new"))
         .await
         .unwrap();
-    assert_eq!(world.engine.inspect_container("c").unwrap().id, id);
-    assert!(world.engine.inspect_container("a").is_err());
-    let taken = within(world.engine.rename_container("c", "b"))
+    assert_eq!(world.engine.inspect_container("new").unwrap().id, id);
+    assert!(world.engine.inspect_container("old").is_err());
+    let taken = within(world.engine.rename_container("new", "taken"))
         .await
         .unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Conflict);
     assert!(taken.to_string().contains(&other), "{taken}");
-    for wrong in ["", "/", "c", "-c"] {
-        let refused = within(world.engine.rename_container("c", wrong)).await;
+    for wrong in ["", "/", "new", "-new"] {
+        let refused = within(world.engine.rename_container("new", wrong)).await;
         assert_eq!(
             refused.unwrap_err().kind(),
             ErrorKind::InvalidParameter,
@@ -112,6 +113,6 @@ async fn a_container_is_renamed_unless_the_name_is_taken() {
         world
             .events(&["oldName"])
             .await
-            .contains(&"container rename oldName=/a".to_owned())
+            .contains(&"container rename oldName=/old".to_owned())
     );
 }
