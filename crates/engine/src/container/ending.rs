@@ -47,24 +47,32 @@ pub(crate) async fn of(
 }
 
 impl Ending {
+    /// The exit code that is shown.
+    pub(crate) fn exit_code(&self) -> u32 {
+        match self {
+            Self::Recorded(record) => {
+                let otherwise = if record.terminated { ABORTED } else { UNKNOWN };
+                record.exit_code.unwrap_or(otherwise)
+            }
+            Self::Lost(_) => UNKNOWN,
+        }
+    }
+
     /// Writes the end into the container's record.
     pub(crate) fn write(&self, container: &mut Container) {
-        let (exit_code, finished_at, out_of_memory, error) = match self {
+        let (finished_at, out_of_memory, error) = match self {
             Self::Recorded(record) => (
-                record
-                    .exit_code
-                    .unwrap_or(if record.terminated { ABORTED } else { UNKNOWN }),
                 OffsetDateTime::from_unix_timestamp_nanos(record.finished_at.into())
                     .unwrap_or_else(|_| OffsetDateTime::now_utc()),
                 record.out_of_memory,
                 record.error.clone().unwrap_or_default(),
             ),
-            Self::Lost(reason) => (UNKNOWN, OffsetDateTime::now_utc(), false, reason.clone()),
+            Self::Lost(reason) => (OffsetDateTime::now_utc(), false, reason.clone()),
         };
         let state = &mut container.state;
         state.pid = 0;
         state.main_process = None;
-        state.exit_code = exit_code;
+        state.exit_code = self.exit_code();
         state.finished_at = Some(finished_at);
         state.oom_killed = out_of_memory;
         state.error = error;

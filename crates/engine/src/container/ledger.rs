@@ -50,25 +50,21 @@ impl Ledger {
         self.snapshots.subscribe()
     }
 
-    /// Changes the record. Nobody sees the change before it is saved; when it cannot be saved, it
-    /// did not happen.
+    /// Changes the record. Nobody sees the change before it is saved; when it cannot be saved, as
+    /// with a name that another container has, it did not happen.
     pub(crate) async fn update(
         &self,
         change: impl FnOnce(&mut Container) -> Result<()>,
     ) -> Result<Arc<Container>> {
         let _changing = self.changing.lock().await;
-        let mut container = Container::clone(&self.read());
+        let before = self.read();
+        let mut container = Container::clone(&before);
         change(&mut container)?;
-        self.records.save(&container).await?;
-        Ok(self.publish(container))
-    }
-
-    /// Gives the container another name, unless that one is taken.
-    pub(crate) async fn rename(&self, name: &str) -> Result<Arc<Container>> {
-        let _changing = self.changing.lock().await;
-        let mut container = Container::clone(&self.read());
-        name.clone_into(&mut container.name);
-        self.records.rename(&container).await?;
+        if container.name == before.name {
+            self.records.save(&container).await?;
+        } else {
+            self.records.rename(&container).await?;
+        }
         Ok(self.publish(container))
     }
 

@@ -11,7 +11,7 @@ impl Task {
     pub(super) async fn pause(&mut self) -> Result<()> {
         let live = self.handle.live()?;
         let id = &self.handle.id;
-        if self.handle.ledger.read().state.is_paused() {
+        if self.read().state.is_paused() {
             return Err(Error::conflict(format!("Container {id} is already paused")));
         }
         let paused = live.system.pause().await;
@@ -23,7 +23,7 @@ impl Task {
 
     pub(super) async fn unpause(&mut self) -> Result<()> {
         let id = &self.handle.id;
-        if !self.handle.ledger.read().state.is_paused() {
+        if !self.read().state.is_paused() {
             return Err(Error::conflict(format!("Container {id} is not paused")));
         }
         let live = self.handle.live()?;

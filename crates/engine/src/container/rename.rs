@@ -17,8 +17,13 @@ pub(crate) async fn rename(context: &Context, handle: &Handle, new: &str) -> Res
             "Renaming a container with the same name as its current name",
         ));
     }
-    let renamed = handle.ledger.rename(new).await;
-    let container = renamed.map_err(|error| name::taken(context, new, error))?;
+    let renamed = handle.ledger.update(|container| {
+        new.clone_into(&mut container.name);
+        Ok(())
+    });
+    let container = renamed
+        .await
+        .map_err(|error| name::taken(context, new, error))?;
     let extra = [("oldName", format!("/{old}"))];
     events::publish(&context.events, &container, "rename", &extra);
     Ok(())

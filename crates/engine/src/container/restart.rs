@@ -35,8 +35,8 @@ impl Backoff {
     }
 }
 
-/// Whether a container that has just ended is started again.
-pub(crate) fn is_wanted(container: &Container) -> bool {
+/// Whether a container that has ended with this exit code is started again.
+pub(crate) fn is_wanted(container: &Container, exit_code: u32) -> bool {
     if container.ended_by_client {
         return false;
     }
@@ -44,7 +44,7 @@ pub(crate) fn is_wanted(container: &Container) -> bool {
         RestartPolicy::No => false,
         RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
         RestartPolicy::OnFailure(most) => {
-            container.state.exit_code != 0 && (most == 0 || container.restarts < most)
+            exit_code != 0 && (most == 0 || container.restarts < most)
         }
     }
 }
@@ -52,7 +52,8 @@ pub(crate) fn is_wanted(container: &Container) -> bool {
 /// Whether a container that does not run is started with the engine.
 pub(crate) fn is_wanted_at_start(container: &Container) -> bool {
     let always = container.host.restart == RestartPolicy::Always;
-    container.state.started_at.is_some() && (always || is_wanted(container))
+    let state = &container.state;
+    state.started_at.is_some() && (always || is_wanted(container, state.exit_code))
 }
 
 impl Task {

@@ -231,9 +231,7 @@ impl Task {
 
     /// Records an end and tells about it; the restart policy has its say.
     pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
-        let mut ended = Container::clone(&self.read());
-        ending.write(&mut ended);
-        let again = restart::is_wanted(&ended);
+        let again = restart::is_wanted(&self.read(), ending.exit_code());
         let step = if again { Step::ExitAgain } else { Step::Exit };
         let ledger = &self.handle.ledger;
         let container = ledger
