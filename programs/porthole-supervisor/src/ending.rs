@@ -4,12 +4,11 @@
 //! milliseconds and ends the programs as well. Then init is killed, and the kernel kills with it
 //! whatever is left in its PID namespace. Nothing here waits: the loop goes on meanwhile.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use porthole_files::replace_synced;
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
     CONTROL_SOCKET, EXIT_RECORD, Event, ExitRecord, Failure, KILLED_EXIT_CODE, Response, StreamKind,
@@ -183,20 +182,10 @@ impl Supervisor {
     /// Writes the record so that it is there whole or not at all, whatever happens to the host.
     fn write_record(&self, record: &ExitRecord) -> Result<()> {
         let path = self.directory.join(EXIT_RECORD);
-        let temporary = self.directory.join(format!("{EXIT_RECORD}.tmp"));
-        let write = || -> std::io::Result<()> {
-            let mut file = File::options()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)?;
-            file.write_all(&serde_json::to_vec(record)?)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.directory)?.sync_all()
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        serde_json::to_vec(record)
+            .map_err(std::io::Error::from)
+            .and_then(|text| replace_synced(&path, &text, 0o600))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Answers requests that waited for the end, or that it has overtaken.

@@ -8,10 +8,10 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use porthole_files::{rename_synced, sync_tree};
 use rustix::fs::FlockOperation;
 
 use crate::digest;
-use crate::durable;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
 /// Raised when the same inputs give another result: it is part of every key.
@@ -73,8 +73,8 @@ impl Cache {
         if !path.exists() {
             let temporary = self.temporary(name)?;
             make(&temporary)?;
-            durable::sync_tree(&temporary).at("sync result", &temporary)?;
-            durable::rename(&temporary, &path).at("keep result", &path)?;
+            sync_tree(&temporary).at("sync result", &temporary)?;
+            rename_synced(&temporary, &path).at("keep result", &path)?;
         }
         Ok(path)
     }

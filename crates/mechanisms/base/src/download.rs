@@ -7,8 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use porthole_files::rename_synced;
+
 use crate::digest;
-use crate::durable;
 use crate::error::{IoContext, Result};
 use crate::mirror::Mirror;
 use crate::packages::Package;
@@ -63,7 +64,7 @@ impl Downloads {
             return Err(mirror.distrust(&package.path, message));
         }
         let complete = self.path(package);
-        durable::rename(&partial, &complete).at("keep download", &complete)
+        rename_synced(&partial, &complete).at("keep download", &complete)
     }
 }
 

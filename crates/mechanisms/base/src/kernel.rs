@@ -6,11 +6,11 @@ mod tree;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use porthole_files::{rename_synced, sync_tree};
 use porthole_wine::kernel::{CURRENT_LINK, DESCRIPTION_FILE, KernelDescription, ROOT_DIRECTORY};
 use porthole_wine::{KernelPackage, Variant};
 
 use crate::cache::{self, Cache};
-use crate::durable;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::kernel_list::{self, KernelList};
 use crate::manifest::Manifest;
@@ -35,7 +35,7 @@ pub(crate) fn install(
         if directory.exists() {
             fs::remove_dir_all(&directory).at("delete half-made kernel package", &directory)?;
         }
-        durable::rename(&temporary, &directory).at("install kernel package", &directory)?;
+        rename_synced(&temporary, &directory).at("install kernel package", &directory)?;
     }
     make_current(kernels, &id)?;
     KernelPackage::open(kernels, &id).map_err(|error| {
@@ -81,7 +81,7 @@ fn build(
     let path = directory.join(DESCRIPTION_FILE);
     let text = serde_json::to_vec_pretty(&description).expect("a description is plain data");
     fs::write(&path, text).at("write kernel description", &path)?;
-    durable::sync_tree(directory).at("sync", directory)
+    sync_tree(directory).at("sync", directory)
 }
 
 /// Points `current` at the package, in one step.
@@ -93,5 +93,5 @@ pub(crate) fn make_current(kernels: &Path, id: &str) -> Result<()> {
     let temporary: PathBuf = kernels.join(".current.tmp");
     let _ = fs::remove_file(&temporary);
     std::os::unix::fs::symlink(id, &temporary).at("create link", &temporary)?;
-    durable::rename(&temporary, &link).at("make kernel package current", &link)
+    rename_synced(&temporary, &link).at("make kernel package current", &link)
 }

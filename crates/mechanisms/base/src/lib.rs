@@ -20,7 +20,6 @@ mod cache;
 mod deb;
 mod digest;
 mod download;
-mod durable;
 mod error;
 mod image;
 mod image_list;

@@ -6,11 +6,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use porthole_files::replace_synced;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::download::Downloads;
-use crate::durable;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::kernel_list::KernelList;
 use crate::mirror::{self, Mirror};
@@ -75,7 +75,7 @@ impl Sources {
             None => {
                 let lock = look_up(cache, origin, progress)?;
                 let text = serde_json::to_vec_pretty(&lock).expect("a lock is plain data");
-                durable::replace(&path, &text).at("write", &path)?;
+                replace_synced(&path, &text, 0o666).at("write", &path)?;
                 lock
             }
         };

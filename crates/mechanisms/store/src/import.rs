@@ -1,9 +1,9 @@
 //! Bringing an image into the store, in one transaction.
 
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use porthole_files::{sync_names, sync_tree};
 use rusqlite::Transaction;
 
 use crate::blobs;
@@ -85,7 +85,7 @@ impl Store {
         }
         for layer in &import.layers {
             if let LayerContents::Unpacked { directory, .. } = &layer.contents {
-                sync_file_system(directory)?;
+                sync_tree(directory).at("sync layer", directory)?;
             }
         }
         let mut garbage = MovedAside::default();
@@ -107,12 +107,6 @@ impl Store {
         }
         result.map(|()| id)
     }
-}
-
-/// Writing back file by file would cost one synchronous write for each; a layer has thousands.
-fn sync_file_system(directory: &Path) -> Result<()> {
-    let file = std::fs::File::open(directory).at("open layer", directory)?;
-    rustix::fs::syncfs(file.as_fd()).at("sync layer", directory)
 }
 
 struct Importer<'a> {
@@ -143,7 +137,9 @@ impl Importer<'_> {
             .try_for_each(|name| images::set_tag(self.transaction, self.id, name))?;
         self.insert_digests(import)?;
         let directories = [self.root.layers(), self.root.blobs()];
-        directories.iter().try_for_each(|path| sync_directory(path))
+        directories
+            .iter()
+            .try_for_each(|path| sync_names(path).at("sync directory", path))
     }
 
     fn insert_image(&self, import: &ImageImport) -> Result<()> {
@@ -229,10 +225,4 @@ impl Importer<'_> {
             .map(drop)
             .map_err(|error| Error::database(OPERATION, self.id.to_string(), error))
     }
-}
-
-fn sync_directory(path: &Path) -> Result<()> {
-    std::fs::File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .at("sync directory", path)
 }

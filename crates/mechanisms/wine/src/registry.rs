@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use porthole_files::sync_names;
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -170,7 +171,7 @@ fn publish<'a>(
         .and_then(|()| put_in_place(&temporary, target, durability));
     if filled.is_err() {
         let _ = fs::remove_dir_all(&temporary);
-        if FILES.iter().all(|name| target.join(name).exists()) {
+        if is_complete(target) {
             return Ok(());
         }
     }
@@ -199,12 +200,10 @@ fn put_in_place(temporary: &Path, target: &Path, durability: Durability) -> Resu
 }
 
 impl Durability {
-    /// Makes what a directory's entries are called as durable as what is in them.
+    /// Syncs what a directory's entries are called, where that is wanted.
     fn keep_names(self, directory: &Path) -> Result<()> {
         match self {
-            Self::Synced => File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .at("sync registry directory", directory),
+            Self::Synced => sync_names(directory).at("sync registry directory", directory),
             Self::Unsynced => Ok(()),
         }
     }
