@@ -6,14 +6,18 @@ use porthole_protocol::ControlEvent;
 use porthole_protocol::agent::Command;
 
 fn probe(silo: &mut Silo, arguments: &str) -> Result<Process> {
-    let command_line = format!(r"C:\probes\control-events.exe {arguments}");
+    ready(silo, format!(r"C:\probes\control-events.exe {arguments}"))
+}
+
+/// A process that has said that it is ready.
+fn ready(silo: &mut Silo, command_line: String) -> Result<Process> {
     let mut process = silo.create(&Wanted {
         command_line,
         ..Wanted::default()
     })?;
     process
         .wait_for_output("ready")
-        .context("the probe's first word")?;
+        .context("the program's first word")?;
     Ok(process)
 }
 
@@ -50,12 +54,7 @@ fn events_reach_descendants_and_terminate_ends_what_ignores_them() -> Result<()>
         return Ok(());
     }
     let mut silo = Silo::start("nanoserver")?;
-    let command_line = r"cmd /c C:\probes\control-events.exe".to_owned();
-    let mut process = silo.create(&Wanted {
-        command_line,
-        ..Wanted::default()
-    })?;
-    process.wait_for_output("ready")?;
+    let process = ready(&mut silo, r"cmd /c C:\probes\control-events.exe".to_owned())?;
     silo.done(Command::Signal {
         process: process.key,
         event: ControlEvent::CtrlC,
@@ -81,12 +80,7 @@ fn unhandled(silo: &mut Silo, shell: &str) -> Result<Vec<u32>> {
         ControlEvent::CtrlShutdown,
     ];
     let mut code = |event| {
-        let command_line = format!("{shell} /c echo ready& pause");
-        let mut process = silo.create(&Wanted {
-            command_line,
-            ..Wanted::default()
-        })?;
-        process.wait_for_output("ready")?;
+        let process = ready(silo, format!("{shell} /c echo ready& pause"))?;
         silo.done(Command::Signal {
             process: process.key,
             event,

@@ -1,16 +1,13 @@
 //! Pausing and renaming.
 
 use crate::support::{OUTPUT, World, within};
-use porthole_compute_service::fake::Program;
 use porthole_engine::ErrorKind;
 use porthole_engine::container::remove::RemoveContainer;
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::exec::record::CreateExec;
 
 async fn server(world: &World) -> String {
-    world
-        .script
-        .program("server.exe", Program::new().await_signal().exit(5));
+    world.know_server();
     let id = world.create("s", &["server.exe"]).await;
     world.start("s").await.unwrap();
     id

@@ -49,8 +49,7 @@ async fn success_is_no_failure() {
 #[tokio::test]
 async fn what_a_client_ends_stays_ended() {
     let world = World::new().await;
-    let server = Program::new().await_signal().exit(5);
-    world.script.program("server.exe", server);
+    world.know_server();
     for policy in [RestartPolicy::Always, RestartPolicy::UnlessStopped] {
         create(&world, "s", "server.exe", policy).await;
         world.start("s").await.unwrap();
@@ -111,8 +110,7 @@ async fn one_between_two_runs_can_be_stopped_and_removed() {
 #[tokio::test]
 async fn the_next_engine_starts_what_should_run() {
     let mut world = World::new().await;
-    let server = Program::new().await_signal().exit(5);
-    world.script.program("server.exe", server);
+    world.know_server();
     world.script.program(
         "short.exe",
         Program::new().sleep(Duration::from_millis(1)).exit(1),

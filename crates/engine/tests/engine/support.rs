@@ -93,6 +93,12 @@ impl World {
         path
     }
 
+    /// Makes `server.exe` known: it runs until it is told to stop, and ends with 5.
+    pub(crate) fn know_server(&self) {
+        let server = Program::new().await_signal().exit(5);
+        self.script.program("server.exe", server);
+    }
+
     /// Creates a container of `cmd`.
     pub(crate) async fn create(&self, name: &str, cmd: &[&str]) -> String {
         self.create_with(request(name, cmd)).await.unwrap()

@@ -18,7 +18,10 @@ use porthole_protocol::{ConsoleSize, ControlEvent};
 /// Prepares a silo, or prints why there can be none and leaves the test.
 macro_rules! prepare {
     ($name:expr, $user:expr) => {
-        match Ingredients::find() {
+        prepare!($name, $user, Ingredients::find())
+    };
+    ($name:expr, $user:expr, $ingredients:expr) => {
+        match $ingredients {
             Ok(ingredients) => Supervised::prepare(&ingredients, $name, $user),
             Err(reason) => {
                 println!("skipped: {reason}");
@@ -26,6 +29,13 @@ macro_rules! prepare {
             }
         }
     };
+}
+
+/// Where a kernel package of shell scripts is made, which its silo's users may enter.
+fn fake_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    root
 }
 
 fn log_of(supervised: &Supervised) -> String {
@@ -618,16 +628,9 @@ fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
             "wineserver exited with 5",
         ),
     ] {
-        let root = tempfile::tempdir().unwrap();
-        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let ingredients = match Ingredients::fake(root.path(), wineserver, agent) {
-            Ok(ingredients) => ingredients,
-            Err(reason) => {
-                println!("skipped: {reason}");
-                return;
-            }
-        };
-        let supervised = Supervised::prepare(&ingredients, "fake", SiloUser::ContainerUser);
+        let root = fake_root();
+        let ingredients = Ingredients::fake(root.path(), wineserver, agent);
+        let supervised = prepare!("fake", SiloUser::ContainerUser, ingredients);
         supervised.launch();
         let response = supervised.connect().ask(&Request::Start);
         let text = format!("{response:?}");
@@ -648,17 +651,10 @@ fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
 /// what a kill at that moment would leave.
 #[test]
 fn the_end_is_recorded_before_the_cgroup_is_given_up() {
-    let root = tempfile::tempdir().unwrap();
-    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let root = fake_root();
     let forever = "exec busybox sleep 1000";
-    let ingredients = match Ingredients::fake(root.path(), forever, forever) {
-        Ok(ingredients) => ingredients,
-        Err(reason) => {
-            println!("skipped: {reason}");
-            return;
-        }
-    };
-    let supervised = Supervised::prepare(&ingredients, "record", SiloUser::ContainerUser);
+    let ingredients = Ingredients::fake(root.path(), forever, forever);
+    let supervised = prepare!("record", SiloUser::ContainerUser, ingredients);
     supervised.launch();
     let mut client = supervised.connect();
     let starting = std::thread::spawn(move || client.ask(&Request::Start));

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 
 use anyhow::{Result, ensure};
 
-use crate::{Fixture, Test};
+use crate::{Fixture, Test, run_with_bind};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     (
@@ -26,16 +26,8 @@ fn owner(fixture: &Fixture) -> Result<()> {
         let directory = tempfile::tempdir()?;
         chown(directory.path(), Some(uid), Some(uid))?;
         let bind = format!(r"{}:C:/o", directory.path().display());
-        let output = fixture.docker.run([
-            "run",
-            "--rm",
-            "-v",
-            &bind,
-            image,
-            "cmd",
-            "/c",
-            r"echo x>C:\o\f",
-        ])?;
+        let arguments = run_with_bind(image, &bind, r"echo x>C:\o\f");
+        let output = fixture.docker.run(arguments)?;
         ensure!(output.code == 0, "{image}: {}", output.stderr);
         let file = fs::metadata(directory.path().join("f"))?;
         ensure!(
@@ -53,16 +45,8 @@ fn read_only(fixture: &Fixture) -> Result<()> {
     fs::write(directory.path().join("seen.txt"), "seen")?;
     let bind = format!(r"{}:C:\o:ro", directory.path().display());
     let script = r"type C:\o\seen.txt& echo x>C:\o\f";
-    let outcome = fixture.docker.run([
-        "run",
-        "--rm",
-        "-v",
-        &bind,
-        "porthole/servercore",
-        "cmd",
-        "/c",
-        script,
-    ])?;
+    let arguments = run_with_bind("porthole/servercore", &bind, script);
+    let outcome = fixture.docker.run(arguments)?;
     ensure!(outcome.stdout.trim() == "seen", "{outcome:?}");
     ensure!(
         outcome.stderr.to_lowercase().contains("denied") && !directory.path().join("f").exists(),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{Fixture, Test};
+use crate::{Fixture, Test, run_with_bind};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     (
@@ -77,16 +77,9 @@ fn installer(fixture: &Fixture) -> Result<()> {
         .context("wixl, of the package of that name, cannot be run")?;
     ensure!(made.success(), "wixl: {made}");
     let bind = format!(r"{}:C:\package", directory.path().display());
-    let said = fixture.docker.ok([
-        "run",
-        "--rm",
-        "-v",
-        &bind,
-        "porthole/servercore",
-        "cmd",
-        "/c",
-        r"C:\package\install.cmd",
-    ])?;
+    let line = r"C:\package\install.cmd";
+    let arguments = run_with_bind("porthole/servercore", &bind, line);
+    let said = fixture.docker.ok(arguments)?;
     for text in [
         "installed 0",
         "put here by the installer",

@@ -74,6 +74,11 @@ impl Fixture {
     }
 }
 
+/// Arguments of docker that run a line of `cmd` in a container with this bind.
+fn run_with_bind<'a>(image: &'a str, bind: &'a str, line: &'a str) -> [&'a str; 8] {
+    ["run", "--rm", "-v", bind, image, "cmd", "/c", line]
+}
+
 type Test = fn(&Fixture) -> Result<()>;
 
 fn trials(fixture: &Arc<Fixture>, tests: &[(&str, Test)]) -> Vec<Trial> {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 
 use crate::console::in_terminal;
-use crate::{Fixture, Test};
+use crate::{Fixture, Test, run_with_bind};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("names_arguments_and_environment_survive_a_pipe", pipe),
@@ -75,16 +75,8 @@ fn bind(fixture: &Fixture) -> Result<()> {
     fs::write(host.join("從前.txt"), TEXT)?;
     let bind = format!(r"{}:C:\{TEXT}", host.display());
     let script = format!(r"type C:\{TEXT}\從前.txt& copy C:\{TEXT}\從前.txt C:\{TEXT}\Ñ.txt >nul");
-    let output = fixture.docker.ok([
-        "run",
-        "--rm",
-        "-v",
-        &bind,
-        "porthole/servercore",
-        "cmd",
-        "/c",
-        &script,
-    ])?;
+    let arguments = run_with_bind("porthole/servercore", &bind, &script);
+    let output = fixture.docker.ok(arguments)?;
     ensure!(output == TEXT, "{output:?}");
     ensure!(
         fs::read_to_string(host.join("Ñ.txt"))? == TEXT,
