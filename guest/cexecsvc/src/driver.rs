@@ -16,25 +16,14 @@ use windows_sys::Win32::System::LibraryLoader::{
 };
 
 use crate::error::{Failure, Outcome};
-use crate::programs::DESKTOP;
 use crate::sys::process::{self, Process, Start};
 use crate::sys::text::wide;
 
 /// Starts a process that hosts the driver `name`.
 pub(crate) fn start(name: &str) -> Outcome<Process> {
     const AGENT: &str = r"C:\Windows\System32\cexecsvc.exe";
-    let started = process::start(&Start {
-        application: Some(AGENT),
-        command_line: &format!("\"{AGENT}\" --driver {name}"),
-        environment: None,
-        directory: None,
-        desktop: DESKTOP,
-        stdio: None,
-        inherited: &[],
-        job: None,
-        console: None,
-    })?;
-    Ok(started.process)
+    let command_line = format!("\"{AGENT}\" --driver {name}");
+    Ok(process::start(&Start::server(AGENT, &command_line))?.process)
 }
 
 type DriverEntry = unsafe extern "system" fn(*mut c_void, *mut UNICODE_STRING) -> NTSTATUS;

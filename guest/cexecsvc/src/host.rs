@@ -5,7 +5,6 @@ use std::os::windows::io::OwnedHandle;
 use porthole_protocol::ConsoleSize;
 
 use crate::error::Outcome;
-use crate::programs::DESKTOP;
 use crate::sys::console::Server;
 use crate::sys::process::{self, Process, Start};
 
@@ -39,15 +38,9 @@ fn start(server: &Server, mode: &str, stdio: Option<[&OwnedHandle; 3]>) -> Outco
     let number = server.handle().as_raw_handle().addr();
     let command_line = format!("\"{CONHOST}\" {mode} --server 0x{number:x}");
     let started = process::start(&Start {
-        application: Some(CONHOST),
-        command_line: &command_line,
-        environment: None,
-        directory: None,
-        desktop: DESKTOP,
         stdio,
         inherited: &[server.handle()],
-        job: None,
-        console: None,
+        ..Start::server(CONHOST, &command_line)
     })?;
     Ok(started.process)
 }

@@ -21,10 +21,6 @@ use crate::sys::job::Job;
 use crate::sys::process::{self, Process, Start, Started};
 use crate::sys::wineserver;
 
-/// Where programs' windows go: a window station that nobody sees, like that of services on
-/// Windows. For a visible one Wine starts explorer.exe with the first window.
-pub(crate) const DESKTOP: &str = r"Service-0x0-3e7$\Default";
-
 const ERROR_NOT_SUPPORTED: u32 = 50;
 
 /// One program with its descendants.
@@ -244,7 +240,6 @@ fn start(
         command_line: &request.command_line,
         environment: Some(&block),
         directory: Some(&request.working_directory),
-        desktop: DESKTOP,
         stdio: Some([&input.theirs, &output.theirs, &error.theirs]),
         inherited: &[],
         job: Some(job),

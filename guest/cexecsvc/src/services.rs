@@ -11,7 +11,6 @@
 use std::os::windows::io::{AsHandle, OwnedHandle};
 
 use crate::error::Outcome;
-use crate::programs::DESKTOP;
 use crate::startup;
 use crate::stdio;
 use crate::sys::event::wait_any;
@@ -74,18 +73,7 @@ impl Gate {
 }
 
 fn start() -> Outcome<Process> {
-    let started = process::start(&Start {
-        application: Some(MANAGER),
-        command_line: MANAGER,
-        environment: None,
-        directory: None,
-        desktop: DESKTOP,
-        stdio: None,
-        inherited: &[],
-        job: None,
-        console: None,
-    })?;
-    Ok(started.process)
+    Ok(process::start(&Start::server(MANAGER, MANAGER))?.process)
 }
 
 /// Passes messages on in both directions, until an end is closed.

@@ -29,6 +29,10 @@ pub(super) fn forbid_inheritance(handle: RawHandle) {
     unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
 }
 
+/// Where programs' windows go: a window station that nobody sees, like that of services on
+/// Windows. For a visible one Wine starts explorer.exe with the first window.
+const DESKTOP: &str = r"Service-0x0-3e7$\Default";
+
 /// What a process gets beside its command line.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
@@ -40,8 +44,6 @@ pub(crate) struct Start<'a> {
     pub(crate) environment: Option<&'a [u16]>,
     /// The working directory.
     pub(crate) directory: Option<&'a str>,
-    /// `window station\desktop`.
-    pub(crate) desktop: &'a str,
     /// Standard input, output and error, inheritable.
     pub(crate) stdio: Option<[&'a OwnedHandle; 3]>,
     /// Further handles that are inherited.
@@ -50,6 +52,22 @@ pub(crate) struct Start<'a> {
     pub(crate) job: Option<&'a Job>,
     /// The console that it is attached to; without one it has none.
     pub(crate) console: Option<&'a Reference>,
+}
+
+impl<'a> Start<'a> {
+    /// One that serves the container: it has the agent's environment, no streams and no console.
+    pub(crate) const fn server(application: &'a str, command_line: &'a str) -> Self {
+        Self {
+            application: Some(application),
+            command_line,
+            environment: None,
+            directory: None,
+            stdio: None,
+            inherited: &[],
+            job: None,
+            console: None,
+        }
+    }
 }
 
 /// A started process.
@@ -75,7 +93,7 @@ struct PseudoConsole {
 
 /// Starts a process.
 pub(crate) fn start(how: &Start<'_>) -> Outcome<Started> {
-    let mut desktop = wide(how.desktop);
+    let mut desktop = wide(DESKTOP);
     let mut handles = inherited_handles(how);
     let jobs = how.job.iter().map(|job| job.handle().as_raw_handle());
     let mut jobs: Vec<HANDLE> = jobs.collect();
