@@ -34,5 +34,8 @@ pub(crate) const SCARCE: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to listen to a supervisor that cannot be reached.
 pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long nothing is accepted after a connection that could not be.
+pub(crate) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// Between two looks at a socket that is about to appear.
 pub(crate) const POLL: Duration = Duration::from_millis(1);

@@ -1,11 +1,12 @@
 //! The server's side.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -16,6 +17,7 @@ use super::v1::{self, Empty};
 use crate::error::{Error, ErrorKind};
 use crate::service::{Systems, creation};
 use crate::system::{ComputeService, ComputeSystem, Process};
+use crate::timeout;
 
 /// Requests under way on one connection; each container that is waited for is one.
 const MAX_STREAMS: u32 = 1 << 20;
@@ -29,7 +31,7 @@ pub async fn serve(
     listener: UnixListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let incoming = UnixListenerStream::new(listener);
+    let incoming = UnixListenerStream::new(listener).filter_map(taken);
     let server = tonic::transport::Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .add_service(ComputeServiceServer::new(Server { systems }))
@@ -39,6 +41,16 @@ pub async fn serve(
         ended = server => ended,
         () = stop => Ok(()),
     }
+}
+
+/// The connection that was taken. When none can be, for want of descriptors, the next attempt comes
+/// later: the transport would take the error for the listener's end.
+async fn taken(accepted: io::Result<UnixStream>) -> Option<io::Result<UnixStream>> {
+    if let Err(error) = &accepted {
+        tracing::warn!(%error, "cannot accept a connection");
+        tokio::time::sleep(timeout::ACCEPT_AGAIN).await;
+    }
+    accepted.ok().map(Ok)
 }
 
 struct Server {
@@ -341,5 +353,23 @@ impl Wire for Server {
         Ok(Response::new(Box::pin(
             events.map(|event| Ok(convert::event_to_wire(event))),
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_connection_that_cannot_be_taken_the_listener_is_left_alone() {
+        let started = Instant::now();
+        let failed = Err(rustix::io::Errno::MFILE.into());
+        assert!(taken(failed).await.is_none());
+        assert_eq!(started.elapsed(), timeout::ACCEPT_AGAIN);
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert!(taken(Ok(ours)).await.is_some_and(|taken| taken.is_ok()));
+        assert_eq!(started.elapsed(), timeout::ACCEPT_AGAIN);
     }
 }
