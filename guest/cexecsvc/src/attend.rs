@@ -16,7 +16,7 @@ use crate::channel::Sender;
 use crate::control::{self, CONTROL_EXIT};
 use crate::error::Outcome;
 use crate::hidden::{HiddenConsole, Life};
-use crate::programs::Program;
+use crate::programs::{Program, Programs};
 use crate::stdio;
 use crate::sys::event::{Event, wait_any};
 use crate::sys::process::Process;
@@ -58,17 +58,15 @@ pub(crate) struct Attendance {
 
 impl Attendance {
     /// Begins to attend to the program; its end is reported to `sender`.
-    pub(crate) fn begin(self, sender: Arc<Sender>) -> Outcome<()> {
-        stdio::spawn(move || self.attend(&sender))
+    pub(crate) fn begin(self, programs: Arc<Programs>, sender: Arc<Sender>) -> Outcome<()> {
+        stdio::spawn(move || self.attend(&programs, &sender))
     }
 
-    fn attend(mut self, sender: &Sender) {
+    fn attend(mut self, programs: &Programs, sender: &Sender) {
         self.wait_for_exit();
         self.exited.set();
         // The supervisor now takes what is left, whether or not its clients keep up.
-        sender.report(Report::Ended {
-            process: self.program.key,
-        });
+        self.program.report_end(sender);
         let exit_code = self.program.process.exit_code().unwrap_or(CONTROL_EXIT);
         for output in &self.outputs {
             // Waiting for an event of ours cannot fail.
@@ -78,6 +76,8 @@ impl Attendance {
         if let Screen::Hosted(host) = &self.screen {
             self.wait_for_host(host);
         }
+        // The silo may end with this program: who ended before it is known to have done so.
+        programs.report_ends(sender);
         sender.report(Report::Exited {
             process: self.program.key,
             exit_code,

@@ -162,7 +162,8 @@ impl Agent {
             Ok(created) => {
                 self.sender
                     .reply(number, Ok(Reply::Created { pid: created.pid }));
-                if let Err(failure) = created.attendance.begin(Arc::clone(&self.sender)) {
+                let (programs, sender) = (Arc::clone(&self.programs), Arc::clone(&self.sender));
+                if let Err(failure) = created.attendance.begin(programs, sender) {
                     eprintln!("cexecsvc: {failure}");
                 }
             }

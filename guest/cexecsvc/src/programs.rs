@@ -1,12 +1,14 @@
 //! The processes that the supervisor asked for.
 
 use std::collections::BTreeMap;
+use std::os::windows::io::AsHandle;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use porthole_protocol::agent::{CreateProcess, ProcessKey, Stdio};
+use porthole_protocol::agent::{CreateProcess, Event as Report, ProcessKey, Stdio};
 use porthole_protocol::{ConsoleSize, ControlEvent};
 
 use crate::attend::{Attendance, Screen};
+use crate::channel::Sender;
 use crate::control::{self, NOT_FOUND};
 use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
@@ -15,7 +17,7 @@ use crate::host;
 use crate::stdio::{self, Prepared};
 use crate::sys::console::{self, Reference, Server};
 use crate::sys::environment;
-use crate::sys::event::Event;
+use crate::sys::event::{Event, wait_any};
 use crate::sys::file::{self, Direction};
 use crate::sys::job::Job;
 use crate::sys::process::{self, Process, Start, Started};
@@ -36,6 +38,8 @@ pub(crate) struct Program {
     visible: bool,
     /// Its console, until the first process has ended.
     console: Mutex<Option<Reference>>,
+    /// Whether the supervisor has been told that the first process has ended.
+    reported: Mutex<bool>,
 }
 
 /// All programs, those that have ended while a descendant still runs included.
@@ -77,6 +81,7 @@ impl Programs {
             job,
             visible: matches!(request.stdio, Stdio::Console { .. }),
             console: Mutex::new(Some(streams.console)),
+            reported: Mutex::default(),
         });
         let mut programs = self.lock();
         programs.retain(|_, program| !program.is_over());
@@ -131,6 +136,16 @@ impl Programs {
         }
     }
 
+    /// Reports the end of every program that has ended by now.
+    pub(crate) fn report_ends(&self, sender: &Sender) {
+        let programs: Vec<_> = self.lock().values().cloned().collect();
+        for program in programs {
+            if program.has_ended() {
+                program.report_end(sender);
+            }
+        }
+    }
+
     /// Resizes a program's console.
     pub(crate) fn resize(&self, key: ProcessKey, size: ConsoleSize) -> Outcome<()> {
         let program = self.find(key)?;
@@ -166,6 +181,20 @@ impl Program {
     /// Lets the console go, so that it ends with the last process attached to it.
     pub(crate) fn release_console(&self) {
         self.console().take();
+    }
+
+    /// Reports that the first process has ended, unless that is known: when this returns, it has
+    /// been said, whichever thread said it.
+    pub(crate) fn report_end(&self, sender: &Sender) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *reported, true) {
+            sender.report(Report::Ended { process: self.key });
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let process = self.process.handle().as_handle();
+        matches!(wait_any(&[process], Some(0)), Ok(Some(_)))
     }
 
     /// Whether any of its processes runs.

@@ -14,6 +14,9 @@ use crate::poller::Poller;
 use crate::stdio::{Fifos, Input, Output, Recorder};
 use crate::supervisor::Supervisor;
 
+/// How long the main process's end waits for those who ended before it to be done with.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+
 /// What ends a process's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum InputEnd {
@@ -159,6 +162,9 @@ impl Supervisor {
         if process.reported || !process.created || process.hold.is_set() {
             return;
         }
+        if self.waits_for_others(key) {
+            return;
+        }
         self.drain_outputs(key);
         self.report_exit(key, exit_code);
     }
@@ -198,8 +204,31 @@ impl Supervisor {
         self.watch_outputs(key);
         self.retire(key);
         if main {
+            self.main_waits = None;
             self.end_silo(Cause::MainExited);
+        } else {
+            self.settle_main();
         }
+    }
+
+    /// Reports the main process's end if that has waited for others.
+    pub(crate) fn settle_main(&mut self) {
+        if let Some((key, _)) = self.main_waits {
+            self.settle_exit(key);
+        }
+    }
+
+    /// Whether a process's end, with which the silo's comes, has to wait for those who ended before
+    /// it: what they exited with and wrote would be lost if it was told a moment later.
+    fn waits_for_others(&mut self, key: ProcessKey) -> bool {
+        let is_main = self.processes.get(&key).is_some_and(|process| process.main);
+        let awaited = |process: &Process| process.ended && process.exit_code.is_none();
+        if !is_main || !self.processes.values().any(awaited) {
+            return false;
+        }
+        let patience = || (key, Deadline::after(STRAGGLERS));
+        let (_, due) = self.main_waits.get_or_insert_with(patience);
+        !due.is_due()
     }
 
     /// Forgets a process that has ended with all its streams and clients, but for its exit code: a

@@ -63,6 +63,8 @@ pub(crate) struct Supervisor {
     pub(crate) pump_buffer: PumpBuffer,
     service_log_kept: usize,
     start_due: Deadline,
+    /// The main process, once its end waits for that of others, and for how long.
+    pub(crate) main_waits: Option<(ProcessKey, Deadline)>,
     pub(crate) ending_due: Deadline,
     pub(crate) farewell_due: Deadline,
 }
@@ -106,6 +108,7 @@ impl Supervisor {
             pump_buffer: PumpBuffer::default(),
             service_log_kept: 0,
             start_due: Deadline::NEVER,
+            main_waits: None,
             ending_due: Deadline::NEVER,
             farewell_due: Deadline::NEVER,
         })
@@ -157,6 +160,7 @@ impl Supervisor {
             .map(|process| process.hold)
             .chain([
                 self.start_due,
+                self.main_waits.map_or(Deadline::NEVER, |(_, due)| due),
                 self.ending_due,
                 self.farewell_due,
                 self.agent_failure_due,
@@ -168,6 +172,7 @@ impl Supervisor {
 
     fn handle_time(&mut self) {
         self.release_overdue_outputs();
+        self.settle_main();
         if self.listening.resume_if_due() {
             self.watch_listener();
         }

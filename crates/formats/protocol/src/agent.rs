@@ -144,7 +144,8 @@ pub enum Reply {
 pub enum Event {
     /// A process that was created through the agent has ended. What it wrote to its redirected
     /// streams is still being handed to the FIFOs, which takes as long as the supervisor takes to
-    /// read them; [`Event::Exited`] follows.
+    /// read them; [`Event::Exited`] follows. It comes before the `Exited` of every process that
+    /// ended later.
     Ended {
         /// The process's key.
         process: ProcessKey,

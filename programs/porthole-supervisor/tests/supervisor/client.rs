@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use porthole_protocol::Hello;
@@ -341,10 +342,10 @@ impl Client {
         std::iter::from_fn(|| frame::read(&mut self.0).ok()).any(|event| wanted(&event))
     }
 
-    /// Becomes a watcher; all events until the last.
-    pub(crate) fn watch(mut self) -> Vec<Event> {
+    /// Becomes a watcher before this returns; all events until the last.
+    pub(crate) fn watch(mut self) -> JoinHandle<Vec<Event>> {
         assert_eq!(self.ask(&Request::Watch), Response::Done);
-        std::iter::from_fn(|| frame::read(&mut self.0).ok()).collect()
+        std::thread::spawn(move || std::iter::from_fn(|| frame::read(&mut self.0).ok()).collect())
     }
 }
 
