@@ -74,13 +74,19 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, FrameError> {
 /// [`FrameError::Closed`] at the end of the stream between frames; otherwise what went wrong.
 pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<T, FrameError> {
     let mut prefix = [0; PREFIX];
-    match stream.read(&mut prefix[..1]) {
-        Ok(0) => return Err(FrameError::Closed),
-        Ok(_) => stream
-            .read_exact(&mut prefix[1..])
-            .map_err(FrameError::Io)?,
-        Err(error) => return Err(FrameError::Io(error)),
+    // A process that was stopped or frozen while it waited finds its call interrupted.
+    let first = loop {
+        match stream.read(&mut prefix[..1]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result.map_err(FrameError::Io)?,
+        }
+    };
+    if first == 0 {
+        return Err(FrameError::Closed);
     }
+    stream
+        .read_exact(&mut prefix[1..])
+        .map_err(FrameError::Io)?;
     let mut payload = vec![0; payload_length(prefix)?];
     stream.read_exact(&mut payload).map_err(FrameError::Io)?;
     decode(&payload)
@@ -107,6 +113,22 @@ mod tests {
         write(&mut stream, &Hello::new(3)).unwrap();
         let read: Hello = read(&mut stream.as_slice()).unwrap();
         assert!(read.agrees_with(3) && !read.agrees_with(4));
+    }
+
+    #[test]
+    fn an_interrupted_wait_goes_on() {
+        struct Stopped<'a>(bool, &'a [u8]);
+        impl Read for Stopped<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if std::mem::replace(&mut self.0, false) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                self.1.read(buffer)
+            }
+        }
+        let frame = encode(&Hello::new(3)).unwrap();
+        let read: Hello = read(&mut Stopped(true, &frame)).unwrap();
+        assert!(read.agrees_with(3));
     }
 
     #[test]
