@@ -77,6 +77,10 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
         ],
     ),
     (
+        "GET /containers/{id}/stats",
+        &[works("stream"), works("one-shot")],
+    ),
+    (
         "POST /containers/{id}/start",
         &[
             inert("detachKeys"),

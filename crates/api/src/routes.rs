@@ -36,7 +36,6 @@ where
 pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("GET /containers/{id}/changes", "diff of a container"),
     ("GET /containers/{id}/export", "export of a container"),
-    ("GET /containers/{id}/stats", "usage figures"),
     ("POST /containers/{id}/update", "live update of limits"),
     (
         "GET /containers/{id}/attach/ws",
@@ -129,6 +128,7 @@ fn working() -> Vec<Route> {
         route("GET /containers/{id}/json", container::inspect),
         route("GET /containers/{id}/top", container::top),
         route("GET /containers/{id}/logs", stream::logs),
+        route("GET /containers/{id}/stats", stream::stats),
         route("POST /containers/{id}/start", container::start),
         route("POST /containers/{id}/stop", container::stop),
         route("POST /containers/{id}/restart", container::restart),

@@ -12,7 +12,7 @@ use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Facts, Installation};
 use crate::image::config::WINE_BUILD;
-use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet};
+use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet, Traffic};
 
 /// The Wine build of the images of [`import`] and of a new [`FakeInstallation`].
 pub const BUILD: &str = "10.0/1/win64";
@@ -174,6 +174,11 @@ impl Network for MemoryNetwork {
 
     async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>> {
         Ok(locked(&self.endpoints).get(container).cloned())
+    }
+
+    async fn traffic(&self, container: &str) -> Result<Option<Traffic>> {
+        let connected = locked(&self.endpoints).contains_key(container);
+        Ok(connected.then(Traffic::default))
     }
 
     fn list(&self) -> Vec<NetworkRecord> {

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use porthole_engine::Engine;
 use porthole_engine::attachment::Attach;
 use porthole_engine::container::logs::{LogEntry, LogQuery};
+use porthole_engine::container::stats::StatsQuery;
 use porthole_engine::event::EventQuery;
 
 use super::Answer;
@@ -181,6 +182,31 @@ pub(crate) async fn events(State(engine): State<Arc<Engine>>, params: Params) ->
             "{}\n",
             render::event::message(&event)
         )))
+    }));
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], body).into_response())
+}
+
+/// `GET /containers/{id}/stats`.
+pub(crate) async fn stats(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let stream = params.get("stream").is_none() || params.flag("stream");
+    let query = match (stream, params.flag("one-shot")) {
+        (true, true) => {
+            return Err(ApiError::bad_parameter(
+                "cannot have stream=true and one-shot=true",
+            ));
+        }
+        (true, false) => StatsQuery::Stream,
+        (false, true) => StatsQuery::OneShot,
+        (false, false) => StatsQuery::Pair,
+    };
+    let samples = engine.container_stats(&id, query).await?;
+    let body = Body::from_stream(samples.map(|stats| {
+        stats.map(|stats| Bytes::from(format!("{}\n", render::stats::stats(&stats))))
     }));
     let json = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, json)], body).into_response())

@@ -11,5 +11,6 @@ pub(crate) mod image;
 mod mount;
 mod network;
 pub(crate) mod network_details;
+pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod system;

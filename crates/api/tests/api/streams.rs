@@ -357,3 +357,45 @@ async fn events_are_told_as_lines_of_json() {
     assert_eq!(event["Actor"]["Attributes"]["exitCode"], "4");
     assert_eq!(world.get("/events?since=2&until=1").await.status, 400);
 }
+
+#[tokio::test]
+async fn stats_come_once_in_pairs_or_until_the_removal() {
+    let world = World::new().await;
+    world
+        .script
+        .program("server.exe", Program::new().await_signal());
+    let id = world.start("s", json!({ "Cmd": ["server.exe"] })).await;
+    let once = world
+        .get("/containers/s/stats?stream=0&one-shot=1")
+        .await
+        .json();
+    assert_eq!((&once["id"], &once["name"]), (&json!(id), &json!("/s")));
+    assert_eq!(once["preread"], "0001-01-01T00:00:00Z");
+    assert!(once["memory_stats"]["privateworkingset"].is_u64(), "{once}");
+    assert_eq!(once["networks"]["nat"]["rx_bytes"], 0);
+    let pair = within(world.get("/containers/s/stats?stream=0"))
+        .await
+        .json();
+    assert!(pair["preread"].as_str() < pair["read"].as_str(), "{pair}");
+    assert_ne!(pair["preread"], once["preread"]);
+    let both = world.get("/containers/s/stats?one-shot=1").await;
+    assert_eq!(both.message(), "cannot have stream=true and one-shot=true");
+
+    let (stream, ()) = tokio::join!(world.get("/containers/s/stats"), async {
+        world.ask("DELETE", "/containers/s?force=1", None).await;
+    });
+    assert_eq!(stream.status, 200);
+    assert_eq!(world.get("/containers/s/stats").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_stopped_container_uses_nothing() {
+    let world = World::new().await;
+    let id = world.create("s", json!({ "Cmd": ["server.exe"] })).await;
+    let stats = world.get("/containers/s/stats?stream=0").await.json();
+    assert_eq!(
+        (&stats["id"], &stats["read"]),
+        (&json!(id), &json!("0001-01-01T00:00:00Z"))
+    );
+    assert_eq!(stats["memory_stats"], json!({}));
+}

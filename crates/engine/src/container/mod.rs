@@ -29,6 +29,7 @@ pub(crate) mod restart;
 pub(crate) mod selection;
 pub mod size;
 pub mod state;
+pub mod stats;
 pub mod stop;
 pub(crate) mod task;
 pub mod top;

@@ -14,6 +14,7 @@ use crate::container::logs::{self, Log, LogQuery};
 use crate::container::record::Container;
 use crate::container::remove::{self, RemoveContainer};
 use crate::container::size::{self, Size};
+use crate::container::stats::{self, StatsQuery, StatsStream};
 use crate::container::stop::{self, StopContainer};
 use crate::container::top::{self, ProcessTable};
 use crate::container::wait::{WaitCondition, Waiting};
@@ -225,6 +226,15 @@ impl Engine {
         let table = top::top(&handle).await?;
         events::publish(&self.context.events, &handle.ledger.read(), "top", &[]);
         Ok(table)
+    }
+
+    /// What a container uses; one that does not run uses nothing.
+    ///
+    /// # Errors
+    /// `NotFound`; `System` when it cannot be read.
+    pub async fn container_stats(&self, name: &str, query: StatsQuery) -> Result<StatsStream> {
+        let (context, handle) = self.found(name)?;
+        stats::stats(context, handle, query).await
     }
 
     /// Resizes the console of a container's main process.

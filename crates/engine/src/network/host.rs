@@ -10,7 +10,7 @@ use crate::container::config::{Port, Protocol};
 use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::directory::not_found;
-use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet};
+use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet, Traffic};
 
 /// The host's networks.
 #[derive(Debug, Clone)]
@@ -51,6 +51,11 @@ impl Network for HostNetwork {
 
     async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>> {
         Ok(self.network.endpoint(container).map(endpoint))
+    }
+
+    async fn traffic(&self, container: &str) -> Result<Option<Traffic>> {
+        let counted = self.network.traffic(container);
+        counted.map_err(|error| failed("cannot read network counters", error))
     }
 
     fn list(&self) -> Vec<NetworkRecord> {

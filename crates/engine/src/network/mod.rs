@@ -13,6 +13,7 @@ use crate::container::record::Endpoint;
 use crate::error::Result;
 
 pub use host::HostNetwork;
+pub use porthole_network::{Counters, Traffic};
 
 /// Makes and takes back endpoints.
 #[async_trait]
@@ -37,6 +38,12 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// `System`.
     async fn reconcile(&self, connected: &[String]) -> Result<()>;
+
+    /// What has passed through a container's endpoint; nothing for one without an interface.
+    ///
+    /// # Errors
+    /// `System`.
+    async fn traffic(&self, container: &str) -> Result<Option<Traffic>>;
 
     /// The networks that there are, by name.
     fn list(&self) -> Vec<NetworkRecord>;

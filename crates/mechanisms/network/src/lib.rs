@@ -33,9 +33,11 @@ mod record;
 mod resolver;
 mod sysctl;
 mod tool;
+mod traffic;
 mod watch;
 
 pub use endpoint::{Address, Endpoint, EndpointSpec, NetworkKind, PortRequest, PublishedPort};
 pub use error::{Error, ErrorKind, Result};
 pub use network::{Nat, Network, Options, Reconciled, Teardown};
 pub use resolver::Resolver;
+pub use traffic::{Counters, Traffic};

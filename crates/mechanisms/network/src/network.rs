@@ -13,6 +13,7 @@ use crate::endpoint::{Endpoint, NetworkKind};
 use crate::error::{Error, Result};
 use crate::port::{self, Ports};
 use crate::record::Records;
+use crate::traffic::{self, Traffic};
 use crate::{link, namespace, sysctl};
 
 /// How a [`Network`] is set up.
@@ -185,6 +186,15 @@ impl Network {
     #[must_use]
     pub fn endpoint(&self, id: &str) -> Option<Endpoint> {
         self.inner.state().endpoints.get(id).cloned()
+    }
+
+    /// What has passed through an endpoint; nothing for one that has no interface, or is not there.
+    ///
+    /// # Errors
+    /// `Kernel` when the interface has gone.
+    pub fn traffic(&self, id: &str) -> Result<Option<Traffic>> {
+        self.endpoint(id)
+            .map_or(Ok(None), |endpoint| traffic::of(&endpoint))
     }
 
     /// Removes every endpoint that is not `claimed` and everything that belongs to no endpoint,
