@@ -116,6 +116,22 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
     ("GET /networks", &[works("filters")]),
     ("GET /networks/{id}", &[inert("verbose"), works("scope")]),
     ("GET /volumes", &[works("filters")]),
+    ("POST /containers/prune", &[works("filters")]),
+    ("POST /images/prune", &[works("filters")]),
+    ("POST /networks/prune", &[works("filters")]),
+    ("POST /volumes/prune", &[works("filters")]),
+    (
+        "POST /build/prune",
+        &[
+            inert("all"),
+            works("filters"),
+            inert("keep-storage"),
+            inert("max-used-space"),
+            inert("min-free-space"),
+            inert("reserved-space"),
+        ],
+    ),
+    ("GET /system/df", &[works("type")]),
 ];
 
 /// The parameters of an endpoint.

@@ -24,6 +24,11 @@ impl Params {
             .filter(|value| !value.is_empty())
     }
 
+    /// All values of a parameter.
+    pub(crate) fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// A switch: absent, empty, `0`, `no`, `false` and `none` are off, anything else is on.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| {

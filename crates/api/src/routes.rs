@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use porthole_engine::Engine;
 
 use crate::error::ApiError;
-use crate::handlers::{container, exec, image, network, stream, system, volume};
+use crate::handlers::{container, exec, image, network, prune, stream, system, volume};
 use crate::parameters;
 use crate::query::Params;
 
@@ -44,29 +44,23 @@ pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("HEAD /containers/{id}/archive", "copying of files"),
     ("GET /containers/{id}/archive", "copying of files"),
     ("PUT /containers/{id}/archive", "copying of files"),
-    ("POST /containers/prune", "pruning"),
     ("POST /commit", "commit of containers"),
     ("POST /build", "building of images"),
-    ("POST /build/prune", "building of images"),
     ("POST /images/{name}/push", "pushing to registries"),
     ("POST /images/{name}/tag", "tagging of images"),
     ("GET /images/search", "searching in registries"),
-    ("POST /images/prune", "pruning"),
     ("GET /images/{name}/get", "saving of images"),
     ("GET /images/get", "saving of images"),
     ("POST /images/load", "loading of images"),
     ("GET /distribution/{name}/json", "registries"),
     ("POST /auth", "logging in to registries"),
-    ("GET /system/df", "disk usage"),
     ("POST /session", "BuildKit sessions"),
     ("POST /volumes/create", "volumes"),
     ("PUT /volumes/{name}", "volumes"),
     ("DELETE /volumes/{name}", "volumes"),
-    ("POST /volumes/prune", "volumes"),
     ("POST /networks/create", "networks of one's own"),
     ("POST /networks/{id}/connect", "networks of one's own"),
     ("POST /networks/{id}/disconnect", "networks of one's own"),
-    ("POST /networks/prune", "networks of one's own"),
     ("GET /plugins", "plug-ins"),
     ("GET /plugins/privileges", "plug-ins"),
     ("POST /plugins/pull", "plug-ins"),
@@ -147,6 +141,12 @@ fn working() -> Vec<Route> {
         route("GET /networks", network::list),
         route("GET /networks/{id}", network::inspect),
         route("DELETE /networks/{id}", network::remove),
+        route("POST /containers/prune", prune::containers),
+        route("POST /images/prune", prune::images),
+        route("POST /networks/prune", prune::networks),
+        route("POST /volumes/prune", prune::volumes),
+        route("POST /build/prune", prune::build_cache),
+        route("GET /system/df", system::usage),
         route("GET /volumes", volume::list),
         route("GET /volumes/{name}", volume::inspect),
     ]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
+use time::OffsetDateTime;
 
 use crate::error::{Error, Result};
+use crate::moment;
 
 /// Filters by name. Values of one filter are alternatives (`label` values all have to match);
 /// different filters all have to match.
@@ -76,14 +78,34 @@ impl Filters {
         }
     }
 
+    /// The point in time before which something must have been made.
+    pub(crate) fn until(&self) -> Result<Option<OffsetDateTime>> {
+        match self.values("until") {
+            [] => Ok(None),
+            [value] => moment::parse(value, OffsetDateTime::now_utc())
+                .map(Some)
+                .ok_or_else(|| Error::invalid(format!("invalid filter 'until={value}'"))),
+            _ => Err(Error::invalid("more than one until filter specified")),
+        }
+    }
+
+    /// Whether `labels` has every wanted label and none of the unwanted ones.
+    pub(crate) fn prunes_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let unwanted = self.values("label!").iter();
+        self.matches_labels(labels) && !unwanted.into_iter().any(|label| has_label(labels, label))
+    }
+
     /// Whether `labels` has every wanted label: `key` or `key=value`.
     pub(crate) fn matches_labels(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.values("label")
-            .iter()
-            .all(|wanted| match wanted.split_once('=') {
-                Some((key, value)) => labels.get(key).is_some_and(|actual| actual == value),
-                None => labels.contains_key(wanted),
-            })
+        let mut wanted = self.values("label").iter();
+        wanted.all(|wanted| has_label(labels, wanted))
+    }
+}
+
+fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
+    match wanted.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|actual| actual == value),
+        None => labels.contains_key(wanted),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod fake;
 mod file_watch;
 pub mod filter;
 pub mod image;
+mod moment;
 pub mod network;
 mod patience;
 mod process_error;
@@ -25,6 +26,7 @@ mod records;
 mod registry;
 mod signal;
 mod text;
+pub mod usage;
 
 pub use engine::{Engine, Parts};
 pub use error::{Error, ErrorKind, Result};

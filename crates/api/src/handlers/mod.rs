@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod exec;
 pub(crate) mod image;
 pub(crate) mod network;
+pub(crate) mod prune;
 pub(crate) mod stream;
 pub(crate) mod system;
 pub(crate) mod volume;

@@ -14,3 +14,4 @@ pub(crate) mod network_details;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod system;
+pub(crate) mod usage;

@@ -22,6 +22,7 @@ pub(crate) mod mounts;
 pub(crate) mod name;
 pub(crate) mod pause;
 pub(crate) mod ports;
+pub mod prune;
 pub mod record;
 pub mod remove;
 pub(crate) mod rename;

@@ -11,6 +11,7 @@ use crate::container::create::{self, Created};
 use crate::container::handle::Order;
 use crate::container::list::{self, ContainerSummary, ListContainers};
 use crate::container::logs::{self, Log, LogQuery};
+use crate::container::prune::{self, Pruned};
 use crate::container::record::Container;
 use crate::container::remove::{self, RemoveContainer};
 use crate::container::size::{self, Size};
@@ -21,6 +22,7 @@ use crate::container::wait::{WaitCondition, Waiting};
 use crate::container::{console, events, rename};
 use crate::engine::{Engine, see_through};
 use crate::error::{Error, Result};
+use crate::filter::Filters;
 use crate::signal::Signal;
 
 impl Engine {
@@ -190,6 +192,15 @@ impl Engine {
     pub async fn remove_container(&self, name: &str, options: RemoveContainer) -> Result<()> {
         let (context, handle) = self.found(name)?;
         see_through(async move { remove::remove(&context, &handle, options).await }).await
+    }
+
+    /// Removes every container that does not run.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a filter.
+    pub async fn prune_containers(&self, filters: Filters) -> Result<Pruned<String>> {
+        let context = Arc::clone(&self.context);
+        see_through(async move { prune::prune(&context, &filters).await }).await
     }
 
     /// A container as it is now.

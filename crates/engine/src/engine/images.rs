@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::container::prune::Pruned;
 use crate::engine::{Engine, see_through};
 use crate::error::Result;
 use crate::filter::Filters;
@@ -47,5 +48,14 @@ impl Engine {
     ) -> Result<Vec<RemovedImage>> {
         let (context, name) = (Arc::clone(&self.context), name.to_owned());
         see_through(async move { image::remove::remove(&context, &name, options).await }).await
+    }
+
+    /// Removes images that no container is made from.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a filter.
+    pub async fn prune_images(&self, filters: Filters) -> Result<Pruned<RemovedImage>> {
+        let context = Arc::clone(&self.context);
+        see_through(async move { image::prune::prune(&context, &filters).await }).await
     }
 }

@@ -26,6 +26,7 @@ use crate::facts::{self, Facts, Info, Installation};
 use crate::network::Network;
 use crate::records::Records;
 use crate::registry::Registry;
+use crate::usage::{self, Usage, Wanted};
 
 /// What an engine works with.
 pub struct Parts {
@@ -101,6 +102,14 @@ impl Engine {
     /// `System` when the store fails.
     pub async fn info(&self) -> Result<Info> {
         facts::info(&self.context).await
+    }
+
+    /// How much space everything takes.
+    ///
+    /// # Errors
+    /// `System` when the store fails.
+    pub async fn usage(&self, wanted: Wanted) -> Result<Usage> {
+        usage::measure(&self.context, wanted).await
     }
 
     /// A container and what its requests work with, for [`see_through`].

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod prune;
 pub(crate) mod remove;
 
 use std::collections::BTreeMap;

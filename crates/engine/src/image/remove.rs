@@ -75,7 +75,8 @@ async fn remove_name(
     Ok(removed)
 }
 
-async fn delete(
+/// Deletes an image with all its names and the layers that nothing else needs.
+pub(crate) async fn delete(
     context: &Context,
     image: &Image,
     mut removed: Vec<RemovedImage>,
@@ -117,7 +118,8 @@ fn check_use(context: &Context, image: &Image, force: bool) -> Result<()> {
     }
 }
 
-fn users(context: &Context, image: &Image) -> Vec<Arc<Container>> {
+/// The containers that are made from an image.
+pub(crate) fn users(context: &Context, image: &Image) -> Vec<Arc<Container>> {
     let id = image.id.to_string();
     let containers = context.containers.all();
     let records = containers.iter().map(|handle| handle.ledger.read());

@@ -10,6 +10,7 @@ mod lists;
 mod logs;
 mod pauses;
 mod policies;
+mod prunes;
 mod refusals;
 mod restarts;
 mod starting;

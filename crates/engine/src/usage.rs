@@ -1,0 +1,70 @@
+//! How much space everything takes.
+
+use std::collections::BTreeMap;
+
+use crate::container::list::{self, ContainerSummary, ListContainers};
+use crate::context::Context;
+use crate::error::Result;
+use crate::filter::Filters;
+use crate::image::{self, ImageSummary};
+
+/// How much space everything takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of all layers, each counted once.
+    pub layers: u64,
+    /// The images, each with the bytes that it shares with others.
+    pub images: Vec<(ImageSummary, u64)>,
+    /// The containers, with their sizes.
+    pub containers: Vec<ContainerSummary>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The images.
+    pub images: bool,
+    /// The containers; each has its files counted.
+    pub containers: bool,
+}
+
+/// Measures.
+pub(crate) async fn measure(context: &Context, wanted: Wanted) -> Result<Usage> {
+    let mut usage = Usage {
+        layers: 0,
+        images: Vec::new(),
+        containers: Vec::new(),
+    };
+    if wanted.images {
+        let images = context.records.images().await?;
+        let mut layers = BTreeMap::new();
+        for layer in images.iter().flat_map(|image| &image.layers) {
+            layers.entry(layer.id).or_insert((layer.size, 0_u32)).1 += 1;
+        }
+        usage.layers = layers.values().map(|(size, _)| size).sum();
+        let shared: BTreeMap<String, u64> = images
+            .iter()
+            .map(|image| {
+                let shared = image.layers.iter().filter(|layer| layers[&layer.id].1 > 1);
+                (image.id.to_string(), shared.map(|layer| layer.size).sum())
+            })
+            .collect();
+        let listed = image::list::list(context, Filters::none()).await?;
+        usage.images = listed
+            .into_iter()
+            .map(|image| {
+                let shared = shared.get(&image.id).copied().unwrap_or_default();
+                (image, shared)
+            })
+            .collect();
+    }
+    if wanted.containers {
+        let all = ListContainers {
+            all: true,
+            size: true,
+            ..ListContainers::default()
+        };
+        usage.containers = list::list(context, all).await?;
+    }
+    Ok(usage)
+}
