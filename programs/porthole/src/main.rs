@@ -10,7 +10,7 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
 
@@ -49,10 +49,17 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         command,
     } = arguments;
     if json && !command.has_json() {
-        anyhow::bail!("--json is for ps, images ls, base, doctor and version");
+        anyhow::bail!(
+            "--json is for commands that list or tell something: ps, images, inspect, top, stats, events, prune, base, doctor, version"
+        );
     }
     let asks_daemon = match command {
         Command::Base(base) => return commands::base::carry_out(&base, json),
+        Command::Completion { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "porthole", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),
         other => other,
     };

@@ -19,6 +19,8 @@ use crate::client;
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
+    /// That it does not run, which may be so already.
+    NotRunning,
     /// The next end.
     NextExit,
     /// The removal, which follows the end.
@@ -44,6 +46,7 @@ pub(crate) struct Waiting {
 pub(crate) async fn begin(host: &str, id: &str, until: Until) -> Result<Waiting> {
     let condition = match until {
         Until::NextExit => "next-exit",
+        Until::NotRunning => "not-running",
         Until::Removed => "removed",
     };
     let version = client::VERSION;

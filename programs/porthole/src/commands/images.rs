@@ -7,33 +7,26 @@ use bollard::Docker;
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptionsBuilder};
 use time::OffsetDateTime;
 
+use super::each::each;
 use super::print_json;
 use crate::arguments::{Images, ImagesCommand, ImagesRm};
-use crate::failure;
 use crate::table::{Table, short_id, size};
 
 /// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, images: Images, json: bool) -> Result<ExitCode> {
     match images.command {
         None | Some(ImagesCommand::Ls) => list(client, json).await,
-        Some(ImagesCommand::Rm(rm)) => remove(client, &rm).await,
+        Some(ImagesCommand::Rm(rm)) => Ok(remove(client, &rm).await),
     }
 }
 
-/// Removes every image that can be removed; one that cannot does not stop that.
-async fn remove(client: &Docker, rm: &ImagesRm) -> Result<ExitCode> {
-    let mut code = ExitCode::SUCCESS;
-    for image in &rm.images {
-        let options = RemoveImageOptionsBuilder::default().force(rm.force).build();
-        match client.remove_image(image, Some(options), None).await {
-            Ok(_) => println!("{image}"),
-            Err(error) => {
-                failure::tell(&error.into());
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
+async fn remove(client: &Docker, rm: &ImagesRm) -> ExitCode {
+    each(&rm.images, async |name| {
+        let options = RemoveImageOptionsBuilder::default().force(rm.force);
+        let removed = client.remove_image(name, Some(options.build()), None).await;
+        removed.map(drop)
+    })
+    .await
 }
 
 async fn list(client: &Docker, json: bool) -> Result<ExitCode> {

@@ -6,23 +6,14 @@ use anyhow::Result;
 use bollard::Docker;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 
+use super::each::each;
 use crate::arguments::Rm;
-use crate::failure;
 
-/// Carries it out: every container that can be removed is, and one that cannot does not stop that.
+/// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, rm: &Rm) -> Result<ExitCode> {
-    let mut code = ExitCode::SUCCESS;
-    for container in &rm.containers {
-        let options = RemoveContainerOptionsBuilder::default()
-            .force(rm.force)
-            .build();
-        match client.remove_container(container, Some(options)).await {
-            Ok(()) => println!("{container}"),
-            Err(error) => {
-                failure::tell(&error.into());
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(code)
+    Ok(each(&rm.containers, async |name| {
+        let options = RemoveContainerOptionsBuilder::default().force(rm.force);
+        client.remove_container(name, Some(options.build())).await
+    })
+    .await)
 }

@@ -1,6 +1,10 @@
 //! The command line.
 
+mod containers;
+
 use std::path::PathBuf;
+
+pub(crate) use containers::{Container, Containers, Events, Kill, Prune, Rename, Stats, Stop};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -19,7 +23,7 @@ pub(crate) struct Arguments {
         default_value = "unix:///run/porthole/docker.sock"
     )]
     pub(crate) host: String,
-    /// Print JSON, for programs to read (ps, images, base, doctor, version).
+    /// Print JSON, for programs to read (what lists and tells has it; `events` and `stats` print a line each).
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -45,8 +49,34 @@ pub(crate) enum Command {
     Ps(Ps),
     /// Show a container's output.
     Logs(Logs),
+    /// Start containers that do not run.
+    Start(Containers),
+    /// End what runs in containers: asked to first, then made to.
+    Stop(Stop),
+    /// Stop containers, then start them.
+    Restart(Stop),
+    /// Send containers a signal; without one, end them at once.
+    Kill(Kill),
+    /// Hold everything in containers where it is.
+    Pause(Containers),
+    /// Let everything in paused containers go on.
+    Unpause(Containers),
+    /// Wait until containers have ended, and print their exit codes.
+    Wait(Containers),
+    /// Give a container another name.
+    Rename(Rename),
+    /// Show all that is known of containers or images, as JSON.
+    Inspect(Containers),
+    /// List a container's processes.
+    Top(Container),
+    /// Show what running containers use.
+    Stats(Stats),
+    /// Show what happens, as it happens.
+    Events(Events),
     /// Remove containers.
     Rm(Rm),
+    /// Remove all containers that do not run.
+    Prune(Prune),
     /// List images, or remove some.
     Images(Images),
     /// Build, verify and list base OS images (needs no daemon).
@@ -55,6 +85,11 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Show the versions of this program and of the daemon.
     Version,
+    /// Print a script that completes this program's commands in a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Command {
@@ -63,7 +98,10 @@ impl Command {
         match self {
             Self::Ps(_) | Self::Base(_) | Self::Doctor(_) | Self::Version => true,
             Self::Images(images) => !matches!(images.command, Some(ImagesCommand::Rm(_))),
-            Self::Run(_) | Self::Exec(_) | Self::Logs(_) | Self::Rm(_) => false,
+            Self::Inspect(_) | Self::Top(_) | Self::Stats(_) | Self::Events(_) | Self::Prune(_) => {
+                true
+            }
+            _ => false,
         }
     }
 }
