@@ -33,6 +33,7 @@ mod ports;
 mod run;
 mod streams;
 mod tools;
+mod usage;
 mod workloads;
 
 /// What a test works with.
@@ -111,6 +112,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     bad_input::TESTS,
     own_cli::TESTS,
     tools::TESTS,
+    usage::TESTS,
     desktop::TESTS,
     workloads::TESTS,
 ];

@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_run_rm_never_loses_the_exit_code", exit_code),
     ("own_cli_run_dit_leaves_a_console_to_itself", detached),
     ("own_cli_failures_have_dockers_codes", failures),
+    ("own_cli_goes_through_a_containers_life", life),
 ];
 
 fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
@@ -47,6 +48,49 @@ fn detached(fixture: &Fixture) -> Result<()> {
         "{seen}: {ran:?}"
     );
     ensure!(removed.status.success(), "{removed:?}");
+    Ok(())
+}
+
+/// Commands in a container's order of life, and what each must print.
+const LIFE: &[(&[&str], &str)] = &[
+    (&["pause", "e2e-life"], "e2e-life"),
+    (&["ps"], "(Paused)"),
+    (&["unpause", "e2e-life"], "e2e-life"),
+    (&["top", "e2e-life"], "PING.EXE"),
+    (&["rename", "e2e-life", "e2e-life2"], ""),
+    (&["stats", "--no-stream", "e2e-life2"], "e2e-life2"),
+    (&["inspect", "e2e-life2"], "\"Running\": true"),
+    (&["restart", "-t", "0", "e2e-life2"], "e2e-life2"),
+    (&["kill", "e2e-life2"], "e2e-life2"),
+    (&["wait", "e2e-life2"], ""),
+    (&["start", "e2e-life2"], "e2e-life2"),
+    (&["stop", "-t", "0", "e2e-life2"], "e2e-life2"),
+    (&["rm", "e2e-life2"], "e2e-life2"),
+    (&["completion", "bash"], "complete -F"),
+];
+
+fn life(fixture: &Fixture) -> Result<()> {
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "e2e-life",
+        "porthole/nanoserver",
+        "ping",
+        "-t",
+        "127.0.0.1",
+    ];
+    let ran = porthole(fixture, &run)?;
+    ensure!(ran.status.success(), "{ran:?}");
+    for (arguments, expected) in LIFE {
+        let ran = porthole(fixture, arguments)?;
+        let printed = String::from_utf8_lossy(&ran.stdout);
+        let found = printed.to_uppercase().contains(&expected.to_uppercase());
+        ensure!(
+            ran.status.success() && found,
+            "porthole {arguments:?}: {ran:?}"
+        );
+    }
     Ok(())
 }
 
