@@ -23,13 +23,22 @@ pub(crate) fn probes() -> PathBuf {
 fn layer(base: &str) -> Result<PathBuf> {
     let layers = tree().join("layers");
     let entries = fs::read_dir(&layers).with_context(|| layers.display().to_string())?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
     let system = Path::new("Files/Windows/System32");
-    let found = paths.into_iter().find(|path| {
-        let complete = path.join(system).join("msiexec.exe").exists();
-        path.join(system).join("cexecsvc.exe").exists() && complete == (base == "servercore")
-    });
+    let found = entries
+        .flatten()
+        .filter(|entry| {
+            let system = entry.path().join(system);
+            let complete = system.join("msiexec.exe").exists();
+            system.join("cexecsvc.exe").exists() && complete == (base == "servercore")
+        })
+        // Earlier builds of the base may be there too.
+        .max_by_key(|entry| {
+            entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        })
+        .map(|entry| entry.path());
     found.with_context(|| format!("no {base} in {}", layers.display()))
 }
 
