@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod builds;
+mod clients;
 mod command;
 mod demo;
 mod guest;

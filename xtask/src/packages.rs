@@ -115,7 +115,7 @@ pub(crate) const FETCH: &[Need] = &[
     ),
 ];
 
-/// To test: lints, oracles, a maker of installers and a web client.
+/// To test: lints, oracles, a maker of installers, a web client and clients' libraries.
 pub(crate) const TEST: &[Need] = &[
     need(
         "rust-web-clippy",
@@ -143,6 +143,11 @@ pub(crate) const TEST: &[Need] = &[
         "a root file system for sandbox tests",
     ),
     need("curl", &["/usr/bin/curl"], "asks published ports"),
+    need(
+        "python3-venv",
+        &["/usr/share/doc/python3-venv"],
+        "holds the client libraries for Python and JavaScript",
+    ),
     need(
         "procps",
         &["/usr/bin/ps", "/bin/ps"],

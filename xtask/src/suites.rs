@@ -12,7 +12,7 @@ use crate::builds::{self, Built};
 use crate::command::{cargo, run, shown};
 use crate::tally::Tally;
 use crate::workloads::{self, Wanted};
-use crate::{guest, layers, packages};
+use crate::{clients, guest, layers, packages};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -169,6 +169,7 @@ fn end_to_end(tally: &mut Tally, built: &Built, filter: Option<&str>) -> Result<
         ("PORTHOLE_PROGRAMS", built.programs.clone()),
         ("PORTHOLE_PROBES", built.guest.join("probes")),
         ("PORTHOLE_WORKLOADS", workloads),
+        ("PORTHOLE_CLIENTS", clients::fetch()?),
     ];
     let arguments = ["-p", "porthole-e2e", "--test", "e2e"];
     let filter: Vec<&str> = filter.into_iter().collect();

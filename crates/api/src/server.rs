@@ -153,9 +153,10 @@ fn add_headers(response: &mut Response) {
     for (name, value) in [
         ("docker-experimental", "false"),
         ("ostype", "windows"),
+        // Clients learn the system from it, `docker stats` for one, and only in this form.
         (
             "server",
-            concat!("Porthole/", env!("CARGO_PKG_VERSION"), " (windows)"),
+            concat!("Docker/", env!("CARGO_PKG_VERSION"), "-porthole (windows)"),
         ),
     ] {
         headers.insert(

@@ -18,7 +18,8 @@ async fn ping_tells_what_clients_decide_by() {
         assert_eq!(answer.header("docker-experimental"), "false");
         assert_eq!(answer.header("builder-version"), "1");
         assert_eq!(answer.header("swarm"), "inactive");
-        assert!(answer.header("server").starts_with("Porthole/"));
+        let server = answer.header("server");
+        assert!(server.starts_with("Docker/") && server.ends_with(" (windows)"));
         assert_eq!(
             &answer.body[..],
             if method == "GET" { &b"OK"[..] } else { b"" }

@@ -145,10 +145,15 @@ impl Ground {
             system.close().await.unwrap();
             assert!(self.service.open(&properties.id).await.is_err());
         }
-        assert!(
-            self.host.is_none_or(|host| host.is_clean()),
-            "a system left something behind"
-        );
+        // A service that was killed while it closed a system leaves the rest to its successor.
+        let left = || self.host.as_ref().is_some_and(|host| !host.is_clean());
+        for _ in 0..100 {
+            if !left() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("a system left something behind");
     }
 }
 

@@ -17,6 +17,7 @@ use porthole_e2e::server::{Place, Server};
 
 mod bad_input;
 mod binds;
+mod clients;
 mod console;
 mod control_events;
 mod daemons;
@@ -111,6 +112,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     images::TESTS,
     bad_input::TESTS,
     own_cli::TESTS,
+    clients::TESTS,
     tools::TESTS,
     usage::TESTS,
     desktop::TESTS,

@@ -1,0 +1,72 @@
+// Drives a server with dockerode, as a user's script would. The first argument names the container.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { once } from 'node:events';
+import Docker from 'dockerode';
+
+const IMAGE = 'porthole/nanoserver';
+const name = process.argv[2];
+const docker = new Docker();
+
+function collect(stream) {
+  const pieces = [];
+  stream.on('data', (piece) => pieces.push(piece));
+  return () => Buffer.concat(pieces).toString();
+}
+
+assert.equal((await docker.info()).OSType, 'windows');
+const images = await docker.listImages();
+assert(images.some((image) => image.RepoTags.includes(`${IMAGE}:latest`)));
+
+const out = new PassThrough();
+const printed = collect(out);
+const [ended, once_only] = await docker.run(IMAGE, ['cmd', '/c', 'echo hi& exit 7'], out, { Tty: false });
+assert.equal(ended.StatusCode, 7);
+assert.equal(printed(), 'hi\r\n');
+await once_only.remove();
+await assert.rejects(docker.getContainer(`${name}-missing`).inspect(), { statusCode: 404 });
+
+const seen = [];
+const events = await docker.getEvents({ filters: { container: [name] } });
+events.on('data', (piece) => seen.push(piece.toString()));
+const container = await docker.createContainer({
+  name,
+  Image: IMAGE,
+  Cmd: ['cmd'],
+  OpenStdin: true,
+  AttachStdin: true,
+  Env: ['GREETING=grüß'],
+});
+try {
+  const streams = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true });
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const shown = collect(stdout);
+  container.modem.demuxStream(streams, stdout, stderr);
+  await container.start();
+  const exec = await container.exec({ Cmd: ['cmd', '/c', 'echo %GREETING%& exit 3'], AttachStdout: true, AttachStderr: true });
+  const execOut = new PassThrough();
+  const execShown = collect(execOut);
+  const execStream = await exec.start({ hijack: true });
+  container.modem.demuxStream(execStream, execOut, execOut);
+  await once(execStream, 'end');
+  assert.equal(execShown(), 'grüß\r\n');
+  assert.equal((await exec.inspect()).ExitCode, 3);
+  const stats = await container.stats({ stream: false });
+  assert(stats.memory_stats.privateworkingset > 1 << 20, JSON.stringify(stats));
+  assert.equal((await container.top()).Titles[0], 'Name');
+  const waiting = container.wait();
+  streams.write('echo %GREETING%\r\nexit 9\r\n');
+  assert.equal((await waiting).StatusCode, 9);
+  assert(shown().includes('grüß'), shown());
+  const logs = await container.logs({ stdout: true, stderr: true });
+  assert(logs.toString().includes('grüß'));
+  await container.start();
+  await container.stop({ t: 0 });
+  await assert.rejects(container.kill(), { statusCode: 409 });
+} finally {
+  await container.remove({ force: true });
+  events.destroy();
+}
+for (const action of ['create', 'attach', 'start', 'die']) {
+  assert(seen.some((event) => JSON.parse(event).Action === action), `${action}: ${seen}`);
+}
