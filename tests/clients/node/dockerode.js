@@ -20,7 +20,8 @@ assert(images.some((image) => image.RepoTags.includes(`${IMAGE}:latest`)));
 
 const out = new PassThrough();
 const printed = collect(out);
-const [ended, once_only] = await docker.run(IMAGE, ['cmd', '/c', 'echo hi& exit 7'], out, { Tty: false });
+const command = ['cmd', '/c', 'echo hi& exit 7'];
+const [ended, once_only] = await docker.run(IMAGE, command, [out, new PassThrough()], { Tty: false });
 assert.equal(ended.StatusCode, 7);
 assert.equal(printed(), 'hi\r\n');
 await once_only.remove();

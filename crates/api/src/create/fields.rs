@@ -33,6 +33,8 @@ pub(crate) const CONTAINER: &[Field] = &[
     works("StopSignal"),
     works("StopTimeout"),
     planned("Shell"),
+    // dockerode repeats what the query says.
+    inert("name"),
 ];
 
 /// Fields of `HostConfig`.

@@ -33,6 +33,8 @@ pub(crate) const CREATE: &[Field] = &[
     works("AttachStdin"),
     works("AttachStderr"),
     works("AttachStdout"),
+    // docker-py repeats what the path says.
+    inert("Container"),
     inert("Detach"),
     works("DetachKeys"),
     works("Env"),
@@ -43,6 +45,9 @@ pub(crate) const CREATE: &[Field] = &[
 /// Fields of the body of `POST /exec/{id}/start`. Old clients repeat there what they created.
 pub(crate) const START: &[Field] = &[
     works("Detach"),
+    // dockerode sends its own switches along.
+    inert("hijack"),
+    inert("stdin"),
     works("Tty"),
     works("ConsoleSize"),
     inert("User"),

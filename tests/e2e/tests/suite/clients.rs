@@ -126,6 +126,7 @@ async fn life(client: &Docker, name: &str) -> Result<()> {
 
     let mut ends = client.wait_container(name, None::<WaitContainerOptions>);
     attached.input.write_all(b"echo out\r\nexit 0\r\n").await?;
+    attached.input.flush().await?;
     let end = ends.next().await.context("no end")??;
     ensure!(end.status_code == 0, "{end:?}");
     ensure!(text(attached.output).await?.contains("\nout\r\n"));
