@@ -37,8 +37,8 @@ pub(crate) const CONTAINER: &[Field] = &[
 
 /// Fields of `HostConfig`.
 pub(crate) const HOST: &[Field] = &[
-    planned("CpuShares"),
-    planned("Memory"),
+    works("CpuShares"),
+    works("Memory"),
     not_on_windows("CgroupParent"),
     not_on_windows("BlkioWeight"),
     not_on_windows("BlkioWeightDevice"),
@@ -65,13 +65,13 @@ pub(crate) const HOST: &[Field] = &[
     not_on_windows("MemoryReservation"),
     not_on_windows("MemorySwap"),
     not_on_windows("MemorySwappiness"),
-    planned("NanoCpus"),
+    works("NanoCpus"),
     not_on_windows("OomKillDisable"),
     not_on_windows("Init"),
     not_on_windows("PidsLimit"),
     not_on_windows("Ulimits"),
-    planned("CpuCount"),
-    planned("CpuPercent"),
+    works("CpuCount"),
+    works("CpuPercent"),
     planned("IOMaximumIOps"),
     planned("IOMaximumBandwidth"),
     works("Binds"),

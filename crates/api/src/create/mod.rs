@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use porthole_engine::container::config::{
     ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
+use porthole_engine::container::resources::Resources;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -56,6 +57,11 @@ struct Host {
     publish_all_ports: bool,
     console_size: [u16; 2],
     isolation: String,
+    memory: i64,
+    nano_cpus: i64,
+    cpu_count: i64,
+    cpu_percent: i64,
+    cpu_shares: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,6 +170,13 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
         port_bindings,
         publish_all_ports: host.publish_all_ports,
         auto_remove: host.auto_remove,
+        resources: Resources {
+            memory: host.memory,
+            nano_cpus: host.nano_cpus,
+            cpu_count: host.cpu_count,
+            cpu_percent: host.cpu_percent,
+            cpu_shares: host.cpu_shares,
+        },
         isolation: host.isolation,
         console_size: host.console_size,
     })

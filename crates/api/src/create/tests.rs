@@ -45,6 +45,8 @@ fn supported_fields_reach_the_engine() {
             "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
             "Isolation": "process",
             "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+            "Memory": 67108864,
+            "NanoCpus": 500000000,
             "ConsoleSize": [24, 80]
         },
         "NetworkingConfig": {"EndpointsConfig": {"none": {}}}
@@ -54,6 +56,11 @@ fn supported_fields_reach_the_engine() {
     assert_eq!(request.config.stop_timeout, Some(5));
     assert_eq!(request.host.restart, RestartPolicy::OnFailure(3));
     assert_eq!(request.host.console_size, [24, 80]);
+    let resources = request.host.resources;
+    assert_eq!(
+        (resources.memory, resources.nano_cpus),
+        (64 << 20, 500_000_000)
+    );
     assert_eq!(request.host.network_mode, "none");
     let bindings: Vec<_> = request.host.port_bindings.values().flatten().collect();
     assert_eq!(
@@ -95,8 +102,8 @@ fn unsupported_options_are_refused_by_name() {
             "invalid option: Windows does not support MemorySwappiness",
         ),
         (
-            json!({"Memory": 1048576}),
-            "invalid option: this version of Porthole does not support Memory",
+            json!({"IOMaximumIOps": 5}),
+            "invalid option: this version of Porthole does not support IOMaximumIOps",
         ),
         (
             json!({"Mounts": [{}]}),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::resources::Resources;
 use crate::error::{Error, Result};
 
 /// A request to create a container.
@@ -77,6 +78,8 @@ pub struct HostConfig {
     pub auto_remove: bool,
     /// When it is started again by itself.
     pub restart: RestartPolicy,
+    /// What it may use at most.
+    pub resources: Resources,
     /// `""`, `default`, `process` or `hyperv`; after creation always resolved.
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.

@@ -38,7 +38,12 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     let given = request.name.as_deref().filter(|name| !name.is_empty());
     let given = given.map(name::check_name).transpose()?.map(str::to_owned);
     let image = context.records.find_image(&request.config.image).await?;
-    let mut container = build(context, &image, request.config, request.host)?;
+    let CreateContainer {
+        config, mut host, ..
+    } = request;
+    let mut warned = host.resources.check(context.facts.processors)?;
+    warned.extend(warnings(&image));
+    let mut container = build(context, &image, config, host)?;
     match given {
         Some(name) => {
             container.name = name;
@@ -55,7 +60,7 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     task::spawn(context, container);
     Ok(Created {
         id,
-        warnings: warnings(&image),
+        warnings: warned,
     })
 }
 

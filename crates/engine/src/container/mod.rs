@@ -26,6 +26,7 @@ pub mod prune;
 pub mod record;
 pub mod remove;
 pub(crate) mod rename;
+pub mod resources;
 pub(crate) mod restart;
 pub(crate) mod selection;
 pub mod size;

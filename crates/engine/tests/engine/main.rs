@@ -6,6 +6,7 @@ mod containers;
 mod crashes;
 mod execs;
 mod images;
+mod limits;
 mod lists;
 mod logs;
 mod pauses;
