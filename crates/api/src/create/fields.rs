@@ -36,7 +36,12 @@ pub(crate) const CONTAINER: &[Field] = &[
 ];
 
 /// Fields of `HostConfig`.
-pub(crate) const HOST: &[Field] = &[
+pub(crate) fn host() -> Vec<Field> {
+    [RESOURCES, HOST].concat()
+}
+
+/// The fields of `HostConfig` that can be updated, the restart policy aside.
+pub(crate) const RESOURCES: &[Field] = &[
     works("CpuShares"),
     works("Memory"),
     not_on_windows("CgroupParent"),
@@ -74,6 +79,10 @@ pub(crate) const HOST: &[Field] = &[
     works("CpuPercent"),
     planned("IOMaximumIOps"),
     planned("IOMaximumBandwidth"),
+];
+
+/// The others.
+const HOST: &[Field] = &[
     works("Binds"),
     inert("ContainerIDFile"),
     works("LogConfig"),

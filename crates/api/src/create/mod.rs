@@ -3,6 +3,7 @@
 
 pub(crate) mod fields;
 pub(crate) mod network;
+pub(crate) mod update;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::body;
 use crate::error::ApiError;
-use fields::{CONTAINER, HOST};
+use fields::CONTAINER;
 use words::Words;
 
 /// The supported part of the body.
@@ -93,7 +94,7 @@ pub(crate) fn parse(
     let host = take_object(&mut object, "HostConfig")?;
     let networking = take_object(&mut object, "NetworkingConfig")?;
     let body: Body = body::decode(object, CONTAINER)?;
-    let host: Host = body::decode(host, HOST)?;
+    let host: Host = body::decode(host, &fields::host())?;
     check_log(&host.log_config)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
     Ok(CreateContainer {
@@ -153,6 +154,7 @@ fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
 
 fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError> {
     let mut port_bindings: BTreeMap<Port, Vec<PortBinding>> = BTreeMap::new();
+    let (restart, resources) = (restart_policy(&host.restart_policy)?, resources(&host));
     for (port, bindings) in host.port_bindings {
         let bindings = bindings.into_iter().map(|binding| PortBinding {
             host_ip: binding.host_ip,
@@ -164,22 +166,26 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
             .extend(bindings);
     }
     Ok(HostConfig {
-        restart: restart_policy(&host.restart_policy)?,
+        restart,
+        resources,
         binds: host.binds,
         network_mode,
         port_bindings,
         publish_all_ports: host.publish_all_ports,
         auto_remove: host.auto_remove,
-        resources: Resources {
-            memory: host.memory,
-            nano_cpus: host.nano_cpus,
-            cpu_count: host.cpu_count,
-            cpu_percent: host.cpu_percent,
-            cpu_shares: host.cpu_shares,
-        },
         isolation: host.isolation,
         console_size: host.console_size,
     })
+}
+
+const fn resources(host: &Host) -> Resources {
+    Resources {
+        memory: host.memory,
+        nano_cpus: host.nano_cpus,
+        cpu_count: host.cpu_count,
+        cpu_percent: host.cpu_percent,
+        cpu_shares: host.cpu_shares,
+    }
 }
 
 fn check_log(log: &LogConfig) -> Result<(), ApiError> {

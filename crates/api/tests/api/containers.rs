@@ -327,3 +327,36 @@ async fn sizes_are_told_when_asked_for() {
     let rows = world.get("/containers/json?all=1").await.json();
     assert!(rows[0].get("SizeRootFs").is_none());
 }
+
+#[tokio::test]
+async fn limits_are_shown_and_updated() {
+    let world = World::new().await;
+    world
+        .create(
+            "web",
+            json!({ "HostConfig": { "Memory": 67_108_864, "CpuCount": 1 } }),
+        )
+        .await;
+    let update = json!({ "NanoCpus": 500_000_000, "RestartPolicy": { "Name": "always" } });
+    let answer = world
+        .ask("POST", "/containers/web/update", Some(update))
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({ "Warnings": [] }))
+    );
+    let host = &world.get("/containers/web/json").await.json()["HostConfig"];
+    let shown = ["Memory", "NanoCpus", "CpuCount", "CpuPercent", "CpuShares"]
+        .map(|name| host[name].as_i64());
+    let expected = [67_108_864, 500_000_000, 0, 0, 0].map(Some);
+    assert_eq!(shown, expected);
+    assert_eq!(host["RestartPolicy"]["Name"], "always");
+    let wrong = json!({ "CpusetCpus": "0" });
+    let refused = world
+        .ask("POST", "/containers/web/update", Some(wrong))
+        .await;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "invalid option: Windows does not support CpusetCpus")
+    );
+}

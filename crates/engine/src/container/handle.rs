@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::attachment::Streams;
 use crate::container::ledger::Ledger;
+use crate::container::update::UpdateContainer;
 use crate::error::{Error, Result};
 
 /// What only the container's task may do.
@@ -24,6 +25,11 @@ pub(crate) enum Order {
     Pause { done: oneshot::Sender<Result<()>> },
     /// Let everything in it run again.
     Unpause { done: oneshot::Sender<Result<()>> },
+    /// Change its limits and its restart policy; gives warnings.
+    Update {
+        update: UpdateContainer,
+        done: oneshot::Sender<Result<Vec<String>>>,
+    },
     /// Do not start it again, though its restart policy says so.
     GiveUpRestart { done: oneshot::Sender<Result<()>> },
     /// Remove it; it must not run.

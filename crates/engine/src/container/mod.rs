@@ -35,5 +35,6 @@ pub mod stats;
 pub mod stop;
 pub(crate) mod task;
 pub mod top;
+pub mod update;
 pub(crate) mod user;
 pub mod wait;

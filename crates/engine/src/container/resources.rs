@@ -80,6 +80,22 @@ impl Resources {
         Ok(warnings)
     }
 
+    /// These limits with others over them; zeros leave what is there. A limit of processor time takes
+    /// the place of any other, for there is one only.
+    pub(crate) fn changed_by(&self, other: &Self) -> Self {
+        let limits_time = Self {
+            memory: 0,
+            ..*other
+        } != Self::default();
+        let mut changed = if limits_time { *other } else { *self };
+        changed.memory = if other.memory == 0 {
+            self.memory
+        } else {
+            other.memory
+        };
+        changed
+    }
+
     fn discard(&mut self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut discard = |winner: i64, name: &str, loser: &mut i64, what: &str| {
@@ -229,6 +245,30 @@ mod tests {
         assert_eq!(maximum(NANO), 3333);
         assert_eq!(maximum(3 * NANO), 10_000);
         assert_eq!(maximum(LEAST_NANO_CPUS), 34);
+    }
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let before = Resources {
+            memory: LEAST_MEMORY,
+            cpu_shares: 7,
+            ..Resources::default()
+        };
+        let memory = Resources {
+            memory: 2 * LEAST_MEMORY,
+            ..Resources::default()
+        };
+        let time = Resources {
+            nano_cpus: NANO,
+            ..Resources::default()
+        };
+        let changed = before.changed_by(&memory);
+        assert_eq!((changed.memory, changed.cpu_shares), (2 * LEAST_MEMORY, 7));
+        let changed = before.changed_by(&time);
+        assert_eq!(
+            (changed.memory, changed.cpu_shares, changed.nano_cpus),
+            (LEAST_MEMORY, 0, NANO)
+        );
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Task {
             Order::GiveUpRestart { done } => drop(done.send(self.give_up_restart().await)),
             Order::Pause { done } => drop(done.send(self.pause().await)),
             Order::Unpause { done } => drop(done.send(self.unpause().await)),
+            Order::Update { update, done } => drop(done.send(self.update(update).await)),
             Order::Remove { done } => drop(done.send(self.remove().await)),
         }
     }
