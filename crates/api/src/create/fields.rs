@@ -17,7 +17,7 @@ pub(crate) const CONTAINER: &[Field] = &[
     works("StdinOnce"),
     works("Env"),
     works("Cmd"),
-    planned("Healthcheck"),
+    works("Healthcheck"),
     works("ArgsEscaped"),
     works("Image"),
     planned("Volumes"),
@@ -32,7 +32,7 @@ pub(crate) const CONTAINER: &[Field] = &[
     works("Labels"),
     works("StopSignal"),
     works("StopTimeout"),
-    planned("Shell"),
+    works("Shell"),
 ];
 
 /// Fields of `HostConfig`.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use porthole_engine::container::config::{
     ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
+use porthole_engine::container::health::HealthCheck;
 use porthole_engine::container::resources::Resources;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -43,6 +44,8 @@ struct Body {
     labels: BTreeMap<String, String>,
     stop_signal: String,
     stop_timeout: Option<i64>,
+    healthcheck: Option<HealthCheck>,
+    shell: Vec<String>,
 }
 
 /// The supported part of `HostConfig`.
@@ -149,6 +152,10 @@ fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
         exposed_ports,
         stop_signal: Some(body.stop_signal).filter(|signal| !signal.is_empty()),
         stop_timeout: body.stop_timeout,
+        healthcheck: body
+            .healthcheck
+            .filter(|check| *check != HealthCheck::default()),
+        shell: body.shell,
     })
 }
 

@@ -4,7 +4,7 @@ use bollard_stubs::models::{ContainerInspectResponse, ContainerSummary, Containe
 use porthole_compute_service::fake::Program;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{World, within};
 
 #[tokio::test]
 async fn a_container_runs_from_create_to_remove() {
@@ -359,4 +359,39 @@ async fn limits_are_shown_and_updated() {
         (refused.status, refused.message().as_str()),
         (400, "invalid option: Windows does not support CpusetCpus")
     );
+}
+
+#[tokio::test]
+async fn health_is_shown_with_its_last_results() {
+    let world = World::new().await;
+    let server = Program::new().await_signal();
+    world.script.program("server.exe", server);
+    let probe = Program::new().print("fine");
+    world.script.program("probe.exe a", probe);
+    let check = json!({ "Test": ["CMD", "probe.exe", "a"], "Interval": 20_000_000 });
+    let body = json!({ "Cmd": ["server.exe"], "Healthcheck": check });
+    world.start("web", body).await;
+    let container = within(async {
+        loop {
+            let container = world.get("/containers/web/json").await.json();
+            if container["State"]["Health"]["Log"][0].is_object() {
+                return container;
+            }
+        }
+    })
+    .await;
+    assert_eq!(container["Config"]["Healthcheck"], check);
+    let health = &container["State"]["Health"];
+    assert_eq!(
+        (&health["Status"], &health["FailingStreak"]),
+        (&json!("healthy"), &json!(0))
+    );
+    let result = &health["Log"][0];
+    assert_eq!(
+        (&result["ExitCode"], &result["Output"]),
+        (&json!(0), &json!("fine"))
+    );
+    let rows = world.get("/containers/json").await.json();
+    let status = rows[0]["Status"].as_str().unwrap();
+    assert!(status.ends_with("(healthy)"), "{status}");
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::health::HealthCheck;
 use crate::container::resources::Resources;
 use crate::error::{Error, Result};
 
@@ -60,6 +61,10 @@ pub struct ContainerConfig {
     pub stop_signal: Option<String>,
     /// Seconds that `stop` waits; negative waits for ever, none is 30.
     pub stop_timeout: Option<i64>,
+    /// How its health is checked.
+    pub healthcheck: Option<HealthCheck>,
+    /// The shell of the health check; empty means `cmd /S /C`.
+    pub shell: Vec<String>,
 }
 
 /// How the host treats a container.

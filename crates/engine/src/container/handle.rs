@@ -7,6 +7,7 @@ use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attachment::Streams;
+use crate::container::health_monitor::Monitor;
 use crate::container::ledger::Ledger;
 use crate::container::update::UpdateContainer;
 use crate::error::{Error, Result};
@@ -59,6 +60,7 @@ pub(crate) struct Handle {
     pub(crate) ledger: Arc<Ledger>,
     orders: mpsc::Sender<Order>,
     live: Mutex<Option<Live>>,
+    monitor: Mutex<Option<Monitor>>,
     /// A restart is under way: the end that comes is not the container's last.
     restarting: AtomicBool,
 }
@@ -71,6 +73,7 @@ impl Handle {
             ledger,
             orders,
             live,
+            monitor: Mutex::new(None),
             restarting: AtomicBool::new(false),
         }
     }
@@ -96,6 +99,11 @@ impl Handle {
 
     pub(crate) fn set_live(&self, new: Option<Live>) {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    /// Has its health checked by this monitor from now on, or by none.
+    pub(crate) fn set_monitor(&self, new: Option<Monitor>) {
+        *self.monitor.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     pub(crate) fn set_restarting(&self, restarting: bool) {

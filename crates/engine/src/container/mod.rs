@@ -13,6 +13,8 @@ pub(crate) mod document;
 pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod handle;
+pub mod health;
+pub(crate) mod health_monitor;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub mod list;

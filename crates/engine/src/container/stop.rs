@@ -60,6 +60,8 @@ pub(crate) async fn stop(
         // Its programs cannot hear the signal before they run again, as under moby.
         unpause(handle).await?;
     }
+    // A container that is stopping is expected to be unwell.
+    handle.set_monitor(None);
     match deliver(context, handle, signal).await {
         Ok(()) => {}
         // It ended by itself a moment ago.

@@ -5,6 +5,7 @@
 mod containers;
 mod crashes;
 mod execs;
+mod health;
 mod images;
 mod limits;
 mod lists;
