@@ -58,6 +58,10 @@ impl Resources {
                 "invalid CPUCount: CPUCount cannot be negative",
             ));
         }
+        self.check_processors(processors).map(|()| warnings)
+    }
+
+    fn check_processors(&self, processors: u32) -> Result<()> {
         for (set, name) in [
             (self.cpu_percent, "Percent"),
             (self.cpu_shares, "Shares"),
@@ -77,7 +81,7 @@ impl Resources {
                 "range of CPUs is from 0.01 to {most}.00, as there are only {most} CPUs available"
             )));
         }
-        Ok(warnings)
+        Ok(())
     }
 
     /// These limits with others over them; zeros leave what is there. A limit of processor time takes
