@@ -116,7 +116,6 @@ fn is_neutral(name: &str, value: &Value) -> bool {
         // A pointer in the API: zero is a setting, -1 is what the docker CLI sends for none.
         "MemorySwappiness" => value.is_null() || value.as_i64() == Some(-1),
         "PidsLimit" => is_zero(value) || value.as_i64() == Some(-1),
-        "Healthcheck" => is_zero_struct(value) || turns_health_check_off(value),
         "IPAMConfig" => is_zero_struct(value),
         _ => is_zero(value),
     }
@@ -127,12 +126,4 @@ fn is_zero_struct(value: &Value) -> bool {
     value
         .as_object()
         .map_or(value.is_null(), |members| members.values().all(is_zero))
-}
-
-fn turns_health_check_off(value: &Value) -> bool {
-    value.as_object().is_some_and(|members| {
-        members.iter().any(|(name, test)| {
-            name.eq_ignore_ascii_case("Test") && *test == serde_json::json!(["NONE"])
-        })
-    })
 }

@@ -36,7 +36,6 @@ where
 pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("GET /containers/{id}/changes", "diff of a container"),
     ("GET /containers/{id}/export", "export of a container"),
-    ("POST /containers/{id}/update", "live update of limits"),
     (
         "GET /containers/{id}/attach/ws",
         "attaching over a web socket",
@@ -129,6 +128,7 @@ fn working() -> Vec<Route> {
         route("POST /containers/{id}/kill", container::kill),
         route("POST /containers/{id}/pause", container::pause),
         route("POST /containers/{id}/unpause", container::unpause),
+        route("POST /containers/{id}/update", container::update),
         route("POST /containers/{id}/rename", container::rename),
         route("POST /containers/{id}/wait", container::wait),
         route("POST /containers/{id}/resize", container::resize),
@@ -194,7 +194,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::create::fields::{CONTAINER, HOST};
+    use crate::create::fields::{CONTAINER, host};
     use crate::create::network::ENDPOINT;
     use crate::fields::Fate;
 
@@ -263,7 +263,7 @@ mod tests {
     fn the_document_lists_every_field_and_no_other() {
         for (heading, table) in [
             ("Fields of container create", CONTAINER),
-            ("Fields of `HostConfig`", HOST),
+            ("Fields of `HostConfig`", &host()),
             (
                 "Fields of an entry of `NetworkingConfig.EndpointsConfig`",
                 ENDPOINT,

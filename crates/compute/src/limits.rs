@@ -4,7 +4,8 @@ use porthole_hcs::{self as hcs, ModifyRequestType};
 use porthole_protocol::supervisor::Limits;
 use serde::de::DeserializeOwned;
 
-/// HCS's path of a container's memory limit; its setting is the number of mebibytes.
+/// HCS's path of a container's memory limit; its setting is the number of mebibytes, or null for
+/// none.
 pub const MEMORY_PATH: &str = "Container/Memory/SizeInMB";
 
 /// HCS's path of a container's processor limit; its setting is a `Processor`.
@@ -48,7 +49,10 @@ pub(crate) fn modified(
     }
     let mut limits = limits.clone();
     match path {
-        MEMORY_PATH => limits.memory = Some(bytes(setting(request)?).map_err(Refusal::Invalid)?),
+        MEMORY_PATH => {
+            let mebibytes: Option<u64> = setting(request)?;
+            limits.memory = mebibytes.map(bytes).transpose().map_err(Refusal::Invalid)?;
+        }
         PROCESSOR_PATH => {
             set_processor(&mut limits, setting(request)?, processors).map_err(Refusal::Invalid)?;
         }
@@ -184,6 +188,8 @@ mod tests {
         let changed = modified(&limits, &request(MEMORY_PATH, 64.into()), 2).unwrap();
         assert_eq!(changed.memory, Some(64 << 20));
         assert_eq!((changed.pids, changed.processors), (Some(9), Some(1.0)));
+        let changed = modified(&changed, &request(MEMORY_PATH, serde_json::Value::Null), 2);
+        assert_eq!(changed.unwrap().memory, None);
     }
 
     #[test]

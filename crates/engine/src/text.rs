@@ -22,6 +22,30 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A duration as Go prints it: `1h0m30s`, `1.5s`, `200ms`.
+pub(crate) fn go_duration(duration: std::time::Duration) -> String {
+    let fraction = |nanoseconds: u128, unit: u128| {
+        let width = unit.ilog10() as usize;
+        let digits = format!("{}.{:0width$}", nanoseconds / unit, nanoseconds % unit);
+        digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    };
+    let nanoseconds = duration.as_nanos();
+    let (hours, minutes) = (duration.as_secs() / 3600, duration.as_secs() / 60 % 60);
+    let seconds = fraction(nanoseconds % 60_000_000_000, 1_000_000_000);
+    match (nanoseconds, hours, minutes) {
+        (0, ..) => "0s".to_owned(),
+        (..1_000, ..) => format!("{nanoseconds}ns"),
+        (..1_000_000, ..) => format!("{}µs", fraction(nanoseconds, 1_000)),
+        (..1_000_000_000, ..) => format!("{}ms", fraction(nanoseconds, 1_000_000)),
+        (_, 0, 0) => format!("{seconds}s"),
+        (_, 0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 /// A size with four digits at most: `2.746MB`.
 #[expect(clippy::cast_precision_loss, reason = "only four digits are shown")]
 pub(crate) fn size(bytes: u64) -> String {
@@ -82,6 +106,24 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(duration(value), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        let cases = [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5µs"),
+            (200_000_000, "200ms"),
+            (1_500_000_000, "1.5s"),
+            (30_000_000_000, "30s"),
+            (90_000_000_000, "1m30s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ];
+        for (nanoseconds, expected) in cases {
+            let duration = std::time::Duration::from_nanos(nanoseconds);
+            assert_eq!(go_duration(duration), expected);
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) const CONTAINER: &[Field] = &[
     works("StdinOnce"),
     works("Env"),
     works("Cmd"),
-    planned("Healthcheck"),
+    works("Healthcheck"),
     works("ArgsEscaped"),
     works("Image"),
     planned("Volumes"),
@@ -32,15 +32,20 @@ pub(crate) const CONTAINER: &[Field] = &[
     works("Labels"),
     works("StopSignal"),
     works("StopTimeout"),
-    planned("Shell"),
+    works("Shell"),
     // dockerode repeats what the query says.
     inert("name"),
 ];
 
 /// Fields of `HostConfig`.
-pub(crate) const HOST: &[Field] = &[
-    planned("CpuShares"),
-    planned("Memory"),
+pub(crate) fn host() -> Vec<Field> {
+    [RESOURCES, HOST].concat()
+}
+
+/// The fields of `HostConfig` that can be updated, the restart policy aside.
+pub(crate) const RESOURCES: &[Field] = &[
+    works("CpuShares"),
+    works("Memory"),
     not_on_windows("CgroupParent"),
     not_on_windows("BlkioWeight"),
     not_on_windows("BlkioWeightDevice"),
@@ -67,15 +72,19 @@ pub(crate) const HOST: &[Field] = &[
     not_on_windows("MemoryReservation"),
     not_on_windows("MemorySwap"),
     not_on_windows("MemorySwappiness"),
-    planned("NanoCpus"),
+    works("NanoCpus"),
     not_on_windows("OomKillDisable"),
     not_on_windows("Init"),
     not_on_windows("PidsLimit"),
     not_on_windows("Ulimits"),
-    planned("CpuCount"),
-    planned("CpuPercent"),
+    works("CpuCount"),
+    works("CpuPercent"),
     planned("IOMaximumIOps"),
     planned("IOMaximumBandwidth"),
+];
+
+/// The others.
+const HOST: &[Field] = &[
     works("Binds"),
     inert("ContainerIDFile"),
     works("LogConfig"),

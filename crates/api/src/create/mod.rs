@@ -3,6 +3,7 @@
 
 pub(crate) mod fields;
 pub(crate) mod network;
+pub(crate) mod update;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use porthole_engine::container::config::{
     ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
+use porthole_engine::container::health::HealthCheck;
+use porthole_engine::container::resources::Resources;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::body;
 use crate::error::ApiError;
-use fields::{CONTAINER, HOST};
+use fields::CONTAINER;
 use words::Words;
 
 /// The supported part of the body.
@@ -41,6 +44,8 @@ struct Body {
     labels: BTreeMap<String, String>,
     stop_signal: String,
     stop_timeout: Option<i64>,
+    healthcheck: Option<HealthCheck>,
+    shell: Vec<String>,
 }
 
 /// The supported part of `HostConfig`.
@@ -56,6 +61,11 @@ struct Host {
     publish_all_ports: bool,
     console_size: [u16; 2],
     isolation: String,
+    memory: i64,
+    nano_cpus: i64,
+    cpu_count: i64,
+    cpu_percent: i64,
+    cpu_shares: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,7 +97,7 @@ pub(crate) fn parse(
     let host = take_object(&mut object, "HostConfig")?;
     let networking = take_object(&mut object, "NetworkingConfig")?;
     let body: Body = body::decode(object, CONTAINER)?;
-    let host: Host = body::decode(host, HOST)?;
+    let host: Host = body::decode(host, &fields::host())?;
     check_log(&host.log_config)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
     Ok(CreateContainer {
@@ -142,11 +152,16 @@ fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
         exposed_ports,
         stop_signal: Some(body.stop_signal).filter(|signal| !signal.is_empty()),
         stop_timeout: body.stop_timeout,
+        healthcheck: body
+            .healthcheck
+            .filter(|check| *check != HealthCheck::default()),
+        shell: body.shell,
     })
 }
 
 fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError> {
     let mut port_bindings: BTreeMap<Port, Vec<PortBinding>> = BTreeMap::new();
+    let (restart, resources) = (restart_policy(&host.restart_policy)?, resources(&host));
     for (port, bindings) in host.port_bindings {
         let bindings = bindings.into_iter().map(|binding| PortBinding {
             host_ip: binding.host_ip,
@@ -158,7 +173,8 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
             .extend(bindings);
     }
     Ok(HostConfig {
-        restart: restart_policy(&host.restart_policy)?,
+        restart,
+        resources,
         binds: host.binds,
         network_mode,
         port_bindings,
@@ -167,6 +183,16 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
         isolation: host.isolation,
         console_size: host.console_size,
     })
+}
+
+const fn resources(host: &Host) -> Resources {
+    Resources {
+        memory: host.memory,
+        nano_cpus: host.nano_cpus,
+        cpu_count: host.cpu_count,
+        cpu_percent: host.cpu_percent,
+        cpu_shares: host.cpu_shares,
+    }
 }
 
 fn check_log(log: &LogConfig) -> Result<(), ApiError> {

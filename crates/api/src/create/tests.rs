@@ -40,11 +40,14 @@ fn supported_fields_reach_the_engine() {
         "ExposedPorts": {"80/tcp": {}},
         "Labels": {"a": "b"},
         "StopTimeout": 5,
+        "Healthcheck": {"test": ["CMD", "x"], "Interval": 1_000_000, "Retries": 2},
         "HostConfig": {
             "Binds": ["/srv:C:\\srv:ro"],
             "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
             "Isolation": "process",
             "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+            "Memory": 67108864,
+            "NanoCpus": 500000000,
             "ConsoleSize": [24, 80]
         },
         "NetworkingConfig": {"EndpointsConfig": {"none": {}}}
@@ -52,8 +55,18 @@ fn supported_fields_reach_the_engine() {
     .expect("a request");
     assert_eq!(request.config.entrypoint, Some(vec!["cmd".to_owned()]));
     assert_eq!(request.config.stop_timeout, Some(5));
+    let check = request.config.healthcheck.as_ref().expect("a health check");
+    assert_eq!(
+        (check.test.len(), check.interval, check.retries),
+        (2, 1_000_000, 2)
+    );
     assert_eq!(request.host.restart, RestartPolicy::OnFailure(3));
     assert_eq!(request.host.console_size, [24, 80]);
+    let resources = request.host.resources;
+    assert_eq!(
+        (resources.memory, resources.nano_cpus),
+        (64 << 20, 500_000_000)
+    );
     assert_eq!(request.host.network_mode, "none");
     let bindings: Vec<_> = request.host.port_bindings.values().flatten().collect();
     assert_eq!(
@@ -95,8 +108,8 @@ fn unsupported_options_are_refused_by_name() {
             "invalid option: Windows does not support MemorySwappiness",
         ),
         (
-            json!({"Memory": 1048576}),
-            "invalid option: this version of Porthole does not support Memory",
+            json!({"IOMaximumIOps": 5}),
+            "invalid option: this version of Porthole does not support IOMaximumIOps",
         ),
         (
             json!({"Mounts": [{}]}),
@@ -126,20 +139,21 @@ fn unsupported_options_are_refused_by_name() {
         "invalid option: this version of Porthole does not support Volumes"
     );
     assert_eq!(
-        refusal(json!({"Healthcheck": {"Test": ["CMD", "x"]}})),
-        "invalid option: this version of Porthole does not support Healthcheck"
+        refusal(json!({"Healthcheck": {"Http": "x"}})),
+        "invalid JSON: Healthcheck: Porthole does not know the option Http"
     );
 }
 
 #[test]
 fn zero_values_of_unsupported_options_pass() {
     let request = json!({
-        "Healthcheck": {"Test": ["NONE"]},
+        "Healthcheck": {"Test": [], "Interval": 0},
         "Volumes": {},
         "Teleport": false,
         "HostConfig": {"MemorySwappiness": -1, "PidsLimit": -1, "CapAdd": [], "Init": false, "Tmpfs": {}}
     });
-    assert!(parse_value(request).is_ok());
+    let request = parse_value(request).expect("a request");
+    assert_eq!(request.config.healthcheck, None);
 }
 
 #[test]

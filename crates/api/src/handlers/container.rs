@@ -156,6 +156,20 @@ pub(crate) async fn unpause(State(engine): State<Arc<Engine>>, Path(id): Path<St
     Ok(no_content())
 }
 
+/// `POST /containers/{id}/update`.
+pub(crate) async fn update(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answer {
+    let update = create::update::parse(body::object(request).await?)?;
+    let warnings = engine.update_container(&id, update).await?;
+    Ok(super::json(
+        StatusCode::OK,
+        &json!({ "Warnings": warnings }),
+    ))
+}
+
 /// `POST /containers/{id}/rename`.
 pub(crate) async fn rename(
     State(engine): State<Arc<Engine>>,

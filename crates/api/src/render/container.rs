@@ -1,6 +1,7 @@
 //! Containers: `inspect`.
 
 use porthole_engine::container::config::ContainerConfig;
+use porthole_engine::container::health::{Health, ProbeResult};
 use porthole_engine::container::record::Container;
 use porthole_engine::container::state::{Phase, State};
 use serde_json::{Map, Value, json};
@@ -42,7 +43,7 @@ pub(crate) fn details(container: &Container) -> Value {
 }
 
 fn state(state: &State) -> Value {
-    json!({
+    let mut answer = json!({
         "Status": state.status(),
         "Running": state.is_up(),
         "Paused": state.is_paused(),
@@ -54,6 +55,26 @@ fn state(state: &State) -> Value {
         "Error": state.error,
         "StartedAt": timestamp::rfc3339_or_never(state.started_at),
         "FinishedAt": timestamp::rfc3339_or_never(state.finished_at),
+    });
+    if let Some(known) = &state.health {
+        answer["Health"] = health(known);
+    }
+    answer
+}
+
+fn health(health: &Health) -> Value {
+    let result = |result: &ProbeResult| {
+        json!({
+            "Start": timestamp::rfc3339(result.start),
+            "End": timestamp::rfc3339(result.end),
+            "ExitCode": result.exit_code,
+            "Output": result.output,
+        })
+    };
+    json!({
+        "Status": health.status.name(),
+        "FailingStreak": health.failing_streak,
+        "Log": health.log.iter().map(result).collect::<Vec<_>>(),
     })
 }
 
@@ -114,6 +135,12 @@ fn add_optional(members: &mut Map<String, Value>, config: &ContainerConfig) {
     }
     if let Some(signal) = &config.stop_signal {
         members.insert("StopSignal".to_owned(), json!(signal));
+    }
+    if let Some(check) = &config.healthcheck {
+        members.insert("Healthcheck".to_owned(), json!(check));
+    }
+    if !config.shell.is_empty() {
+        members.insert("Shell".to_owned(), json!(config.shell));
     }
     if let Some(timeout) = config.stop_timeout {
         members.insert("StopTimeout".to_owned(), json!(timeout));

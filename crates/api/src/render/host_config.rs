@@ -36,6 +36,11 @@ pub(crate) fn details(container: &Container) -> Value {
         ("ConsoleSize", json!(host.console_size)),
         ("PublishAllPorts", json!(host.publish_all_ports)),
         ("Isolation", json!(host.isolation)),
+        ("Memory", json!(host.resources.memory)),
+        ("NanoCpus", json!(host.resources.nano_cpus)),
+        ("CpuCount", json!(host.resources.cpu_count)),
+        ("CpuPercent", json!(host.resources.cpu_percent)),
+        ("CpuShares", json!(host.resources.cpu_shares)),
     ] {
         answer[name] = value;
     }
@@ -91,9 +96,6 @@ const SWITCHES: &[&str] = &["Privileged", "ReadonlyRootfs", "OomKillDisable"];
 const NUMBERS: &[&str] = &[
     "OomScoreAdj",
     "ShmSize",
-    "CpuShares",
-    "Memory",
-    "NanoCpus",
     "BlkioWeight",
     "CpuPeriod",
     "CpuQuota",
@@ -101,8 +103,6 @@ const NUMBERS: &[&str] = &[
     "CpuRealtimeRuntime",
     "MemoryReservation",
     "MemorySwap",
-    "CpuCount",
-    "CpuPercent",
     "IOMaximumIOps",
     "IOMaximumBandwidth",
 ];

@@ -4,7 +4,7 @@ use bollard_stubs::models::{ContainerInspectResponse, ContainerSummary, Containe
 use porthole_compute_service::fake::Program;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{World, within};
 
 #[tokio::test]
 async fn a_container_runs_from_create_to_remove() {
@@ -326,4 +326,72 @@ async fn sizes_are_told_when_asked_for() {
     assert_eq!(rows[0]["SizeRootFs"], 1000);
     let rows = world.get("/containers/json?all=1").await.json();
     assert!(rows[0].get("SizeRootFs").is_none());
+}
+
+#[tokio::test]
+async fn limits_are_shown_and_updated() {
+    let world = World::new().await;
+    world
+        .create(
+            "web",
+            json!({ "HostConfig": { "Memory": 67_108_864, "CpuCount": 1 } }),
+        )
+        .await;
+    let update = json!({ "NanoCpus": 500_000_000, "RestartPolicy": { "Name": "always" } });
+    let answer = world
+        .ask("POST", "/containers/web/update", Some(update))
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({ "Warnings": [] }))
+    );
+    let host = &world.get("/containers/web/json").await.json()["HostConfig"];
+    let shown = ["Memory", "NanoCpus", "CpuCount", "CpuPercent", "CpuShares"]
+        .map(|name| host[name].as_i64());
+    let expected = [67_108_864, 500_000_000, 0, 0, 0].map(Some);
+    assert_eq!(shown, expected);
+    assert_eq!(host["RestartPolicy"]["Name"], "always");
+    let wrong = json!({ "CpusetCpus": "0" });
+    let refused = world
+        .ask("POST", "/containers/web/update", Some(wrong))
+        .await;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "invalid option: Windows does not support CpusetCpus")
+    );
+}
+
+#[tokio::test]
+async fn health_is_shown_with_its_last_results() {
+    let world = World::new().await;
+    let server = Program::new().await_signal();
+    world.script.program("server.exe", server);
+    let probe = Program::new().print("fine");
+    world.script.program("probe.exe a", probe);
+    let check = json!({ "Test": ["CMD", "probe.exe", "a"], "Interval": 20_000_000 });
+    let body = json!({ "Cmd": ["server.exe"], "Healthcheck": check });
+    world.start("web", body).await;
+    let container = within(async {
+        loop {
+            let container = world.get("/containers/web/json").await.json();
+            if container["State"]["Health"]["Log"][0].is_object() {
+                return container;
+            }
+        }
+    })
+    .await;
+    assert_eq!(container["Config"]["Healthcheck"], check);
+    let health = &container["State"]["Health"];
+    assert_eq!(
+        (&health["Status"], &health["FailingStreak"]),
+        (&json!("healthy"), &json!(0))
+    );
+    let result = &health["Log"][0];
+    assert_eq!(
+        (&result["ExitCode"], &result["Output"]),
+        (&json!(0), &json!("fine"))
+    );
+    let rows = world.get("/containers/json").await.json();
+    let status = rows[0]["Status"].as_str().unwrap();
+    assert!(status.ends_with("(healthy)"), "{status}");
 }

@@ -50,7 +50,7 @@ impl Backend for FakeBackend {
         if let Some(error) = self.script.take_create_failure() {
             return Err(error);
         }
-        let silo = FakeSilo::new(self.script.clone());
+        let silo = FakeSilo::new(self.script.clone(), plan.limits.clone());
         self.script.add(&plan.id, silo.clone());
         Ok(Arc::new(FakeSupervised {
             id: plan.id.clone(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use porthole_protocol::WindowsError;
-use porthole_protocol::supervisor::StreamKind;
+use porthole_protocol::supervisor::{Limits, StreamKind};
 
 use super::silo::FakeSilo;
 use super::windows;
@@ -96,6 +96,7 @@ struct Inner {
     programs: BTreeMap<String, Result<Program, WindowsError>>,
     create_failure: Option<Error>,
     start_failure: Option<String>,
+    refuses_memory_changes: bool,
     silos: BTreeMap<String, Arc<FakeSilo>>,
 }
 
@@ -138,6 +139,21 @@ impl Script {
         if let Some(silo) = silo {
             silo.out_of_memory();
         }
+    }
+
+    /// The limits that a system has now, also live.
+    #[must_use]
+    pub fn limits(&self, system: &str) -> Option<Limits> {
+        self.lock().silos.get(system).map(|silo| silo.limits())
+    }
+
+    /// From now on, limits of memory cannot be changed.
+    pub fn refuse_memory_changes(&self) {
+        self.lock().refuses_memory_changes = true;
+    }
+
+    pub(super) fn refuses_memory_changes(&self) -> bool {
+        self.lock().refuses_memory_changes
     }
 
     pub(super) fn look_up(&self, command_line: &str) -> Result<Program, WindowsError> {

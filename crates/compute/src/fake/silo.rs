@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use porthole_protocol::ProcessEntry;
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
-    Event, ExitRecord, Failure, KILLED_EXIT_CODE, ProcessSpec, Statistics,
+    Event, ExitRecord, Failure, KILLED_EXIT_CODE, Limits, ProcessSpec, Statistics,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ const FIRST_PID: u32 = 32;
 pub(super) struct FakeSilo {
     script: Script,
     state: Mutex<State>,
+    limits: Mutex<Limits>,
     frozen: watch::Sender<bool>,
     /// All events so far; the silo's last is `SystemExited`.
     pub(super) events: watch::Sender<Vec<Event>>,
@@ -41,10 +42,11 @@ struct State {
 }
 
 impl FakeSilo {
-    pub(super) fn new(script: Script) -> Arc<Self> {
+    pub(super) fn new(script: Script, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             script,
             state: Mutex::default(),
+            limits: Mutex::new(limits),
             frozen: watch::Sender::new(false),
             events: watch::Sender::new(Vec::new()),
             dead: watch::Sender::new(false),
@@ -127,6 +129,21 @@ impl FakeSilo {
     pub(super) fn freeze(&self, frozen: bool) -> Result<(), Failure> {
         drop(self.running()?);
         self.frozen.send_replace(frozen);
+        Ok(())
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let limits = self.limits.lock();
+        limits.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn limit(&self, new: Limits) -> Result<(), Failure> {
+        drop(self.running()?);
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits.memory != new.memory && self.script.refuses_memory_changes() {
+            return Err(Failure::Host("the kernel refuses".into()));
+        }
+        *limits = new;
         Ok(())
     }
 

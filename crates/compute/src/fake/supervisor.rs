@@ -78,8 +78,9 @@ async fn answer(silo: &Arc<FakeSilo>, request: Request) -> Result<Response, Fail
         Request::Terminate => silo.terminate().await,
         Request::Pause => silo.freeze(true)?,
         Request::Resume => silo.freeze(false)?,
-        // Nothing is there to limit; the streams are dealt with by the caller.
-        Request::Update(_) | Request::Watch | Request::OpenStdio(_) => {}
+        Request::Update(limits) => silo.limit(limits)?,
+        // The streams are dealt with by the caller.
+        Request::Watch | Request::OpenStdio(_) => {}
     }
     Ok(Response::Done)
 }

@@ -65,6 +65,9 @@ impl Task {
                 self.align_pause(system.as_ref()).await;
                 self.run_with(Live { system, main });
                 exec::adopt::take_up(&self.context, &self.handle).await;
+                if !self.read().state.is_paused() {
+                    self.watch_health();
+                }
                 Ok(())
             }
             Err(error) => {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::health::HealthCheck;
+use crate::container::resources::Resources;
 use crate::error::{Error, Result};
 
 /// A request to create a container.
@@ -59,6 +61,10 @@ pub struct ContainerConfig {
     pub stop_signal: Option<String>,
     /// Seconds that `stop` waits; negative waits for ever, none is 30.
     pub stop_timeout: Option<i64>,
+    /// How its health is checked.
+    pub healthcheck: Option<HealthCheck>,
+    /// The shell of the health check; empty means `cmd /S /C`.
+    pub shell: Vec<String>,
 }
 
 /// How the host treats a container.
@@ -77,6 +83,8 @@ pub struct HostConfig {
     pub auto_remove: bool,
     /// When it is started again by itself.
     pub restart: RestartPolicy,
+    /// What it may use at most.
+    pub resources: Resources,
     /// `""`, `default`, `process` or `hyperv`; after creation always resolved.
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.

@@ -38,7 +38,12 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     let given = request.name.as_deref().filter(|name| !name.is_empty());
     let given = given.map(name::check_name).transpose()?.map(str::to_owned);
     let image = context.records.find_image(&request.config.image).await?;
-    let mut container = build(context, &image, request.config, request.host)?;
+    let CreateContainer {
+        config, mut host, ..
+    } = request;
+    let mut warned = host.resources.check(context.facts.processors)?;
+    warned.extend(warnings(&image));
+    let mut container = build(context, &image, config, host)?;
     match given {
         Some(name) => {
             container.name = name;
@@ -55,26 +60,18 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     task::spawn(context, container);
     Ok(Created {
         id,
-        warnings: warnings(&image),
+        warnings: warned,
     })
 }
 
 /// What of the image's settings has no effect yet.
 fn warnings(image: &Image) -> Vec<String> {
-    let config = &image.config.config;
-    let mut warnings: Vec<String> = config
-        .volumes
-        .keys()
+    let volumes = image.config.config.volumes.keys();
+    volumes
         .map(|path| {
             format!("The image's volume {path} is part of the container: volumes are not there yet")
         })
-        .collect();
-    if config.healthcheck.is_some() {
-        warnings.push(
-            "The image's health check is not run: health checks are not there yet".to_owned(),
-        );
-    }
-    warnings
+        .collect()
 }
 
 async fn create_with_chosen_name(
@@ -108,6 +105,9 @@ fn build(
     config.working_dir = command::working_directory(&config.working_dir)?;
     if let Some(signal) = &config.stop_signal {
         Signal::parse(signal)?;
+    }
+    if let Some(check) = &config.healthcheck {
+        check.check(&config.shell)?;
     }
     if host.auto_remove && host.restart != RestartPolicy::No {
         return Err(Error::invalid(

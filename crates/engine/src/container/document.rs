@@ -26,8 +26,12 @@ pub(crate) struct Storage {
     pub(crate) sandbox: PathBuf,
 }
 
-/// The document of the container's compute system.
-pub(crate) fn system(container: &Container, storage: &Storage) -> hcs::ComputeSystem {
+/// The document of the container's compute system, on a host with so many processors.
+pub(crate) fn system(
+    container: &Container,
+    storage: &Storage,
+    processors: u32,
+) -> hcs::ComputeSystem {
     let mapped_directories = container
         .mounts
         .iter()
@@ -52,6 +56,8 @@ pub(crate) fn system(container: &Container, storage: &Storage) -> hcs::ComputeSy
                 path: text(&storage.sandbox),
             }),
             mapped_directories,
+            memory: container.host.resources.memory(),
+            processor: container.host.resources.processor(processors),
             ..hcs::Container::default()
         }),
         virtual_machine: None,

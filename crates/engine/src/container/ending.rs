@@ -7,6 +7,7 @@ use porthole_compute_service::system::{ComputeService, ComputeSystem};
 use porthole_protocol::supervisor::ExitRecord;
 use time::OffsetDateTime;
 
+use crate::container::health::Health;
 use crate::container::record::Container;
 use crate::exec::record::ExecPhase;
 use crate::patience::{patiently, pause};
@@ -77,6 +78,7 @@ impl Ending {
         state.oom_killed = out_of_memory;
         state.error = error;
         state.exits += 1;
+        state.health.as_mut().map(Health::unwatched);
         container.endpoint = None;
         for exec in container.execs.values_mut() {
             let code = match exec.phase {

@@ -7,7 +7,9 @@ use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attachment::Streams;
+use crate::container::health_monitor::Monitor;
 use crate::container::ledger::Ledger;
+use crate::container::update::UpdateContainer;
 use crate::error::{Error, Result};
 
 /// What only the container's task may do.
@@ -24,6 +26,11 @@ pub(crate) enum Order {
     Pause { done: oneshot::Sender<Result<()>> },
     /// Let everything in it run again.
     Unpause { done: oneshot::Sender<Result<()>> },
+    /// Change its limits and its restart policy; gives warnings.
+    Update {
+        update: UpdateContainer,
+        done: oneshot::Sender<Result<Vec<String>>>,
+    },
     /// Do not start it again, though its restart policy says so.
     GiveUpRestart { done: oneshot::Sender<Result<()>> },
     /// Remove it; it must not run.
@@ -53,6 +60,7 @@ pub(crate) struct Handle {
     pub(crate) ledger: Arc<Ledger>,
     orders: mpsc::Sender<Order>,
     live: Mutex<Option<Live>>,
+    monitor: Mutex<Option<Monitor>>,
     /// A restart is under way: the end that comes is not the container's last.
     restarting: AtomicBool,
 }
@@ -65,6 +73,7 @@ impl Handle {
             ledger,
             orders,
             live,
+            monitor: Mutex::new(None),
             restarting: AtomicBool::new(false),
         }
     }
@@ -90,6 +99,11 @@ impl Handle {
 
     pub(crate) fn set_live(&self, new: Option<Live>) {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    /// Has its health checked by this monitor from now on, or by none.
+    pub(crate) fn set_monitor(&self, new: Option<Monitor>) {
+        *self.monitor.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     pub(crate) fn set_restarting(&self, restarting: bool) {

@@ -102,6 +102,19 @@ impl Ledger {
         self.publish(container)
     }
 
+    /// Changes the record for what has happened, whether or not it can be saved. What `change` does
+    /// not find worth a write is saved with the next change, and lost when the engine ends before.
+    pub(crate) async fn note(&self, change: impl FnOnce(&mut Container) -> bool) -> Arc<Container> {
+        let _changing = self.changing.lock().await;
+        let mut container = Container::clone(&self.read());
+        if change(&mut container)
+            && let Err(error) = self.records.save(&container).await
+        {
+            tracing::error!(container = container.id, %error, "cannot save the container");
+        }
+        self.publish(container)
+    }
+
     /// Tells everybody that the container is removed.
     pub(crate) fn publish_removed(&self) {
         self.snapshots

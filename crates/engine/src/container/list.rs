@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::container::record::Container;
 use crate::container::selection::Selection;
 use crate::container::size::{self, Size};
-use crate::container::state::Phase;
+use crate::container::state::{Phase, State};
 use crate::context::Context;
 use crate::error::Result;
 use crate::filter::Filters;
@@ -90,7 +90,7 @@ fn status(container: &Container, now: OffsetDateTime) -> String {
     let state = &container.state;
     let since = |time: Option<OffsetDateTime>| text::duration(now - time.unwrap_or(now));
     match (state.phase, state.started_at) {
-        (Phase::Running, _) => format!("Up {}", since(state.started_at)),
+        (Phase::Running, _) => format!("Up {}{}", since(state.started_at), health(state)),
         (Phase::Paused, _) => format!("Up {} (Paused)", since(state.started_at)),
         (Phase::Restarting, _) => format!(
             "Restarting ({}) {} ago",
@@ -105,6 +105,15 @@ fn status(container: &Container, now: OffsetDateTime) -> String {
             state.exit_code,
             since(state.finished_at)
         ),
+    }
+}
+
+/// Docker's remark about the health of a container that runs.
+fn health(state: &State) -> String {
+    match state.health_name() {
+        "none" => String::new(),
+        "starting" => " (health: starting)".to_owned(),
+        known => format!(" ({known})"),
     }
 }
 

@@ -21,6 +21,13 @@ pub(crate) fn merge(
         .filter(|signal| !signal.is_empty())
         .or(image.stop_signal);
     request.stop_timeout = request.stop_timeout.or(image.stop_timeout);
+    request.healthcheck = match (request.healthcheck, image.healthcheck) {
+        (Some(own), Some(images)) => Some(own.over(images)),
+        (own, images) => own.or(images),
+    };
+    if request.shell.is_empty() {
+        request.shell = image.shell;
+    }
     merge_command(
         &mut request,
         image.entrypoint,

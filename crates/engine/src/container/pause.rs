@@ -3,6 +3,8 @@
 use porthole_compute_service as compute;
 
 use crate::container::events;
+use crate::container::health::Health;
+use crate::container::record::Container;
 use crate::container::state::Step;
 use crate::container::task::Task;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,9 +16,16 @@ impl Task {
         if self.read().state.is_paused() {
             return Err(Error::conflict(format!("Container {id} is already paused")));
         }
-        let paused = live.system.pause().await;
-        paused.map_err(|error| refused(&format!("Cannot pause container {id}"), error))?;
-        let container = self.handle.ledger.record(Step::Pause, |_| ()).await;
+        // A probe in a paused container would wait for it, and fail.
+        self.handle.set_monitor(None);
+        if let Err(error) = live.system.pause().await {
+            self.watch_health();
+            return Err(refused(&format!("Cannot pause container {id}"), error));
+        }
+        let unwatched = |container: &mut Container| {
+            container.state.health.as_mut().map(Health::unwatched);
+        };
+        let container = self.handle.ledger.record(Step::Pause, unwatched).await;
         events::publish(&self.context.events, &container, "pause", &[]);
         Ok(())
     }
@@ -30,6 +39,7 @@ impl Task {
         let resumed = live.system.resume().await;
         resumed.map_err(|error| refused(&format!("Cannot unpause container {id}"), error))?;
         let container = self.handle.ledger.record(Step::Unpause, |_| ()).await;
+        self.watch_health();
         events::publish(&self.context.events, &container, "unpause", &[]);
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Selection {
             && filters.matches_labels(&container.config.labels)
             && filters.allows("status", state.status())
             && filters.allows("isolation", &container.host.isolation)
-            && filters.allows("health", "none")
+            && filters.allows("health", state.health_name())
             && (self.exited.is_empty()
                 || (state.phase == Phase::Exited && self.exited.contains(&state.exit_code)))
             && (!filters.has("ancestor") || self.ancestors.contains(&container.image_id))

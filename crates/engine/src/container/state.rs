@@ -28,6 +28,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::container::health::Health;
+
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +100,9 @@ pub struct State {
     pub exits: u64,
     /// The compute service's ID of the main process while it runs.
     pub main_process: Option<u32>,
+    /// Its health, once it has been started and if that is checked.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 impl State {
@@ -113,6 +118,7 @@ impl State {
             finished_at: None,
             exits: 0,
             main_process: None,
+            health: None,
         }
     }
 
@@ -130,6 +136,14 @@ impl State {
             Phase::Removing => "removing",
             Phase::Dead => "dead",
         }
+    }
+
+    /// Docker's word for its health: `none`, `starting`, `healthy` or `unhealthy`.
+    #[must_use]
+    pub fn health_name(&self) -> &'static str {
+        self.health
+            .as_ref()
+            .map_or("none", |health| health.status.name())
     }
 
     /// Whether it has a main process, paused or not.

@@ -7,7 +7,6 @@ use porthole_compute_service as compute;
 use porthole_hcs::SignalProcessOptions;
 use tokio::sync::watch;
 
-use crate::container::config::RestartPolicy;
 use crate::container::events;
 use crate::container::handle::{Handle, Live, Order};
 use crate::container::ledger::Snapshot;
@@ -61,6 +60,8 @@ pub(crate) async fn stop(
         // Its programs cannot hear the signal before they run again, as under moby.
         unpause(handle).await?;
     }
+    // A container that is stopping is expected to be unwell.
+    handle.set_monitor(None);
     match deliver(context, handle, signal).await {
         Ok(()) => {}
         // It ended by itself a moment ago.
@@ -171,10 +172,10 @@ async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot
     }
 }
 
-/// Notes that it is a client who ends the container, where that makes a difference.
+/// Notes that it is a client who ends the container. It makes a difference to a restart policy, which
+/// the container may also get later.
 async fn note_client(handle: &Handle) -> Result<()> {
-    let container = handle.ledger.read();
-    if container.host.restart == RestartPolicy::No || !container.state.is_running() {
+    if !handle.ledger.read().state.is_running() {
         return Ok(());
     }
     let noted = handle.ledger.update(|container| {

@@ -12,6 +12,8 @@ use tokio::time::Sleep;
 use crate::attachment::{Promise, Streams};
 use crate::container::ending::{self, Ending};
 use crate::container::handle::{Handle, Live, Order};
+use crate::container::health::{Health, HealthCheck};
+use crate::container::health_monitor::Monitor;
 use crate::container::ledger::Ledger;
 use crate::container::record::Container;
 use crate::container::restart::{self, Backoff};
@@ -100,6 +102,7 @@ impl Task {
             Order::GiveUpRestart { done } => drop(done.send(self.give_up_restart().await)),
             Order::Pause { done } => drop(done.send(self.pause().await)),
             Order::Unpause { done } => drop(done.send(self.unpause().await)),
+            Order::Update { update, done } => drop(done.send(self.update(update).await)),
             Order::Remove { done } => drop(done.send(self.remove().await)),
         }
     }
@@ -163,8 +166,14 @@ impl Task {
                 container.state.started_at = Some(at);
                 container.state.exit_code = 0;
                 container.endpoint = endpoint;
+                let check = container.config.healthcheck.as_ref();
+                if check.is_some_and(HealthCheck::is_on) {
+                    let before = container.state.health.take();
+                    container.state.health = Some(Health::starting(before));
+                }
             })
             .await;
+        self.watch_health();
         events::publish_network(&self.context.events, &container, "connect");
         events::publish(&self.context.events, &container, "start", &[]);
         Ok(())
@@ -194,6 +203,12 @@ impl Task {
         self.handle.set_live(Some(live));
     }
 
+    /// Begins to check the health of what runs, where that is asked for.
+    pub(super) fn watch_health(&self) {
+        let monitor = Monitor::spawn(&self.context, &self.handle);
+        self.handle.set_monitor(monitor);
+    }
+
     async fn attach(&mut self, wanted: Wanted) -> Result<Streams> {
         let container = self.read();
         match container.state.phase {
@@ -218,6 +233,7 @@ impl Task {
         self.end = None;
         let Ok(live) = self.handle.live() else { return };
         self.handle.set_live(None);
+        self.handle.set_monitor(None);
         self.disconnect().await;
         // Until this is saved, the Compute Service keeps its own record: only then is it closed.
         let container = self.settle(&ending).await;

@@ -18,6 +18,7 @@ use crate::container::size::{self, Size};
 use crate::container::stats::{self, StatsQuery, StatsStream};
 use crate::container::stop::{self, StopContainer};
 use crate::container::top::{self, ProcessTable};
+use crate::container::update::UpdateContainer;
 use crate::container::wait::{WaitCondition, Waiting};
 use crate::container::{console, events, rename};
 use crate::engine::{Engine, see_through};
@@ -173,6 +174,21 @@ impl Engine {
     pub async fn unpause_container(&self, name: &str) -> Result<()> {
         let (_, handle) = self.found(name)?;
         see_through(async move { handle.order(|done| Order::Unpause { done }).await }).await
+    }
+
+    /// Changes a container's limits and its restart policy, also while it runs; gives what the client
+    /// should be told. When it fails, nothing is changed.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for the limits, `Conflict` while it is removed or when its restart policy
+    /// cannot be, `System` when the host refuses a limit.
+    pub async fn update_container(
+        &self,
+        name: &str,
+        update: UpdateContainer,
+    ) -> Result<Vec<String>> {
+        let (_, handle) = self.found(name)?;
+        see_through(async move { handle.order(|done| Order::Update { update, done }).await }).await
     }
 
     /// Gives a container another name.

@@ -27,8 +27,8 @@ const FOREIGN: &[&str] = &[
     "config", "daemon", "node", "plugin", "secret", "service", "volume",
 ];
 
-/// Events whose action carries the command after a colon.
-const WITH_COMMAND: &[&str] = &["exec_create", "exec_start"];
+/// Events whose action carries the command or the status after a colon.
+const WITH_DETAIL: &[&str] = &["exec_create", "exec_start", "health_status"];
 
 /// Which events a client asked for.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl EventFilter {
     fn allows_action(&self, action: &str) -> bool {
         let plain = action.split_once(':').map_or(action, |(plain, _)| plain);
         self.0.allows("event", action)
-            || (WITH_COMMAND.contains(&plain) && self.0.allows("event", plain))
+            || (WITH_DETAIL.contains(&plain) && self.0.allows("event", plain))
     }
 
     /// By ID, beginning of one, or name.
@@ -134,6 +134,7 @@ mod tests {
             ("event", "start", "start", true),
             ("event", "die", "start", false),
             ("event", "exec_create", "exec_create: cmd /c ver", true),
+            ("event", "health_status", "health_status: healthy", true),
             ("event", "exec_die", "exec_create: cmd /c ver", false),
             ("type", "container", "start", true),
             ("type", "image", "start", false),

@@ -193,7 +193,7 @@ pub(crate) fn spawn_watch(
 }
 
 /// The exit code, across restarts of the Compute Service; none when the container ended first.
-async fn exit_code(
+pub(crate) async fn exit_code(
     context: &Context,
     handle: &Handle,
     mut process: Arc<dyn Process>,

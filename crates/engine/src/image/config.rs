@@ -5,11 +5,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::container::config::ContainerConfig;
+use crate::container::health::HealthCheck;
 
 /// The label that names the Wine build that an image's base was made from.
 pub(crate) const WINE_BUILD: &str = "io.porthole.wine-build";
 
-/// What a container of the image runs. Ports that are no ports are left out.
+/// What a container of the image runs. Ports that are no ports are left out, and so is a health check
+/// that is none.
 pub(crate) fn run_config(config: &RunConfig) -> ContainerConfig {
     ContainerConfig {
         user: config.user.clone(),
@@ -26,8 +28,15 @@ pub(crate) fn run_config(config: &RunConfig) -> ContainerConfig {
             .collect(),
         stop_signal: config.stop_signal.clone(),
         stop_timeout: config.stop_timeout,
+        healthcheck: healthcheck(config),
+        shell: config.shell.clone(),
         ..ContainerConfig::default()
     }
+}
+
+fn healthcheck(config: &RunConfig) -> Option<HealthCheck> {
+    let check: HealthCheck = serde_json::from_value(config.healthcheck.clone()?).ok()?;
+    check.check(&config.shell).is_ok().then_some(check)
 }
 
 /// When an image was made, as it says; else when it came into the store.

@@ -5,7 +5,9 @@
 mod containers;
 mod crashes;
 mod execs;
+mod health;
 mod images;
+mod limits;
 mod lists;
 mod logs;
 mod pauses;

@@ -24,9 +24,11 @@ mod daemons;
 mod desktop;
 mod exec;
 mod exit_codes;
+mod health;
 mod images;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod logs;
 mod names;
 mod own_cli;
@@ -103,6 +105,8 @@ const SHARED: &[&[(&str, Test)]] = &[
     console::TESTS,
     control_events::TESTS,
     lifecycle::TESTS,
+    limits::TESTS,
+    health::TESTS,
     logs::TESTS,
     exec::TESTS,
     isolation::TESTS,

@@ -1,0 +1,95 @@
+//! Health checks, as `ps`, `inspect` and `events` tell of them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::{Fixture, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("health_follows_what_probes_find", changes),
+    ("health_check_that_hangs_is_ended", hangs),
+];
+
+/// How long a change of health may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(fixture: &Fixture, name: &str, check: &[&str]) -> Result<()> {
+    let program = ["porthole/servercore", "ping", "-n", "600", "127.0.0.1"];
+    let begin = ["run", "-d", "--name", name, "--health-interval", "200ms"];
+    fixture
+        .docker
+        .ok(begin.iter().chain(check).chain(&program))
+        .map(drop)
+}
+
+fn until(fixture: &Fixture, name: &str, wanted: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let format = "{{.State.Health.Status}} {{json .State.Health.Log}}";
+    loop {
+        let health = fixture.docker.ok(["inspect", "-f", format, name])?;
+        if health.starts_with(wanted) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "{health}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn changes(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-health";
+    let check = r#"if exist "C:\well being" (exit 0) else (exit 1)"#;
+    start(
+        fixture,
+        name,
+        &["--health-cmd", check, "--health-retries", "1"],
+    )?;
+    until(fixture, name, "unhealthy")?;
+    docker.ok(["exec", name, "cmd", "/c", "mkdir", r"C:\well being"])?;
+    until(fixture, name, "healthy")?;
+    let filter = format!("name={name}");
+    let row = docker.ok([
+        "ps",
+        "--filter",
+        "health=healthy",
+        "--filter",
+        &filter,
+        "--format",
+        "{{.Status}}",
+    ])?;
+    docker.ok(["rm", "-f", name])?;
+    ensure!(row.ends_with("(healthy)"), "{row}");
+    Ok(())
+}
+
+fn hangs(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-health-hangs";
+    start(
+        fixture,
+        name,
+        &[
+            "--health-cmd",
+            "ping -n 500 127.0.0.1",
+            "--health-timeout",
+            "1s",
+            "--health-retries",
+            "1",
+        ],
+    )?;
+    until(fixture, name, "unhealthy")?;
+    let result = docker.ok([
+        "inspect",
+        "-f",
+        "{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}",
+        name,
+    ])?;
+    docker.ok(["stop", "-t", "5", name])?;
+    docker.ok(["rm", name])?;
+    ensure!(
+        result.starts_with("-1 Health check exceeded timeout (1s)"),
+        "{result}"
+    );
+    Ok(())
+}
