@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use porthole_container_log::{Stream as LogStream, Timestamp, record};
+use porthole_container_log::{Attributes, Stream as LogStream, Timestamp, record};
 use porthole_protocol::supervisor::{OpenStdio, ProcessSpec, StdioFrame, StreamKind, Streams};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -162,7 +162,7 @@ impl FakeProcess {
         let now = Timestamp(i64::try_from(now).unwrap_or(i64::MAX));
         let mut records = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            record::encode(&mut records, stream, now, line);
+            record::encode(&mut records, stream, now, &Attributes::default(), line);
         }
         let file = std::fs::File::options()
             .create(true)

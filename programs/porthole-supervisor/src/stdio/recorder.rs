@@ -1,13 +1,11 @@
 //! A process's output on disk.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use porthole_container_log::record::encode;
 use porthole_container_log::split::MAX_PIECE;
-use porthole_container_log::{LineSplitter, Stream, Timestamp};
+use porthole_container_log::{Attributes, LineSplitter, LogWriter, Stream, Timestamp};
 use porthole_protocol::supervisor::StreamKind;
 
 use crate::clock::nanoseconds_since_1970;
@@ -19,7 +17,8 @@ use crate::journal::note;
 /// recording goes on as soon as there is room.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    file: File,
+    writer: LogWriter,
+    attributes: Attributes,
     stdout: LineSplitter,
     stderr: LineSplitter,
     records: Vec<u8>,
@@ -29,13 +28,9 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Opens or makes the log, to which is only ever appended.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .open(path)?;
         Ok(Self {
-            file,
+            writer: LogWriter::open(path, None)?,
+            attributes: Attributes::default(),
             stdout: LineSplitter::new(),
             stderr: LineSplitter::new(),
             records: Vec::new(),
@@ -46,32 +41,38 @@ impl Recorder {
     /// Records bytes: complete lines at once, a line's beginning when it is complete or long.
     pub(crate) fn record(&mut self, kind: StreamKind, bytes: &[u8]) {
         let time = Timestamp(nanoseconds_since_1970());
-        let (stream, splitter, records) = self.parts(kind);
-        splitter.push(bytes, |piece| encode(records, stream, time, piece));
+        let (stream, splitter, attributes, records) = self.parts(kind);
+        splitter.push(bytes, |piece| {
+            encode(records, stream, time, attributes, piece)
+        });
         self.write();
     }
 
     /// Records a last line that has no end.
     pub(crate) fn finish(&mut self, kind: StreamKind) {
-        let (stream, splitter, records) = self.parts(kind);
-        std::mem::take(splitter)
-            .finish(|piece| encode(records, stream, Timestamp(nanoseconds_since_1970()), piece));
+        let time = Timestamp(nanoseconds_since_1970());
+        let (stream, splitter, attributes, records) = self.parts(kind);
+        std::mem::take(splitter).finish(|piece| encode(records, stream, time, attributes, piece));
         self.write();
     }
 
-    fn parts(&mut self, kind: StreamKind) -> (Stream, &mut LineSplitter, &mut Vec<u8>) {
-        if kind == StreamKind::Stderr {
-            (Stream::Stderr, &mut self.stderr, &mut self.records)
+    fn parts(
+        &mut self,
+        kind: StreamKind,
+    ) -> (Stream, &mut LineSplitter, &Attributes, &mut Vec<u8>) {
+        let (stream, splitter) = if kind == StreamKind::Stderr {
+            (Stream::Stderr, &mut self.stderr)
         } else {
-            (Stream::Stdout, &mut self.stdout, &mut self.records)
-        }
+            (Stream::Stdout, &mut self.stdout)
+        };
+        (stream, splitter, &self.attributes, &mut self.records)
     }
 
     fn write(&mut self) {
         if self.records.is_empty() {
             return;
         }
-        match write_whole(&mut self.file, &self.records) {
+        match self.writer.append(&self.records) {
             Ok(()) if self.lost > 0 => {
                 note!("the log is written again; records lost: {}", self.lost);
                 self.lost = 0;
@@ -79,27 +80,18 @@ impl Recorder {
             Ok(()) => {}
             Err(error) => {
                 if self.lost == 0 {
-                    note!("cannot write the log, records are dropped: {error}");
+                    note!(
+                        "cannot write the log, records are dropped: {}",
+                        error.source
+                    );
                 }
-                let count = self.records.iter().filter(|&&byte| byte == b'\n').count();
-                self.lost += count as u64;
+                self.lost += error.lost;
             }
         }
         self.records.clear();
         // An idle container keeps no buffer.
         self.records.shrink_to(MAX_PIECE);
     }
-}
-
-/// Appends all of `records` in one write, or leaves the file as it was.
-fn write_whole(file: &mut File, records: &[u8]) -> io::Result<()> {
-    let before = file.metadata()?.len();
-    let written = file.write_all(records);
-    if written.is_err() {
-        // The first error is the one that tells why.
-        let _ = file.set_len(before);
-    }
-    written
 }
 
 #[cfg(test)]
