@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use porthole_engine::container::config::{
     ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
+use porthole_engine::container::log_options::LogConfig;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -48,7 +49,7 @@ struct Body {
 #[serde(default, rename_all = "PascalCase")]
 struct Host {
     binds: Vec<String>,
-    log_config: LogConfig,
+    log_config: Log,
     network_mode: String,
     port_bindings: BTreeMap<String, Vec<Binding>>,
     restart_policy: Restart,
@@ -60,7 +61,7 @@ struct Host {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct LogConfig {
+struct Log {
     r#type: String,
     config: BTreeMap<String, String>,
 }
@@ -88,7 +89,6 @@ pub(crate) fn parse(
     let networking = take_object(&mut object, "NetworkingConfig")?;
     let body: Body = body::decode(object, CONTAINER)?;
     let host: Host = body::decode(host, HOST)?;
-    check_log(&host.log_config)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
     Ok(CreateContainer {
         name,
@@ -166,22 +166,11 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
         auto_remove: host.auto_remove,
         isolation: host.isolation,
         console_size: host.console_size,
+        log: LogConfig {
+            driver: host.log_config.r#type,
+            options: host.log_config.config,
+        },
     })
-}
-
-fn check_log(log: &LogConfig) -> Result<(), ApiError> {
-    if !matches!(log.r#type.as_str(), "" | "json-file") {
-        return Err(ApiError::bad_parameter(format!(
-            "logger: no log driver named '{}' is registered: this version of Porthole has json-file",
-            log.r#type
-        )));
-    }
-    match log.config.keys().next() {
-        Some(option) => Err(ApiError::bad_parameter(format!(
-            "invalid option: this version of Porthole does not support LogConfig option {option}"
-        ))),
-        None => Ok(()),
-    }
 }
 
 fn restart_policy(policy: &Restart) -> Result<RestartPolicy, ApiError> {

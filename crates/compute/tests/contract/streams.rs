@@ -2,7 +2,7 @@
 
 use futures::SinkExt;
 use porthole_compute_service::ErrorKind;
-use porthole_compute_service::settings::ProcessSettings;
+use porthole_compute_service::settings::{LogSpec, ProcessSettings};
 use porthole_compute_service::system::Wanted;
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
@@ -17,7 +17,7 @@ pub(crate) async fn output_is_streamed_and_logged(ground: &Ground) {
     let system = ground.started().await;
     let log = ground.path("output.log");
     let settings = ProcessSettings {
-        log: Some(log.to_string_lossy().into_owned()),
+        log: Some(LogSpec::at(log.to_string_lossy())),
         ..Default::default()
     };
     let (process, mut stdio) =

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::log_options::LogConfig;
 use crate::error::{Error, Result};
 
 /// A request to create a container.
@@ -81,6 +82,8 @@ pub struct HostConfig {
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.
     pub console_size: [u16; 2],
+    /// How its output is recorded; after creation the driver is always named.
+    pub log: LogConfig,
 }
 
 /// When a container that has ended is started again.

@@ -78,6 +78,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     }
     let snapshots = handle.ledger.watch();
     let container = handle.ledger.read();
+    container.host.log.check_readable()?;
     // Up to a point in the past, everything there can be is there.
     let to_come = query
         .until
@@ -119,6 +120,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
 
 /// What was logged so far, for a client that attaches.
 pub(crate) fn so_far(container: &Container, attach: Attach) -> Result<OutputStream> {
+    container.host.log.check_readable()?;
     // What is written from now on comes through the attachment itself.
     let log = RotatedLog::up_to_now(&container.log_path).map_err(unreadable)?;
     let selection = Selection {

@@ -16,6 +16,8 @@ pub(crate) mod handle;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub mod list;
+pub(crate) mod log_attributes;
+pub mod log_options;
 pub mod logs;
 pub(crate) mod merge;
 pub(crate) mod mounts;
