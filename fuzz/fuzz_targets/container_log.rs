@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use porthole_container_log::stdcopy::FrameDecoder;
+use porthole_container_log::record::Attributes;
 use porthole_container_log::{LineSplitter, LogReader, Stream, Timestamp, record, tail};
 
 fuzz_target!(|input: &[u8]| {
@@ -12,7 +13,13 @@ fuzz_target!(|input: &[u8]| {
     let mut pieces = 0;
     let mut take = |piece: &[u8]| {
         stream.extend(piece);
-        record::encode(&mut log, Stream::Stderr, Timestamp(0), piece);
+        record::encode(
+            &mut log,
+            Stream::Stderr,
+            Timestamp(0),
+            &Attributes::default(),
+            piece,
+        );
         pieces += 1;
     };
     let mut splitter = LineSplitter::new();

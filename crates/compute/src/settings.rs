@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use porthole_protocol::supervisor::{PublishedPort, SiloDns, SiloUser};
+pub use porthole_protocol::supervisor::{LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser};
 
 /// Settings of a compute system beside its HCS document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub struct SystemSettings {
 /// Settings of a process beside its HCS `ProcessParameters`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSettings {
-    /// Path of the json-file log that the supervisor writes, if any.
-    pub log: Option<String>,
+    /// The json-file log that the supervisor writes, if any.
+    pub log: Option<LogSpec>,
     /// Output waits for the first client, so that it misses nothing.
     pub wait_for_attach: bool,
     /// The first client that leaves closes the input.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::container::log_options;
 use crate::container::state::State;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -54,8 +55,10 @@ pub struct Info {
     pub os_version: String,
     /// `process`.
     pub default_isolation: String,
-    /// The log driver, `json-file`.
+    /// The log driver of a container for which none is named, `json-file`.
     pub log_driver: String,
+    /// The log drivers that there are.
+    pub log_drivers: Vec<String>,
     /// The storage driver, `overlay`.
     pub storage_driver: String,
     /// The networks' drivers.
@@ -90,7 +93,8 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         operating_system: operating_system(build),
         os_version: format!("10.0.{build}"),
         default_isolation: "process".to_owned(),
-        log_driver: "json-file".to_owned(),
+        log_driver: log_options::DEFAULT.to_owned(),
+        log_drivers: log_options::DRIVERS.map(str::to_owned).to_vec(),
         storage_driver: "overlay".to_owned(),
         network_drivers: networks.map(|network| network.driver.to_owned()).collect(),
         wine_build,

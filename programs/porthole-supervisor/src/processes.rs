@@ -1,6 +1,5 @@
 //! The processes that were created in the silo.
 
-use std::path::Path;
 use std::time::Duration;
 
 use porthole_protocol::agent::ProcessKey;
@@ -66,11 +65,7 @@ impl Process {
     /// A process that the agent is about to be asked for.
     pub(crate) fn new(spec: &ProcessSpec, fifos: Fifos) -> std::io::Result<Self> {
         let key = spec.process;
-        let recorder = spec
-            .log
-            .as_ref()
-            .map(|path| Recorder::open(Path::new(path)))
-            .transpose()?;
+        let recorder = spec.log.as_ref().map(Recorder::open).transpose()?;
         let hold = if spec.wait_for_attach {
             Deadline::after(Duration::from_secs(ATTACH_GRACE_SECONDS))
         } else {

@@ -96,7 +96,7 @@ impl Supervisor {
         let stdio = fifos.stdio.clone();
         let process = Process::new(&spec, fifos).map_err(|error| {
             Fifos::unlink(directory, key);
-            let log = spec.log.as_deref().unwrap_or_default();
+            let log = spec.log.as_ref().map_or("", |log| &log.path);
             Failure::Host(format!("cannot open the log {log}: {error}"))
         })?;
         self.processes.insert(key, process);

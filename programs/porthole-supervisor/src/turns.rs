@@ -9,7 +9,7 @@ use porthole_protocol::Hello;
 use porthole_protocol::agent::{Event, Message, ProcessKey, Stdio, VERSION};
 use porthole_protocol::frame;
 use porthole_protocol::supervisor::{
-    Limits, ProcessSpec, SiloDns, SiloSpec, SiloUser, StreamKind, Streams,
+    Limits, LogSpec, ProcessSpec, SiloDns, SiloSpec, SiloUser, StreamKind, Streams,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -53,7 +53,7 @@ fn running(stdout: OwnedFd, log: Option<&Path>) -> Process {
             stdin: false,
             stdin_once: false,
         },
-        log: log.map(|path| path.to_str().unwrap().to_owned()),
+        log: log.map(|path| LogSpec::at(path.to_str().unwrap())),
         wait_for_attach: false,
         main: false,
     };

@@ -12,6 +12,7 @@ use porthole_engine::container::config::{
     ContainerConfig, CreateContainer, HostConfig, Port, PortBinding, RestartPolicy,
 };
 use porthole_engine::container::health::HealthCheck;
+use porthole_engine::container::log_options::LogConfig;
 use porthole_engine::container::resources::Resources;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -53,7 +54,7 @@ struct Body {
 #[serde(default, rename_all = "PascalCase")]
 struct Host {
     binds: Vec<String>,
-    log_config: LogConfig,
+    log_config: Log,
     network_mode: String,
     port_bindings: BTreeMap<String, Vec<Binding>>,
     restart_policy: Restart,
@@ -70,7 +71,7 @@ struct Host {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct LogConfig {
+struct Log {
     r#type: String,
     config: BTreeMap<String, String>,
 }
@@ -98,7 +99,6 @@ pub(crate) fn parse(
     let networking = take_object(&mut object, "NetworkingConfig")?;
     let body: Body = body::decode(object, CONTAINER)?;
     let host: Host = body::decode(host, &fields::host())?;
-    check_log(&host.log_config)?;
     let network_mode = network::choose(host.network_mode.clone(), networking)?;
     Ok(CreateContainer {
         name,
@@ -182,6 +182,10 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
         auto_remove: host.auto_remove,
         isolation: host.isolation,
         console_size: host.console_size,
+        log: LogConfig {
+            driver: host.log_config.r#type,
+            options: host.log_config.config,
+        },
     })
 }
 
@@ -192,21 +196,6 @@ const fn resources(host: &Host) -> Resources {
         cpu_count: host.cpu_count,
         cpu_percent: host.cpu_percent,
         cpu_shares: host.cpu_shares,
-    }
-}
-
-fn check_log(log: &LogConfig) -> Result<(), ApiError> {
-    if !matches!(log.r#type.as_str(), "" | "json-file") {
-        return Err(ApiError::bad_parameter(format!(
-            "logger: no log driver named '{}' is registered: this version of Porthole has json-file",
-            log.r#type
-        )));
-    }
-    match log.config.keys().next() {
-        Some(option) => Err(ApiError::bad_parameter(format!(
-            "invalid option: this version of Porthole does not support LogConfig option {option}"
-        ))),
-        None => Ok(()),
     }
 }
 

@@ -124,10 +124,6 @@ fn unsupported_options_are_refused_by_name() {
             "invalid restart policy: maximum retry count cannot be negative",
         ),
         (
-            json!({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}),
-            "invalid option: this version of Porthole does not support LogConfig option max-size",
-        ),
-        (
             json!({"Teleport": true}),
             "invalid option: Porthole does not know the option Teleport",
         ),
@@ -189,6 +185,16 @@ fn null_is_gos_zero_value_and_no_key_vanishes() {
         refusal(json!({"HostConfig": {"Sysctls": {"a": null}}}))
             .ends_with("does not support Sysctls")
     );
+}
+
+#[test]
+fn a_log_driver_comes_with_its_options() {
+    let request = parse_value(json!({
+        "HostConfig": {"LogConfig": {"Type": "local", "Config": {"max-size": "1m"}}}
+    }))
+    .expect("a request");
+    assert_eq!(request.host.log.driver, "local");
+    assert_eq!(request.host.log.options["max-size"], "1m");
 }
 
 #[test]

@@ -150,10 +150,22 @@ fn line(entry: &LogEntry, timestamps: bool, details: bool) -> Vec<u8> {
         line.push(b' ');
     }
     if details {
+        line.extend_from_slice(attributes(entry).as_bytes());
         line.push(b' ');
     }
     line.extend_from_slice(&entry.message);
     line
+}
+
+/// What the log options add, as dockerd writes it: `name=value` joined by commas, encoded as in a
+/// query.
+fn attributes(entry: &LogEntry) -> String {
+    let encode = |text| form_urlencoded::byte_serialize(str::as_bytes(text)).collect::<String>();
+    let pairs = entry.attributes.iter();
+    let pairs: Vec<_> = pairs
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    pairs.join(",")
 }
 
 /// `GET /events`.
@@ -214,6 +226,8 @@ pub(crate) async fn stats(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use porthole_engine::attachment::StreamKind;
     use time::macros::datetime;
 
@@ -230,15 +244,20 @@ mod tests {
 
     #[test]
     fn a_line_carries_what_was_asked_for() {
-        let entry = || LogEntry {
+        let mut entry = LogEntry {
             stream: StreamKind::Stdout,
             time: datetime!(2026-11-24 04:00:00 UTC),
             message: b"hi\n".to_vec(),
+            attributes: BTreeMap::new(),
         };
-        assert_eq!(line(&entry(), false, false), b"hi\n");
+        assert_eq!(line(&entry, false, false), b"hi\n");
         assert_eq!(
-            line(&entry(), true, true),
+            line(&entry, true, true),
             b"2026-11-24T04:00:00.000000000Z  hi\n"
         );
+        for (name, value) in [("tag", "a b"), ("com.x", "1,2")] {
+            entry.attributes.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(line(&entry, false, true), b"com.x=1%2C2,tag=a+b hi\n");
     }
 }

@@ -1,5 +1,7 @@
 //! Containers: `inspect`.
 
+use std::borrow::Cow;
+
 use porthole_engine::container::config::ContainerConfig;
 use porthole_engine::container::health::{Health, ProbeResult};
 use porthole_engine::container::record::Container;
@@ -25,7 +27,7 @@ pub(crate) fn details(container: &Container) -> Value {
         "ResolvConfPath": "",
         "HostnamePath": "",
         "HostsPath": "",
-        "LogPath": container.log_path.to_string_lossy(),
+        "LogPath": log_path(container),
         "Name": format!("/{}", container.name),
         "RestartCount": container.restarts,
         "Driver": DRIVER,
@@ -40,6 +42,14 @@ pub(crate) fn details(container: &Container) -> Value {
         "Config": config(&container.config),
         "NetworkSettings": network::settings(container),
     })
+}
+
+/// The log's file, of which clients may read json-file's alone.
+fn log_path(container: &Container) -> Cow<'_, str> {
+    match container.host.log.driver() {
+        "json-file" => container.log_path.to_string_lossy(),
+        _ => "".into(),
+    }
 }
 
 fn state(state: &State) -> Value {

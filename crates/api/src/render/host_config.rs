@@ -22,7 +22,10 @@ pub(crate) fn details(container: &Container) -> Value {
     };
     for (name, value) in [
         ("Binds", binds),
-        ("LogConfig", json!({ "Type": "json-file", "Config": {} })),
+        (
+            "LogConfig",
+            json!({ "Type": host.log.driver(), "Config": host.log.options }),
+        ),
         ("NetworkMode", json!(network_mode(container))),
         ("PortBindings", port_bindings(container)),
         (

@@ -96,7 +96,7 @@ fn platform(info: &Info) -> Value {
             "Volume": [],
             "Network": info.network_drivers,
             "Authorization": null,
-            "Log": [info.log_driver],
+            "Log": info.log_drivers,
         },
         "LoggingDriver": info.log_driver,
         "KernelVersion": info.kernel_version,

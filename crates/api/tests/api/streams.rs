@@ -260,6 +260,38 @@ async fn a_failed_exec_tells_why_in_the_stream() {
 }
 
 #[tokio::test]
+async fn log_options_are_shown_and_change_what_logs_answers() {
+    let world = World::new().await;
+    world
+        .script
+        .program("talk.exe", Program::new().print("hi\r\n"));
+    let log = json!({ "Type": "json-file", "Config": { "max-size": "1m", "tag": "a b" } });
+    let body = json!({ "Cmd": ["talk.exe"], "HostConfig": { "LogConfig": log } });
+    world.start("tagged", body).await;
+    world.post("/containers/tagged/wait").await;
+    let inspect = world.get("/containers/tagged/json").await.json();
+    assert_eq!(inspect["HostConfig"]["LogConfig"], log);
+    assert!(inspect["LogPath"].as_str().unwrap().ends_with("-json.log"));
+    let details = world
+        .get("/containers/tagged/logs?stdout=1&details=1")
+        .await;
+    assert_eq!(stream_of(&details.body, 1), "tag=a+b hi\r\n");
+
+    let none = json!({ "Cmd": ["talk.exe"], "HostConfig": { "LogConfig": { "Type": "none" } } });
+    world.start("mute", none).await;
+    world.post("/containers/mute/wait").await;
+    assert_eq!(
+        world.get("/containers/mute/json").await.json()["LogPath"],
+        ""
+    );
+    let refusal = world.get("/containers/mute/logs?stdout=1").await;
+    assert_eq!(
+        (refusal.status, refusal.message().as_str()),
+        (501, "configured logging driver does not support reading")
+    );
+}
+
+#[tokio::test]
 async fn logs_are_framed_and_can_be_cut() {
     let world = World::new().await;
     world.script.program(

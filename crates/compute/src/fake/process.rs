@@ -1,9 +1,11 @@
 //! A fake program that runs.
 
-use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use porthole_container_log::{Stream as LogStream, Timestamp, record};
+use porthole_container_log::{
+    Attributes, LogWriter, Rotation, Stream as LogStream, Timestamp, record,
+};
 use porthole_protocol::supervisor::{OpenStdio, ProcessSpec, StdioFrame, StreamKind, Streams};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -153,23 +155,27 @@ impl FakeProcess {
 
     /// Records output line by line.
     fn log(&self, kind: StreamKind, bytes: &[u8]) {
-        let Some(path) = &self.spec.log else { return };
+        let Some(log) = &self.spec.log else { return };
         let stream = match kind {
             StreamKind::Stderr => LogStream::Stderr,
             StreamKind::Stdin | StreamKind::Stdout => LogStream::Stdout,
         };
         let now = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
         let now = Timestamp(i64::try_from(now).unwrap_or(i64::MAX));
+        let attributes = Attributes::new(&log.attributes);
         let mut records = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            record::encode(&mut records, stream, now, line);
+            record::encode(&mut records, stream, now, &attributes, line);
         }
-        let file = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(path);
+        let rotation = log.rotation.map(|rotation| Rotation {
+            max_size: rotation.max_size,
+            max_files: rotation.max_files,
+            // It would go on behind the next writer's back.
+            compress: false,
+        });
+        let writer = LogWriter::open(Path::new(&log.path), rotation);
         // A container runs on when its log cannot be written.
-        let _ = file.and_then(|mut file| file.write_all(&records));
+        let _ = writer.map(|mut writer| writer.append(&records));
     }
 
     fn end(&self, exit_code: u32) {

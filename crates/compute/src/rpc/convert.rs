@@ -4,7 +4,7 @@ use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{ExitRecord, PublishedPort, SiloDns, SiloUser};
 
 use super::v1;
-use crate::settings::{ProcessSettings, SystemSettings};
+use crate::settings::{LogRotation, LogSpec, ProcessSettings, SystemSettings};
 use crate::system::Event;
 
 pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings {
@@ -89,8 +89,19 @@ fn port_from_wire(port: v1::PublishedPort) -> Result<PublishedPort, String> {
 }
 
 pub(super) fn process_settings_to_wire(settings: &ProcessSettings) -> v1::ProcessSettings {
+    let log = settings.log.as_ref();
     v1::ProcessSettings {
-        log: settings.log.clone(),
+        log: log.map(|log| log.path.clone()),
+        log_rotation: log
+            .and_then(|log| log.rotation)
+            .map(|rotation| v1::LogRotation {
+                max_size: rotation.max_size,
+                max_files: rotation.max_files,
+                compress: rotation.compress,
+            }),
+        log_attributes: log
+            .map(|log| log.attributes.clone().into_iter().collect())
+            .unwrap_or_default(),
         wait_for_attach: settings.wait_for_attach,
         stdin_once: settings.stdin_once,
         main: settings.main,
@@ -98,8 +109,17 @@ pub(super) fn process_settings_to_wire(settings: &ProcessSettings) -> v1::Proces
 }
 
 pub(super) fn process_settings_from_wire(settings: v1::ProcessSettings) -> ProcessSettings {
+    let rotation = settings.log_rotation.map(|rotation| LogRotation {
+        max_size: rotation.max_size,
+        max_files: rotation.max_files,
+        compress: rotation.compress,
+    });
     ProcessSettings {
-        log: settings.log,
+        log: settings.log.map(|path| LogSpec {
+            path,
+            rotation,
+            attributes: settings.log_attributes.into_iter().collect(),
+        }),
         wait_for_attach: settings.wait_for_attach,
         stdin_once: settings.stdin_once,
         main: settings.main,

@@ -2,8 +2,9 @@
 
 use futures::SinkExt;
 use porthole_compute_service::ErrorKind;
-use porthole_compute_service::settings::ProcessSettings;
+use porthole_compute_service::settings::{LogRotation, LogSpec, ProcessSettings};
 use porthole_compute_service::system::Wanted;
+use porthole_container_log::{RotatedLog, Stream};
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
 
@@ -16,8 +17,19 @@ fn input(text: &str) -> StdioFrame {
 pub(crate) async fn output_is_streamed_and_logged(ground: &Ground) {
     let system = ground.started().await;
     let log = ground.path("output.log");
+    // What an earlier run wrote, and which is full.
+    let earlier = r#"{"log":"earlier\n","stream":"stderr","time":"2026-11-24T04:00:00Z"}"#;
+    std::fs::write(&log, format!("{earlier}\n")).unwrap();
     let settings = ProcessSettings {
-        log: Some(log.to_string_lossy().into_owned()),
+        log: Some(LogSpec {
+            rotation: Some(LogRotation {
+                max_size: 8,
+                max_files: 2,
+                compress: true,
+            }),
+            attributes: [("tag".to_owned(), "x".to_owned())].into(),
+            ..LogSpec::at(log.to_string_lossy())
+        }),
         ..Default::default()
     };
     let (process, mut stdio) =
@@ -27,14 +39,12 @@ pub(crate) async fn output_is_streamed_and_logged(ground: &Ground) {
         ("hi there\r\n".into(), String::new())
     );
     assert_eq!(process.wait().await.unwrap(), 0);
-    let log = std::fs::read_to_string(log).unwrap();
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 1);
-    assert_eq!(lines[0]["log"], "hi there\r\n");
-    assert_eq!(lines[0]["stream"], "stdout");
+    let mut log = RotatedLog::new(&log);
+    let records: Vec<_> = std::iter::from_fn(|| log.next_record().unwrap()).collect();
+    let texts: Vec<_> = records.iter().map(|record| record.log.as_str()).collect();
+    assert_eq!(texts, ["earlier\n", "hi there\r\n"]);
+    assert_eq!(records[1].stream, Stream::Stdout);
+    assert_eq!(records[1].attributes["tag"], "x");
 }
 
 pub(crate) async fn output_waits_for_the_client_it_was_promised_to(ground: &Ground) {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::container::health::HealthCheck;
+use crate::container::log_options::LogConfig;
 use crate::container::resources::Resources;
 use crate::error::{Error, Result};
 
@@ -89,6 +90,8 @@ pub struct HostConfig {
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.
     pub console_size: [u16; 2],
+    /// How its output is recorded; after creation the driver is always named.
+    pub log: LogConfig,
 }
 
 /// When a container that has ended is started again.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::container::config::{ContainerConfig, CreateContainer, HostConfig, RestartPolicy};
 use crate::container::record::Container;
 use crate::container::state::State;
-use crate::container::{command, events, merge, mounts, name, ports, task, user};
+use crate::container::{command, events, log_options, merge, mounts, name, ports, task, user};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::config::{WINE_BUILD, run_config};
@@ -115,6 +115,7 @@ fn build(
         ));
     }
     host.isolation = isolation(&host.isolation)?;
+    host.log.driver = host.log.driver().to_owned();
     check_network(&host)?;
     ports::publish(&host, config.exposed_ports.iter().copied())?;
     config.exposed_ports.extend(host.port_bindings.keys());
@@ -126,7 +127,7 @@ fn build(
         .get(WINE_BUILD)
         .cloned()
         .unwrap_or_default();
-    Ok(Container {
+    let container = Container {
         log_path: context.records.log_path(&id),
         name: String::new(),
         created: OffsetDateTime::now_utc(),
@@ -143,7 +144,10 @@ fn build(
         execs: std::collections::BTreeMap::new(),
         config,
         id,
-    })
+    };
+    // What a start would refuse.
+    log_options::spec(&container)?;
+    Ok(container)
 }
 
 fn check_image(image: &Image) -> Result<()> {

@@ -11,7 +11,7 @@ use porthole_winpath::Environment;
 use uuid::Uuid;
 
 use crate::container::record::{Container, Endpoint};
-use crate::container::{command, user};
+use crate::container::{command, log_options, user};
 use crate::error::Result;
 
 /// Who owns our compute systems.
@@ -111,13 +111,16 @@ pub(crate) fn main_process(container: &Container) -> Result<hcs::ProcessParamete
 }
 
 /// What travels beside the main process's parameters.
-pub(crate) fn main_settings(container: &Container, wait_for_attach: bool) -> ProcessSettings {
-    ProcessSettings {
-        log: Some(text(&container.log_path)),
+pub(crate) fn main_settings(
+    container: &Container,
+    wait_for_attach: bool,
+) -> Result<ProcessSettings> {
+    Ok(ProcessSettings {
+        log: log_options::spec(container)?,
         wait_for_attach,
         stdin_once: container.config.stdin_once,
         main: true,
-    }
+    })
 }
 
 /// What a process is to be, in Docker's terms.

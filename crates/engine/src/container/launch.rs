@@ -148,7 +148,7 @@ async fn run_in(
         .map_err(|error| process_error::system(&container.id, error))?;
     let at = OffsetDateTime::now_utc();
     let parameters = document::main_process(container)?;
-    let settings = document::main_settings(container, !waiters.is_empty());
+    let settings = document::main_settings(container, !waiters.is_empty())?;
     let main = system
         .create_process(&parameters, &settings)
         .instrument(tracing::debug_span!("create process"))

@@ -1,13 +1,13 @@
 //! Reading a container's log, also while it is written.
 
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt, stream};
 use porthole_container_log::read::ReadError;
-use porthole_container_log::{self as log, LogReader, Record, Selection, Timestamp, tail};
+use porthole_container_log::{self as log, Record, RotatedLog, Selection, Timestamp};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -49,6 +49,8 @@ pub struct LogEntry {
     pub time: OffsetDateTime,
     /// The bytes.
     pub message: Vec<u8>,
+    /// What the container's log options add to each entry.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A log as it is read.
@@ -76,6 +78,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     }
     let snapshots = handle.ledger.watch();
     let container = handle.ledger.read();
+    container.host.log.check_readable()?;
     // Up to a point in the past, everything there can be is there.
     let to_come = query
         .until
@@ -91,7 +94,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     let reading = Reading {
         path: container.log_path.clone(),
         tail: query.tail,
-        reader: None,
+        log: None,
         selection: selection(query),
         over: false,
     };
@@ -117,15 +120,9 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
 
 /// What was logged so far, for a client that attaches.
 pub(crate) fn so_far(container: &Container, attach: Attach) -> Result<OutputStream> {
-    let length = match std::fs::metadata(&container.log_path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(unreadable(error)),
-    };
-    if length == 0 {
-        return Ok(Box::pin(stream::empty()));
-    }
-    let file = File::open(&container.log_path).map_err(unreadable)?;
+    container.host.log.check_readable()?;
+    // What is written from now on comes through the attachment itself.
+    let log = RotatedLog::up_to_now(&container.log_path).map_err(unreadable)?;
     let selection = Selection {
         stdout: attach.stdout,
         stderr: attach.stderr,
@@ -134,8 +131,7 @@ pub(crate) fn so_far(container: &Container, attach: Attach) -> Result<OutputStre
     let reading = Reading {
         path: container.log_path.clone(),
         tail: None,
-        // What is written from now on comes through the attachment itself.
-        reader: Some(LogReader::new(io::Read::take(file, length))),
+        log: Some(log),
         selection,
         over: false,
     };
@@ -165,8 +161,8 @@ fn selection(query: LogQuery) -> Selection {
 struct Reading {
     path: PathBuf,
     tail: Option<u64>,
-    /// None until the log is there.
-    reader: Option<LogReader<io::Take<File>>>,
+    /// None until it is looked at.
+    log: Option<RotatedLog>,
     selection: Selection,
     /// Whether the log ended for now, or nothing wanted can come any more.
     over: bool,
@@ -184,7 +180,7 @@ impl Reading {
             let ended = Self {
                 path,
                 tail: None,
-                reader: None,
+                log: None,
                 selection: Selection::ALL,
                 over: true,
             };
@@ -208,15 +204,15 @@ impl Reading {
     }
 
     fn fill(&mut self, entries: &mut Vec<Result<LogEntry>>) -> io::Result<()> {
-        if self.reader.is_none() && !self.open()? {
-            self.over = true;
-            return Ok(());
-        }
-        let Some(reader) = &mut self.reader else {
-            return Ok(());
+        let log = match &mut self.log {
+            Some(log) => log,
+            None => self.log.insert(match self.tail {
+                Some(count) => RotatedLog::tail(&self.path, count)?,
+                None => RotatedLog::new(&self.path),
+            }),
         };
         for _ in 0..BATCH {
-            match reader.next_record() {
+            match log.next_record() {
                 Ok(Some(record)) if self.selection.is_past(&record) => self.over = true,
                 Ok(Some(record)) if self.selection.wants(&record) => {
                     entries.push(Ok(entry(record)));
@@ -233,20 +229,6 @@ impl Reading {
         }
         Ok(())
     }
-
-    /// Opens the log where the wanted part begins; false while there is none.
-    fn open(&mut self) -> io::Result<bool> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if let Some(count) = self.tail {
-            tail::last_records(&mut file, count)?;
-        }
-        self.reader = Some(LogReader::new(io::Read::take(file, u64::MAX)));
-        Ok(true)
-    }
 }
 
 fn entry(record: Record) -> LogEntry {
@@ -258,6 +240,7 @@ fn entry(record: Record) -> LogEntry {
         time: OffsetDateTime::from_unix_timestamp_nanos(record.time.0.into())
             .unwrap_or(OffsetDateTime::UNIX_EPOCH),
         message: record.log.into_bytes(),
+        attributes: record.attributes,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) mod health_monitor;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub mod list;
+pub(crate) mod log_attributes;
+pub mod log_options;
 pub mod logs;
 pub(crate) mod merge;
 pub(crate) mod mounts;

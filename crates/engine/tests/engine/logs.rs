@@ -2,11 +2,13 @@
 
 use futures::StreamExt;
 use porthole_compute_service::fake::Program;
-use porthole_engine::attachment::StreamKind;
+use porthole_engine::ErrorKind;
+use porthole_engine::attachment::{Attach, StreamKind};
+use porthole_engine::container::log_options::LogConfig;
 use porthole_engine::container::logs::{LogEntry, LogQuery};
 use porthole_engine::container::stop::StopContainer;
 
-use crate::support::{OUTPUT, World, read_to_end, within};
+use crate::support::{OUTPUT, World, read_to_end, request, within};
 
 const ALL: LogQuery = LogQuery {
     stdout: true,
@@ -202,5 +204,138 @@ async fn a_client_that_attaches_gets_what_was_logged_first() {
     assert_eq!(
         read_to_end(attachment, StreamKind::Stdout).await,
         "one\r\ntwo\r\n"
+    );
+}
+
+/// Creates the container `c` with a log driver and its options.
+async fn create_logged(world: &World, driver: &str, options: &[(&str, &str)]) {
+    let mut request = request("c", &["talk.exe"]);
+    let option = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    request.host.log = LogConfig {
+        driver: driver.to_owned(),
+        options: options.iter().map(option).collect(),
+    };
+    request
+        .config
+        .labels
+        .insert("stage".to_owned(), "test".to_owned());
+    request.config.env = vec!["ROLE=web".to_owned(), "SECRET=x".to_owned()];
+    world.create_with(request).await.unwrap();
+}
+
+fn lines(numbers: std::ops::Range<u32>) -> String {
+    numbers.map(|number| format!("line {number}\r\n")).collect()
+}
+
+#[tokio::test]
+async fn a_rotated_log_is_read_and_followed_as_one() {
+    let world = World::new().await;
+    let program = Program::new()
+        .print(lines(0..50))
+        .await_signal()
+        .print(lines(50..100));
+    world.script.program("talk.exe", program);
+    create_logged(&world, "", &[("max-size", "1k"), ("max-file", "50")]).await;
+    world.start("c").await.unwrap();
+    let follow = LogQuery {
+        follow: true,
+        ..ALL
+    };
+    let log = within(world.engine.container_logs("c", follow))
+        .await
+        .unwrap();
+    let mut entries = log.entries.map(Result::unwrap);
+    let mut followed = Vec::new();
+    while followed.len() < 50 {
+        followed.push(within(entries.next()).await.unwrap());
+    }
+    within(world.engine.stop_container("c", StopContainer::default()))
+        .await
+        .unwrap();
+    followed.extend(within(entries.collect::<Vec<_>>()).await);
+    assert_eq!(messages(&followed).concat(), lines(0..100));
+
+    let container = world.engine.inspect_container("c").unwrap();
+    assert!(container.log_path.with_extension("log.4").exists());
+    assert_eq!(messages(&read(&world, ALL).await).concat(), lines(0..100));
+    let last = LogQuery {
+        tail: Some(60),
+        ..ALL
+    };
+    assert_eq!(messages(&read(&world, last).await).concat(), lines(40..100));
+    let logs = Attach {
+        logs: true,
+        stream: false,
+        ..OUTPUT
+    };
+    let attachment = within(world.engine.attach_container("c", logs))
+        .await
+        .unwrap();
+    assert_eq!(
+        read_to_end(attachment, StreamKind::Stdout).await,
+        lines(0..100)
+    );
+}
+
+#[tokio::test]
+async fn records_carry_what_the_log_options_ask_for() {
+    let world = World::new().await;
+    world
+        .script
+        .program("talk.exe", Program::new().print("hi\r\n"));
+    let options = [
+        ("labels", "stage,none"),
+        ("env-regex", "^RO"),
+        ("tag", "{{.Name}}/{{ .ID }}!"),
+    ];
+    create_logged(&world, "local", &options).await;
+    world.start("c").await.unwrap();
+    world.wait("c").await;
+    let id = world.engine.inspect_container("c").unwrap().id.clone();
+    let entries = read(&world, ALL).await;
+    let attributes: Vec<_> = entries[0]
+        .attributes
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let tag = format!("tag=c/{}!", &id[..12]);
+    assert_eq!(attributes, ["ROLE=web", "stage=test", tag.as_str()]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_recorded_cannot_be_read() {
+    let world = World::new().await;
+    world
+        .script
+        .program("talk.exe", Program::new().print("hi\r\n"));
+    create_logged(&world, "none", &[]).await;
+    let logs = Attach {
+        logs: true,
+        ..OUTPUT
+    };
+    let error = within(world.engine.attach_container("c", logs))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotImplemented);
+    let attachment = within(world.engine.attach_container("c", OUTPUT))
+        .await
+        .unwrap();
+    world.start("c").await.unwrap();
+    assert_eq!(read_to_end(attachment, StreamKind::Stdout).await, "hi\r\n");
+    world.wait("c").await;
+    let error = within(world.engine.container_logs("c", ALL))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "configured logging driver does not support reading"
+    );
+    assert!(
+        !world
+            .engine
+            .inspect_container("c")
+            .unwrap()
+            .log_path
+            .exists()
     );
 }

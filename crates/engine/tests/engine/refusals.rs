@@ -53,6 +53,35 @@ async fn what_cannot_be_is_refused_and_leaves_nothing() {
         ),
         (
             with(base(), |request| {
+                request.host.log.driver = "syslog".to_owned();
+            }),
+            ErrorKind::InvalidParameter,
+            "logger: no log driver named 'syslog' is registered",
+        ),
+        (
+            with(base(), |request| {
+                request.host.log.options = [("tag".to_owned(), "{{json .}}".to_owned())].into();
+            }),
+            ErrorKind::InvalidParameter,
+            "does not support {{json .}} in a log's tag",
+        ),
+        (
+            with(base(), |request| {
+                request.host.log.options = [("labels-regex".to_owned(), "(".to_owned())].into();
+            }),
+            ErrorKind::InvalidParameter,
+            "invalid value for labels-regex",
+        ),
+        (
+            with(base(), |request| {
+                request.config.env = vec![format!("A={}", "x".repeat(70_000))];
+                request.host.log.options = [("env".to_owned(), "A".to_owned())].into();
+            }),
+            ErrorKind::InvalidParameter,
+            "of each log record have 70001 bytes: 65536 are allowed",
+        ),
+        (
+            with(base(), |request| {
                 request.host.binds = vec![r"/nowhere/at/all:C:\x".to_owned()];
             }),
             ErrorKind::InvalidParameter,

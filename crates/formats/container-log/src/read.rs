@@ -138,7 +138,7 @@ mod tests {
     use std::io::{self, Read};
 
     use super::{LogReader, MAX_RECORD, ReadError, Selection};
-    use crate::record::{Record, Stream, encode};
+    use crate::record::{Attributes, Record, Stream, encode};
     use crate::timestamp::Timestamp;
 
     /// Gives out one piece at each read, and nothing where a piece is empty.
@@ -157,7 +157,13 @@ mod tests {
     fn log(texts: &[&str]) -> Vec<u8> {
         let mut out = Vec::new();
         for (index, text) in (0..).zip(texts) {
-            encode(&mut out, Stream::Stdout, Timestamp(index), text.as_bytes());
+            encode(
+                &mut out,
+                Stream::Stdout,
+                Timestamp(index),
+                &Attributes::default(),
+                text.as_bytes(),
+            );
         }
         out
     }
@@ -214,6 +220,7 @@ mod tests {
             stream,
             time: Timestamp(time),
             log: String::new(),
+            attributes: std::collections::BTreeMap::new(),
         };
         let selection = Selection {
             stderr: false,

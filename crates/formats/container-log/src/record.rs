@@ -1,5 +1,7 @@
 //! One line of a json-file log.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::timestamp::Timestamp;
@@ -33,6 +35,35 @@ pub struct Record {
     pub time: Timestamp,
     /// What.
     pub log: String,
+    /// What the container was told to add to each of its records, such as its labels.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// What is added to every record of a log, as it stands in each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Vec<u8>);
+
+impl Attributes {
+    /// Writes attributes out once for all records; none leaves the member out, as Docker does.
+    #[must_use]
+    pub fn new(attributes: &BTreeMap<String, String>) -> Self {
+        let mut out = Vec::new();
+        for (name, value) in attributes {
+            out.extend(if out.is_empty() {
+                &b",\"attrs\":{\""[..]
+            } else {
+                b",\""
+            });
+            encode_text(&mut out, name.as_bytes());
+            out.extend(b"\":\"");
+            encode_text(&mut out, value.as_bytes());
+            out.push(b'"');
+        }
+        if !out.is_empty() {
+            out.push(b'}');
+        }
+        Self(out)
+    }
 }
 
 /// A line that is no record.
@@ -55,9 +86,22 @@ pub enum RecordError {
 
 /// Appends a record with its line feed, byte for byte as Docker writes it: bytes that are not
 /// UTF-8 become U+FFFD each, and what HTML and JavaScript would trip over is escaped.
-pub fn encode(out: &mut Vec<u8>, stream: Stream, time: Timestamp, log: &[u8]) {
+pub fn encode(
+    out: &mut Vec<u8>,
+    stream: Stream,
+    time: Timestamp,
+    attributes: &Attributes,
+    log: &[u8],
+) {
     out.extend(b"{\"log\":\"");
-    for chunk in log.utf8_chunks() {
+    encode_text(out, log);
+    out.extend(format!("\",\"stream\":\"{}\"", stream.name()).bytes());
+    out.extend(&attributes.0);
+    out.extend(format!(",\"time\":\"{time}\"}}\n").bytes());
+}
+
+fn encode_text(out: &mut Vec<u8>, text: &[u8]) {
+    for chunk in text.utf8_chunks() {
         chunk
             .valid()
             .chars()
@@ -66,13 +110,6 @@ pub fn encode(out: &mut Vec<u8>, stream: Stream, time: Timestamp, log: &[u8]) {
             out.extend(b"\\ufffd");
         }
     }
-    out.extend(
-        format!(
-            "\",\"stream\":\"{}\",\"time\":\"{time}\"}}\n",
-            stream.name()
-        )
-        .bytes(),
-    );
 }
 
 fn encode_character(out: &mut Vec<u8>, character: char) {
@@ -88,7 +125,7 @@ fn encode_character(out: &mut Vec<u8>, character: char) {
     }
 }
 
-/// Reads a line, with or without its line feed. Other members, such as `attrs`, are ignored.
+/// Reads a line, with or without its line feed. Other members are ignored.
 ///
 /// # Errors
 /// See [`RecordError`].
@@ -98,6 +135,8 @@ pub fn decode(line: &[u8]) -> Result<Record, RecordError> {
         #[serde(default)]
         log: String,
         stream: String,
+        #[serde(default)]
+        attrs: BTreeMap<String, String>,
         time: String,
     }
     let members: Members = serde_json::from_slice(line).map_err(RecordError::Json)?;
@@ -110,12 +149,15 @@ pub fn decode(line: &[u8]) -> Result<Record, RecordError> {
         stream,
         time,
         log: members.log,
+        attributes: members.attrs,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Record, Stream, decode, encode};
+    use std::collections::BTreeMap;
+
+    use super::{Attributes, Record, Stream, decode, encode};
     use crate::timestamp::Timestamp;
     use proptest::prelude::*;
 
@@ -125,6 +167,7 @@ mod tests {
             &mut out,
             Stream::Stdout,
             Timestamp(1_600_000_000_000_000_000),
+            &Attributes::default(),
             log,
         );
         String::from_utf8(out).expect("JSON is UTF-8")
@@ -157,6 +200,7 @@ mod tests {
                 stream: Stream::Stderr,
                 time: Timestamp(1_600_000_000_500_000_000),
                 log: "x<\n".to_owned(),
+                attributes: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
             }
         );
         for bad in [
@@ -169,14 +213,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn attributes_stand_where_docker_writes_them() {
+        let attributes =
+            [("b", "\"2\""), ("a", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut out = Vec::new();
+        let attributes = Attributes::new(&BTreeMap::from(attributes));
+        encode(&mut out, Stream::Stderr, Timestamp(0), &attributes, b"x");
+        assert_eq!(
+            str::from_utf8(&out).expect("JSON is UTF-8"),
+            "{\"log\":\"x\",\"stream\":\"stderr\",\"attrs\":{\"a\":\"1\",\"b\":\"\\\"2\\\"\"},\
+             \"time\":\"1970-01-01T00:00:00Z\"}\n"
+        );
+    }
+
     proptest! {
         #[test]
-        fn records_come_back(log in "\\PC{0,30}[\u{0}-\u{20}]{0,3}", time in any::<i64>(), is_error in any::<bool>()) {
+        fn records_come_back(
+            log in "\\PC{0,30}[\u{0}-\u{20}]{0,3}",
+            attributes in prop::collection::btree_map(".{0,5}", ".{0,5}", 0..3),
+            time in any::<i64>(),
+            is_error in any::<bool>(),
+        ) {
             let stream = if is_error { Stream::Stderr } else { Stream::Stdout };
             let mut out = Vec::new();
-            encode(&mut out, stream, Timestamp(time), log.as_bytes());
+            encode(&mut out, stream, Timestamp(time), &Attributes::new(&attributes), log.as_bytes());
             prop_assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1);
-            prop_assert_eq!(decode(&out).expect("our own"), Record { stream, time: Timestamp(time), log });
+            prop_assert_eq!(decode(&out).expect("our own"), Record { stream, time: Timestamp(time), log, attributes });
         }
     }
 }

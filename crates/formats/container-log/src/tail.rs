@@ -6,7 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 const BLOCK: u64 = 16 * 1024;
 
 /// Moves `log` to the beginning of its last `count` complete records, or to that of the first when
-/// there are fewer. A record that is only begun counts as none and comes behind them.
+/// there are fewer, and gives how many that are. A record that is only begun counts as none and
+/// comes behind them.
 ///
 /// # Errors
 /// Those of reading and seeking.
@@ -16,6 +17,7 @@ pub fn last_records(log: &mut (impl Read + Seek), count: u64) -> io::Result<u64>
     // The line feed of the record before the wanted ones ends the search.
     let mut wanted = count.saturating_add(1);
     let mut found = 0;
+    let mut records = 0;
     while end > 0 {
         let start = end - end.min(BLOCK);
         log.seek(SeekFrom::Start(start))?;
@@ -32,10 +34,12 @@ pub fn last_records(log: &mut (impl Read + Seek), count: u64) -> io::Result<u64>
                 found = start + at as u64 + 1;
                 break;
             }
+            records += 1;
         }
         end = if wanted == 0 { 0 } else { start };
     }
-    log.seek(SeekFrom::Start(found))
+    log.seek(SeekFrom::Start(found))?;
+    Ok(records)
 }
 
 #[cfg(test)]
@@ -47,7 +51,9 @@ mod tests {
 
     fn tail(log: &str, count: u64) -> String {
         let mut cursor = Cursor::new(log.as_bytes());
-        last_records(&mut cursor, count).expect("in memory");
+        let records = last_records(&mut cursor, count).expect("in memory");
+        let complete = log.bytes().filter(|&byte| byte == b'\n').count() as u64;
+        assert_eq!(records, count.min(complete));
         let mut rest = String::new();
         cursor.read_to_string(&mut rest).expect("UTF-8");
         rest

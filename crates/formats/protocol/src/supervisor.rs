@@ -12,13 +12,15 @@
 //! temporary, sync, rename), reports, removes its socket and exits. So a compute service that
 //! finds the record needs no supervisor, and one that finds neither knows that it was killed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{CreateProcess, ProcessKey, Stdio};
 use crate::{ConsoleSize, ControlEvent, ProcessEntry, WindowsError};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The supervisor's socket, in the system's run directory.
 pub const CONTROL_SOCKET: &str = "supervisor.sock";
@@ -192,13 +194,46 @@ pub struct ProcessSpec {
     pub user: String,
     /// Streams to make.
     pub streams: Streams,
-    /// Where output is recorded, if at all: an absolute Unix path of a json-file log.
-    pub log: Option<String>,
+    /// Where and how output is recorded, if at all.
+    pub log: Option<LogSpec>,
     /// Whether reading of output waits until the first [`OpenStdio`] connection, at most
     /// [`ATTACH_GRACE_SECONDS`], so that an attached client misses nothing.
     pub wait_for_attach: bool,
     /// Whether the silo ends with this process: the container's main process.
     pub main: bool,
+}
+
+/// A json-file log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpec {
+    /// An absolute Unix path.
+    pub path: String,
+    /// When a new file is begun; none writes one file without end.
+    pub rotation: Option<LogRotation>,
+    /// What every record carries.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl LogSpec {
+    /// A log in one file, without attributes.
+    #[must_use]
+    pub fn at(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// When a log begins a new file, and what becomes of those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRotation {
+    /// Bytes after which the next record begins a new file.
+    pub max_size: u64,
+    /// How many files there are at most, the one that is written included.
+    pub max_files: u32,
+    /// Whether the others are compressed (gzip).
+    pub compress: bool,
 }
 
 /// How long output waits for the client it was promised to, in seconds.

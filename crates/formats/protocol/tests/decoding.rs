@@ -5,8 +5,8 @@ use porthole_protocol::agent::{
     self, Command, Configuration, CreateProcess, ProcessKey, Reply, Stdio,
 };
 use porthole_protocol::supervisor::{
-    self, Event, ExitRecord, Failure, Limits, OpenStdio, ProcessSpec, Response, Statistics,
-    StdioFrame, StreamKind, Streams,
+    self, Event, ExitRecord, Failure, Limits, LogRotation, LogSpec, OpenStdio, ProcessSpec,
+    Response, Statistics, StdioFrame, StreamKind, Streams,
 };
 use porthole_protocol::{ConsoleSize, ControlEvent, Hello, ProcessEntry, WindowsError, frame};
 use proptest::prelude::*;
@@ -124,6 +124,23 @@ fn message() -> impl Strategy<Value = agent::Message> {
     ]
 }
 
+fn log() -> impl Strategy<Value = LogSpec> {
+    let rotation =
+        any::<(u64, u32, bool)>().prop_map(|(max_size, max_files, compress)| LogRotation {
+            max_size,
+            max_files,
+            compress,
+        });
+    let attributes = prop::collection::btree_map(text(), text(), 0..3);
+    (text(), prop::option::of(rotation), attributes).prop_map(|(path, rotation, attributes)| {
+        LogSpec {
+            path,
+            rotation,
+            attributes,
+        }
+    })
+}
+
 fn request() -> impl Strategy<Value = supervisor::Request> {
     use supervisor::Request;
     let streams = prop_oneof![
@@ -137,7 +154,7 @@ fn request() -> impl Strategy<Value = supervisor::Request> {
         text(),
         text(),
         streams,
-        prop::option::of(text()),
+        prop::option::of(log()),
         any::<(bool, bool)>(),
     );
     let process = process.prop_map(

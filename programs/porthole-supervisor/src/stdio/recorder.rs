@@ -1,77 +1,88 @@
 //! A process's output on disk.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use porthole_container_log::record::encode;
 use porthole_container_log::split::MAX_PIECE;
-use porthole_container_log::{LineSplitter, Stream, Timestamp};
-use porthole_protocol::supervisor::StreamKind;
+use porthole_container_log::{Attributes, LineSplitter, LogWriter, Rotation, Stream, Timestamp};
+use porthole_protocol::supervisor::{LogSpec, StreamKind};
 
 use crate::clock::nanoseconds_since_1970;
 use crate::journal::note;
 
-/// Writes a json-file log: each record whole, or not at all.
+/// Writes a json-file log: each record whole, or not at all, and no file longer than is wished.
 ///
 /// A disk that is full stops no program: what cannot be written is counted and dropped, and
 /// recording goes on as soon as there is room.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    file: File,
+    writer: LogWriter,
+    attributes: Attributes,
     stdout: LineSplitter,
     stderr: LineSplitter,
     records: Vec<u8>,
     lost: u64,
+    /// Whether it has been said that the log cannot be rotated.
+    stuck: bool,
 }
 
 impl Recorder {
     /// Opens or makes the log, to which is only ever appended.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .open(path)?;
+    pub(crate) fn open(spec: &LogSpec) -> io::Result<Self> {
+        let rotation = spec.rotation.map(|rotation| Rotation {
+            max_size: rotation.max_size,
+            max_files: rotation.max_files,
+            compress: rotation.compress,
+        });
         Ok(Self {
-            file,
+            writer: LogWriter::open(Path::new(&spec.path), rotation)?,
+            attributes: Attributes::new(&spec.attributes),
             stdout: LineSplitter::new(),
             stderr: LineSplitter::new(),
             records: Vec::new(),
             lost: 0,
+            stuck: false,
         })
     }
 
     /// Records bytes: complete lines at once, a line's beginning when it is complete or long.
     pub(crate) fn record(&mut self, kind: StreamKind, bytes: &[u8]) {
         let time = Timestamp(nanoseconds_since_1970());
-        let (stream, splitter, records) = self.parts(kind);
-        splitter.push(bytes, |piece| encode(records, stream, time, piece));
+        let (stream, splitter, attributes, records) = self.parts(kind);
+        splitter.push(bytes, |piece| {
+            encode(records, stream, time, attributes, piece);
+        });
         self.write();
     }
 
     /// Records a last line that has no end.
     pub(crate) fn finish(&mut self, kind: StreamKind) {
-        let (stream, splitter, records) = self.parts(kind);
-        std::mem::take(splitter)
-            .finish(|piece| encode(records, stream, Timestamp(nanoseconds_since_1970()), piece));
+        let time = Timestamp(nanoseconds_since_1970());
+        let (stream, splitter, attributes, records) = self.parts(kind);
+        std::mem::take(splitter).finish(|piece| {
+            encode(records, stream, time, attributes, piece);
+        });
         self.write();
     }
 
-    fn parts(&mut self, kind: StreamKind) -> (Stream, &mut LineSplitter, &mut Vec<u8>) {
-        if kind == StreamKind::Stderr {
-            (Stream::Stderr, &mut self.stderr, &mut self.records)
+    fn parts(
+        &mut self,
+        kind: StreamKind,
+    ) -> (Stream, &mut LineSplitter, &Attributes, &mut Vec<u8>) {
+        let (stream, splitter) = if kind == StreamKind::Stderr {
+            (Stream::Stderr, &mut self.stderr)
         } else {
-            (Stream::Stdout, &mut self.stdout, &mut self.records)
-        }
+            (Stream::Stdout, &mut self.stdout)
+        };
+        (stream, splitter, &self.attributes, &mut self.records)
     }
 
     fn write(&mut self) {
         if self.records.is_empty() {
             return;
         }
-        match write_whole(&mut self.file, &self.records) {
+        match self.writer.append(&self.records) {
             Ok(()) if self.lost > 0 => {
                 note!("the log is written again; records lost: {}", self.lost);
                 self.lost = 0;
@@ -79,11 +90,20 @@ impl Recorder {
             Ok(()) => {}
             Err(error) => {
                 if self.lost == 0 {
-                    note!("cannot write the log, records are dropped: {error}");
+                    note!(
+                        "cannot write the log, records are dropped: {}",
+                        error.source
+                    );
                 }
-                let count = self.records.iter().filter(|&&byte| byte == b'\n').count();
-                self.lost += count as u64;
+                self.lost += error.lost;
             }
+        }
+        if let Some(error) = self.writer.take_trouble()
+            && !self.stuck
+        {
+            // Once: it is tried again with each record.
+            note!("the log cannot be rotated, it grows: {error}");
+            self.stuck = true;
         }
         self.records.clear();
         // An idle container keeps no buffer.
@@ -91,20 +111,15 @@ impl Recorder {
     }
 }
 
-/// Appends all of `records` in one write, or leaves the file as it was.
-fn write_whole(file: &mut File, records: &[u8]) -> io::Result<()> {
-    let before = file.metadata()?.len();
-    let written = file.write_all(records);
-    if written.is_err() {
-        // The first error is the one that tells why.
-        let _ = file.set_len(before);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
+    use porthole_protocol::supervisor::LogRotation;
+
     use super::*;
+
+    fn spec(path: &Path) -> LogSpec {
+        LogSpec::at(path.to_str().unwrap())
+    }
 
     fn logs(entries: &str) -> Vec<String> {
         let text = |line: &str| {
@@ -122,7 +137,7 @@ mod tests {
     fn lines_are_recorded_whole_whatever_the_pieces() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut recorder = Recorder::open(&path).unwrap();
+        let mut recorder = Recorder::open(&spec(&path)).unwrap();
         recorder.record(StreamKind::Stdout, b"one\ntw");
         recorder.record(StreamKind::Stderr, b"error\n");
         recorder.record(StreamKind::Stdout, b"o\n\nrest");
@@ -145,7 +160,7 @@ mod tests {
     fn a_long_line_is_split_and_nothing_is_lost() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut recorder = Recorder::open(&path).unwrap();
+        let mut recorder = Recorder::open(&spec(&path)).unwrap();
         let line = [vec![b'x'; 3 * MAX_PIECE + 5], vec![b'\n']].concat();
         for piece in line.chunks(777) {
             recorder.record(StreamKind::Stdout, piece);
@@ -156,8 +171,31 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_is_followed_by_another_and_records_carry_attributes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut recorder = Recorder::open(&LogSpec {
+            rotation: Some(LogRotation {
+                max_size: 1,
+                max_files: 2,
+                compress: false,
+            }),
+            attributes: [("tag".to_owned(), "web".to_owned())].into(),
+            ..spec(&path)
+        })
+        .unwrap();
+        recorder.record(StreamKind::Stdout, b"one\ntwo\nthree\n");
+        for (name, line) in [("log.1", "two\n"), ("log", "three\n")] {
+            let entry = std::fs::read_to_string(directory.path().join(name)).unwrap();
+            assert_eq!(logs(&entry), [format!("stdout:{line}")]);
+            assert!(entry.contains(r#","attrs":{"tag":"web"},"#), "{entry}");
+        }
+        assert!(!directory.path().join("log.2").exists());
+    }
+
+    #[test]
     fn a_full_disk_loses_entries_and_no_more() {
-        let Ok(mut recorder) = Recorder::open(Path::new("/dev/full")) else {
+        let Ok(mut recorder) = Recorder::open(&spec(Path::new("/dev/full"))) else {
             return;
         };
         recorder.record(StreamKind::Stdout, b"one\ntwo\n");

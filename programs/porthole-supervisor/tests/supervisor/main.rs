@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use client::{Ingredients, Supervised, process};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
-    Event, Failure, MappedDirectory, ProcessSpec, PublishedPort, Request, Response, SiloUser,
-    StdioFrame, StreamKind, Streams,
+    Event, Failure, LogSpec, MappedDirectory, ProcessSpec, PublishedPort, Request, Response,
+    SiloUser, StdioFrame, StreamKind, Streams,
 };
 use porthole_protocol::{ConsoleSize, ControlEvent};
 
@@ -38,8 +38,8 @@ fn fake_root() -> tempfile::TempDir {
     root
 }
 
-fn log_of(supervised: &Supervised) -> String {
-    supervised.path("log").to_str().unwrap().to_owned()
+fn log_of(supervised: &Supervised) -> LogSpec {
+    LogSpec::at(supervised.path("log").to_str().unwrap())
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("logs_hold_both_streams_in_order", both),
     ("logs_tail_since_until_timestamps", selected),
     ("logs_follow_ends_with_the_container", follow),
+    ("logs_are_rotated_and_read_as_one", rotated),
+    ("logs_of_the_driver_none_are_refused", none),
 ];
 
 fn both(fixture: &Fixture) -> Result<()> {
@@ -94,6 +96,81 @@ fn follow(fixture: &Fixture) -> Result<()> {
     ensure!(
         words == ["line", "1", "line", "2", "line", "3"],
         "followed {followed:?}"
+    );
+    Ok(())
+}
+
+fn rotated(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-logs-rotated";
+    let script = "for /l %i in (1,1,400) do @echo line %i";
+    let lines = |first: u32| -> Vec<String> {
+        (first..=400)
+            .map(|number| format!("line {number}"))
+            .collect()
+    };
+    // Compressed files among them, and the followed one gone from its place many times.
+    docker.ok([
+        "create",
+        "--name",
+        name,
+        "--log-opt",
+        "max-size=2k",
+        "--log-opt",
+        "max-file=100",
+        "--log-opt",
+        "compress=true",
+        "--log-opt",
+        "tag={{.Name}}",
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        script,
+    ])?;
+    docker.ok(["start", name])?;
+    let followed = docker.ok(["logs", "-f", name])?;
+    let all = docker.ok(["logs", name])?;
+    let tail = docker.ok(["logs", "--tail", "250", name])?;
+    let details = docker.ok(["logs", "--details", "--tail", "1", name])?;
+    let options = docker.ok(["inspect", "-f", "{{json .HostConfig.LogConfig}}", name])?;
+    docker.ok(["rm", "-f", name])?;
+    ensure!(followed.lines().eq(lines(1)), "followed {followed:?}");
+    ensure!(all.lines().eq(lines(1)), "all {all:?}");
+    ensure!(tail.lines().eq(lines(151)), "tail {tail:?}");
+    ensure!(
+        details.trim() == format!("tag={name} line 400"),
+        "details {details:?}"
+    );
+    ensure!(
+        options.contains("\"max-size\":\"2k\""),
+        "options {options:?}"
+    );
+    Ok(())
+}
+
+fn none(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-logs-none";
+    let printed = docker.ok([
+        "run",
+        "--name",
+        name,
+        "--log-driver",
+        "none",
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "echo hi",
+    ])?;
+    let refused = docker.run(["logs", name])?;
+    docker.ok(["rm", name])?;
+    ensure!(printed.trim() == "hi", "printed {printed:?}");
+    ensure!(
+        refused.code != 0
+            && refused
+                .stderr
+                .contains("configured logging driver does not support reading"),
+        "{refused:?}"
     );
     Ok(())
 }
