@@ -101,14 +101,22 @@ impl Task {
         let container = self.handle.ledger.read();
         if let Ok(system) = patiently(|| self.context.compute.open(&container.id)).await {
             if let Ok(main) = patiently(|| system.open_process(MAIN_PROCESS)).await {
-                let endpoint = self.context.network.endpoint(&container.id).await?;
-                return self
-                    .started(launch::Launched::found(Live { system, main }, endpoint))
-                    .await;
+                match self.context.network.endpoint(&container.id).await {
+                    Ok(endpoint) => {
+                        let live = Live { system, main };
+                        return self.started(launch::Launched::found(live, endpoint)).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(container = container.id, %error, "undoing its start");
+                    }
+                }
             }
             launch::discard(system.as_ref()).await;
         }
-        self.context.network.disconnect(&container.id).await?;
+        // What cannot be taken back now is when the engine starts the next time.
+        if let Err(error) = self.context.network.disconnect(&container.id).await {
+            tracing::warn!(container = container.id, %error, "cannot disconnect the container");
+        }
         let failed = |container: &mut crate::container::record::Container| {
             container.state.exit_code = process_error::UNKNOWN;
             container.state.error = INTERRUPTED.to_owned();

@@ -165,8 +165,7 @@ fn check_names(config: &mut ContainerConfig, id: &str) -> Result<()> {
         config.hostname = id[..12].to_owned();
     }
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let valid =
-        config.hostname.chars().all(plain) && config.hostname.chars().count() <= MAX_HOSTNAME;
+    let valid = config.hostname.chars().all(plain) && config.hostname.len() <= MAX_HOSTNAME;
     if valid {
         Ok(())
     } else {

@@ -87,7 +87,7 @@ impl Ending {
                 ExecPhase::Starting => process_error::UNKNOWN,
                 ExecPhase::Created | ExecPhase::Exited { .. } => continue,
             };
-            exec.phase = ExecPhase::Exited { code };
+            exec.enter(ExecPhase::Exited { code });
         }
     }
 

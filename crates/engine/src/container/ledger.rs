@@ -89,8 +89,18 @@ impl Ledger {
         step: Step,
         change: impl FnOnce(&mut Container),
     ) -> Arc<Container> {
+        self.record_chosen(|_| step, change).await
+    }
+
+    /// Like [`Self::record`], where the step follows from the record as it is then.
+    pub(crate) async fn record_chosen(
+        &self,
+        step: impl FnOnce(&Container) -> Step,
+        change: impl FnOnce(&mut Container),
+    ) -> Arc<Container> {
         let _changing = self.changing.lock().await;
         let mut container = Container::clone(&self.read());
+        let step = step(&container);
         if let Err(error) = take(&mut container, step) {
             tracing::error!(container = container.id, %error, "unexpected change of state");
             return self.read();

@@ -36,6 +36,8 @@ pub(crate) async fn stop(
     handle: &Handle,
     options: &StopContainer,
 ) -> Result<()> {
+    // A wrong one changes nothing.
+    let signal = stop_signal(handle, options)?;
     let mut snapshots = handle.ledger.watch();
     if end_by_client(handle, &mut snapshots).await? {
         events::publish(&context.events, &handle.ledger.read(), "stop", &[]);
@@ -48,12 +50,9 @@ pub(crate) async fn stop(
             "container is already stopped",
         ));
     }
-    let config = &container.config;
-    let signal = options.signal.as_deref().or(config.stop_signal.as_deref());
-    let signal = signal.map_or(Ok(Signal::TERM), Signal::parse)?;
     let seconds = options
         .timeout
-        .or(config.stop_timeout)
+        .or(container.config.stop_timeout)
         .unwrap_or(STOP_SECONDS);
 
     if container.state.is_paused() {
@@ -94,6 +93,13 @@ pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> 
             deliver(context, handle, signal).await
         }
     }
+}
+
+fn stop_signal(handle: &Handle, options: &StopContainer) -> Result<Signal> {
+    let container = handle.ledger.read();
+    let configured = container.config.stop_signal.as_deref();
+    let signal = options.signal.as_deref().or(configured);
+    signal.map_or(Ok(Signal::TERM), Signal::parse)
 }
 
 /// Kills a container and waits until it is gone.
@@ -161,8 +167,10 @@ async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot
     loop {
         let container = until_start_is_decided(snapshots).await?;
         if !container.state.is_restarting() {
-            note_client(handle).await?;
-            return Ok(false);
+            if note_client(handle).await? {
+                return Ok(false);
+            }
+            continue;
         }
         match handle.order(|done| Order::GiveUpRestart { done }).await {
             // It was started in this moment.
@@ -173,16 +181,16 @@ async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot
 }
 
 /// Notes that it is a client who ends the container. It makes a difference to a restart policy, which
-/// the container may also get later.
-async fn note_client(handle: &Handle) -> Result<()> {
+/// the container may also get later. False when the policy has begun to start it again meanwhile.
+async fn note_client(handle: &Handle) -> Result<bool> {
     if !handle.ledger.read().state.is_running() {
-        return Ok(());
+        return Ok(!handle.ledger.read().state.is_restarting());
     }
     let noted = handle.ledger.update(|container| {
-        container.ended_by_client = true;
+        container.ended_by_client |= container.state.is_running();
         Ok(())
     });
-    noted.await.map(drop)
+    Ok(!noted.await?.state.is_restarting())
 }
 
 async fn unpause(handle: &Handle) -> Result<()> {

@@ -247,13 +247,19 @@ impl Task {
 
     /// Records an end and tells about it; the restart policy has its say.
     pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
-        let again = restart::is_wanted(&self.read(), ending.exit_code());
-        let step = if again { Step::ExitAgain } else { Step::Exit };
+        // Decided while nobody else changes the record: a client may be about to end it.
+        let step = |container: &Container| {
+            if restart::is_wanted(container, ending.exit_code()) {
+                Step::ExitAgain
+            } else {
+                Step::Exit
+            }
+        };
         let ledger = &self.handle.ledger;
         let container = ledger
-            .record(step, |container| ending.write(container))
+            .record_chosen(step, |container| ending.write(container))
             .await;
-        if again {
+        if container.state.is_restarting() {
             self.start_again_after(&container);
         }
         if container.state.oom_killed {

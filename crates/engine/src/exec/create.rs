@@ -12,6 +12,9 @@ use crate::exec::record::{CreateExec, Exec, ExecPhase};
 /// How many execs that do not run a container remembers.
 const REMEMBERED: usize = 64;
 
+/// How many that were made and never started.
+const REMEMBERED_UNSTARTED: usize = 1024;
+
 /// Creates an exec in a running container.
 pub(crate) async fn create(
     context: &Context,
@@ -33,6 +36,7 @@ pub(crate) async fn create(
         id: id.clone(),
         created,
         request,
+        ended: None,
         phase: ExecPhase::Created,
     };
     let event = format!("exec_create: {}", exec.command());
@@ -55,18 +59,25 @@ pub(crate) async fn create(
     Ok(id)
 }
 
-/// Makes room for one more.
+/// Makes room for one more: those that have ended go first, and one that was made and never started
+/// only when there are very many of them.
 fn forget_oldest(container: &mut Container) {
-    let idle = |exec: &&Exec| matches!(exec.phase, ExecPhase::Created | ExecPhase::Exited { .. });
-    while container.execs.values().filter(idle).count() >= REMEMBERED {
-        let oldest = container
-            .execs
-            .values()
-            .filter(idle)
-            .min_by_key(|exec| exec.created);
-        let Some(id) = oldest.map(|exec| exec.id.clone()) else {
-            return;
-        };
+    let ended = |exec: &Exec| matches!(exec.phase, ExecPhase::Exited { .. });
+    let made = |exec: &Exec| exec.phase == ExecPhase::Created;
+    forget(container, ended, REMEMBERED);
+    forget(container, made, REMEMBERED_UNSTARTED);
+}
+
+fn forget(container: &mut Container, which: impl Fn(&Exec) -> bool, most: usize) {
+    let mut found: Vec<(OffsetDateTime, String)> = container
+        .execs
+        .values()
+        .filter(|exec| which(exec))
+        .map(|exec| (exec.ended.unwrap_or(exec.created), exec.id.clone()))
+        .collect();
+    found.sort();
+    let excess = (found.len() + 1).saturating_sub(most);
+    for (_, id) in found.into_iter().take(excess) {
         container.execs.remove(&id);
     }
 }

@@ -46,6 +46,9 @@ pub struct Exec {
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
+    /// When it ended, if it has. Absent in what an older engine wrote.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub ended: Option<OffsetDateTime>,
     /// What was asked for.
     pub request: CreateExec,
     /// Where it is in its life.
@@ -80,6 +83,14 @@ pub enum ExecPhase {
 }
 
 impl Exec {
+    /// Brings it to another phase.
+    pub(crate) fn enter(&mut self, phase: ExecPhase) {
+        if let ExecPhase::Exited { .. } = phase {
+            self.ended = Some(OffsetDateTime::now_utc());
+        }
+        self.phase = phase;
+    }
+
     /// The command as events show it.
     pub(crate) fn command(&self) -> String {
         self.request.cmd.join(" ")

@@ -224,7 +224,7 @@ pub(crate) async fn set_phase(handle: &Handle, id: &str, phase: ExecPhase) {
     let changed = handle.ledger.update(|container| {
         match container.execs.get_mut(id) {
             // Its end may have been recorded with the container's.
-            Some(exec) if exec.exit_code().is_none() => exec.phase = phase,
+            Some(exec) if exec.exit_code().is_none() => exec.enter(phase),
             _ => {}
         }
         Ok(())

@@ -263,17 +263,38 @@ async fn an_exec_ends_with_its_container() {
 async fn old_execs_are_forgotten() {
     let world = World::new().await;
     running(&world).await;
-    let first = within(world.engine.create_exec("c1", exec(&["cmd"])))
+    world.script.program("tool.exe", Program::new());
+    let mut all = Vec::new();
+    for _ in 0..66 {
+        let made = within(world.engine.create_exec("c1", exec(&["tool.exe"]))).await;
+        let id = made.unwrap();
+        let attachment = within(world.engine.start_exec(&id, StartExec::default())).await;
+        read_to_end(attachment.unwrap().unwrap(), StreamKind::Stdout).await;
+        all.push(id);
+    }
+    assert!(world.engine.inspect_exec(&all[0]).is_err());
+    assert!(world.engine.inspect_exec(&all[65]).is_ok());
+    let container = world.engine.inspect_container("c1").unwrap();
+    assert_eq!(container.execs.len(), 64);
+}
+
+#[tokio::test]
+async fn what_was_made_first_can_be_started_after_many_others() {
+    let world = World::new().await;
+    running(&world).await;
+    world.script.program("tool.exe", Program::new().exit(4));
+    let first = within(world.engine.create_exec("c1", exec(&["tool.exe"]))).await;
+    let first = first.unwrap();
+    for _ in 0..100 {
+        let other = world.engine.create_exec("c1", exec(&["tool.exe"]));
+        within(other).await.unwrap();
+    }
+    let attachment = within(world.engine.start_exec(&first, StartExec::default())).await;
+    read_to_end(attachment.unwrap().unwrap(), StreamKind::Stdout).await;
+    // Whoever asks late is told how it ended, though older ones than those that go first are there.
+    within(world.engine.create_exec("c1", exec(&["tool.exe"])))
         .await
         .unwrap();
-    for _ in 0..64 {
-        within(world.engine.create_exec("c1", exec(&["cmd"])))
-            .await
-            .unwrap();
-    }
-    assert!(world.engine.inspect_exec(&first).is_err());
-    assert_eq!(
-        world.engine.inspect_container("c1").unwrap().execs.len(),
-        64
-    );
+    let (ended, _) = world.engine.inspect_exec(&first).unwrap();
+    assert_eq!(ended.exit_code(), Some(4));
 }

@@ -154,3 +154,23 @@ async fn a_policy_and_automatic_removal_exclude_each_other() {
     let refused = world.create_with(request).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidParameter);
 }
+
+#[tokio::test]
+async fn a_signal_that_is_none_ends_nothing_and_no_policy() {
+    let world = World::new().await;
+    world.know_server();
+    create(&world, "s", "server.exe", RestartPolicy::Always).await;
+    world.start("s").await.unwrap();
+    let wrong = || StopContainer {
+        signal: Some("BOGUS".to_owned()),
+        timeout: None,
+    };
+    for refused in [
+        within(world.engine.stop_container("s", wrong())).await,
+        within(world.engine.restart_container("s", wrong())).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidParameter);
+    }
+    let container = world.engine.inspect_container("s").unwrap();
+    assert!(container.state.is_running() && !container.ended_by_client);
+}

@@ -20,3 +20,7 @@ pub(crate) use recorder::Recorder;
 
 /// Bytes that wait for one client, or for one program's input, before the sender has to wait.
 pub(crate) const QUEUE_LIMIT: usize = 256 * 1024;
+
+/// Bytes that may wait for a client at most: far beyond [`QUEUE_LIMIT`] and what all pipes of an
+/// ending process hold.
+pub(crate) const HOPELESS: usize = 16 << 20;

@@ -4,7 +4,7 @@ use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{StdioFrame, StreamKind};
 
 use super::output::ReadOnce;
-use super::{QUEUE_LIMIT, input};
+use super::{HOPELESS, QUEUE_LIMIT, input};
 use crate::journal::note;
 use crate::processes::InputEnd;
 use crate::supervisor::Supervisor;
@@ -112,6 +112,19 @@ impl Supervisor {
                 .is_some_and(|client| client.wants(kind))
             {
                 self.send(client, frame);
+            }
+        }
+        self.drop_hopeless(attached);
+    }
+
+    /// Drops clients that do not read. What a process has written when it ends is passed on whether
+    /// or not they keep up; but who makes the agent say that it ends can write without end.
+    fn drop_hopeless(&mut self, attached: &[u32]) {
+        for &client in attached {
+            let waiting = self.clients.get(&client).map(|client| client.outbox.len());
+            if waiting > Some(HOPELESS) {
+                note!("a client does not read what its program has written, and is dropped");
+                self.drop_client(client);
             }
         }
     }

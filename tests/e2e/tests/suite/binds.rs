@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("binds_read_only_refuses_writes", read_only),
     ("binds_accept_forward_slashes_and_nested_targets", targets),
     ("binds_show_changes_both_ways", both_ways),
+    ("binds_hold_new_directories_for_every_user", new_directories),
 ];
 
 fn owner(fixture: &Fixture) -> Result<()> {
@@ -105,5 +106,40 @@ fn both_ways(fixture: &Fixture) -> Result<()> {
         output == "late" && !directory.path().join("late.txt").exists(),
         "{output:?}"
     );
+    Ok(())
+}
+
+/// A working directory or a nested target that is not there is made, and is its user's.
+fn new_directories(fixture: &Fixture) -> Result<()> {
+    for (image, own) in [
+        ("porthole/nanoserver", r"C:\Users\ContainerUser\new"),
+        ("porthole/servercore", r"C:\new\deep"),
+    ] {
+        let (outer, inner) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        chown(outer.path(), Some(4321), Some(4321))?;
+        let binds = [
+            format!(r"{}:C:\o", outer.path().display()),
+            format!(r"{}:C:\o\inner", inner.path().display()),
+        ];
+        for directory in [r"C:\o\work\deep", own] {
+            let output = fixture.docker.run([
+                "run",
+                "--rm",
+                "-v",
+                &binds[0],
+                "-v",
+                &binds[1],
+                "-w",
+                directory,
+                image,
+                "cmd",
+                "/c",
+                "echo x>f& type f",
+            ])?;
+            ensure!(output.stdout == "x\r\n", "{image} {directory}: {output:?}");
+        }
+        let made = fs::metadata(outer.path().join("work/deep/f"))?;
+        ensure!(made.uid() == 4321, "{image}: f belongs to {}", made.uid());
+    }
     Ok(())
 }

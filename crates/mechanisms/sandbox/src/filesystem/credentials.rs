@@ -8,10 +8,15 @@ use crate::sys;
 ///
 /// Root's own IDs have no place in the sandbox's ID map: files made with them would be refused.
 pub(super) fn as_silo_root<T>(action: impl FnOnce() -> T) -> Result<T> {
+    as_owner(SILO_BASE, action)
+}
+
+/// Runs `action` with the file system IDs of `owner`, user and group alike, and every capability.
+pub(super) fn as_owner<T>(owner: u32, action: impl FnOnce() -> T) -> Result<T> {
     let operation = "become the silo's root for";
     let mut capabilities = rustix::thread::capabilities(None).context(operation, "mounting")?;
     let before = capabilities.effective;
-    sys::set_file_system_ids(SILO_BASE);
+    sys::set_file_system_ids(owner);
     // The change of IDs has taken the file system's capabilities away.
     capabilities.effective = capabilities.permitted;
     let raised = rustix::thread::set_capabilities(None, capabilities);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::attach;
-use super::credentials::as_silo_root;
+use super::credentials::as_owner;
 use super::windows_lookup::{BENEATH, find_component};
 use crate::error::{Context, Result, SandboxError};
 use crate::id_map::{IdMap, IdRange};
@@ -80,7 +80,10 @@ pub(super) fn find_or_make(c_drive: &OwnedFd, path: &[String], directory: bool) 
         place = match found {
             Some(found) => found,
             None => {
-                as_silo_root(|| make(&place, name, !last || directory))?.at("create", &display)?
+                // A mapped directory has an ID map of its own, and a user's files are the user's.
+                let owner = rustix::fs::fstat(&place).at("look at", &display)?.st_uid;
+                as_owner(owner, || make(&place, name, !last || directory))?
+                    .at("create", &display)?
             }
         };
     }
@@ -99,7 +102,7 @@ fn check_name(name: &str, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a directory or an empty file as the silo's ID 0 would own it, and opens it.
+/// Makes a directory or an empty file as the one who acts would own it, and opens it.
 fn make(parent: &OwnedFd, name: &str, directory: bool) -> rustix::io::Result<OwnedFd> {
     if directory {
         rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
