@@ -33,7 +33,7 @@ def main():
 
     seen = []
     events = client.events(decode=True, filters={"container": [NAME]})
-    listener = threading.Thread(target=lambda: seen.extend(event["Action"] for event in events))
+    listener = threading.Thread(target=listen, args=(events, seen), daemon=True)
     listener.start()
     container = client.containers.create(
         IMAGE,
@@ -48,9 +48,17 @@ def main():
         life(client, container)
     finally:
         container.remove(force=True)
-        events.close()
+    listener.join(20)
+    events.close()
     for action in ["create", "start", "pause", "unpause", "die", "destroy"]:
         assert action in seen, (action, seen)
+
+
+def listen(events, seen):
+    for event in events:
+        seen.append(event["Action"])
+        if event["Action"] == "destroy":
+            return
 
 
 def life(client, container):

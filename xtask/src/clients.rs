@@ -16,7 +16,6 @@ const OLD_DOCKER: &str = "docker.io";
 pub(crate) fn fetch() -> Result<PathBuf> {
     let sources = root().join("tests/clients");
     let directory = target_directory().join("clients");
-    std::fs::create_dir_all(&directory)?;
     let pins = [
         sources.join("requirements.txt"),
         sources.join("node/package-lock.json"),
@@ -25,6 +24,10 @@ pub(crate) fn fetch() -> Result<PathBuf> {
         .iter()
         .map(std::fs::read_to_string)
         .collect::<std::io::Result<String>>()?;
+    // Modules are looked for beside the script that names them.
+    let script = "node/dockerode.js";
+    std::fs::create_dir_all(directory.join("node"))?;
+    std::fs::copy(sources.join(script), directory.join(script))?;
     let installed = directory.join("installed");
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(directory);
@@ -49,8 +52,7 @@ fn python(sources: &Path, directory: &Path) -> Result<()> {
 /// By the npm that the Python environment holds.
 fn node(sources: &Path, directory: &Path) -> Result<()> {
     let modules = directory.join("node");
-    std::fs::create_dir_all(&modules)?;
-    for file in ["package.json", "package-lock.json", "dockerode.js"] {
+    for file in ["package.json", "package-lock.json"] {
         std::fs::copy(sources.join("node").join(file), modules.join(file))?;
     }
     let programs = directory.join("python/bin");

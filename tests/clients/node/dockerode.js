@@ -29,7 +29,16 @@ await assert.rejects(docker.getContainer(`${name}-missing`).inspect(), { statusC
 
 const seen = [];
 const events = await docker.getEvents({ filters: { container: [name] } });
-events.on('data', (piece) => seen.push(piece.toString()));
+let told;
+const destroyed = new Promise((resolve) => { told = resolve; });
+events.on('data', (piece) => {
+  for (const line of piece.toString().trim().split('\n')) {
+    seen.push(JSON.parse(line).Action);
+  }
+  if (seen.includes('destroy')) {
+    told();
+  }
+});
 const container = await docker.createContainer({
   name,
   Image: IMAGE,
@@ -66,8 +75,9 @@ try {
   await assert.rejects(container.kill(), { statusCode: 409 });
 } finally {
   await container.remove({ force: true });
-  events.destroy();
 }
+await destroyed;
+events.destroy();
 for (const action of ['create', 'attach', 'start', 'die']) {
-  assert(seen.some((event) => JSON.parse(event).Action === action), `${action}: ${seen}`);
+  assert(seen.includes(action), `${action}: ${seen}`);
 }
