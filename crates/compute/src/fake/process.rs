@@ -170,8 +170,7 @@ impl FakeProcess {
         let rotation = log.rotation.map(|rotation| Rotation {
             max_size: rotation.max_size,
             max_files: rotation.max_files,
-            // It would go on behind the next writer's back.
-            compress: false,
+            compress: rotation.compress,
         });
         let writer = LogWriter::open(Path::new(&log.path), rotation);
         // A container runs on when its log cannot be written.

@@ -140,6 +140,14 @@ impl LogWriter {
     }
 }
 
+impl Drop for LogWriter {
+    /// Waits for the file before to be compressed, as dockerd does: the log's next writer would
+    /// move it meanwhile.
+    fn drop(&mut self) {
+        self.finish_compression();
+    }
+}
+
 /// Bytes of the records that begin within `room`, but at least of one.
 fn whole_records(records: &[u8], room: u64) -> usize {
     let room = usize::try_from(room).unwrap_or(usize::MAX).max(1);

@@ -79,18 +79,20 @@ fn a_rotation_that_was_cut_short_loses_nothing() {
 #[test]
 fn a_compression_that_was_cut_short_doubles_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("log");
-    let mut writer = LogWriter::open(&path, rotation(1, 3, true)).expect("a log");
-    for number in 1..4 {
-        writer.append(&records([number])).expect("written");
-    }
-    drop(writer);
-    // The original of what has been compressed is still there.
-    let original = left(directory.path(), &[(".2", 1), (".gz.new", 7)]);
-    assert_eq!(whole(&original), [1, 2, 3]);
+    let path = left(directory.path(), &[("", 1)]);
+    // The original itself, as nothing else can have its inode while it is there.
+    let original = directory.path().join("original");
+    std::fs::hard_link(&path, &original).expect("a link");
     let mut writer = LogWriter::open(&path, rotation(1, 4, true)).expect("a log");
-    writer.append(&records([4])).expect("written");
-    assert_eq!(whole(&path), [1, 2, 3, 4]);
+    writer.append(&records([2])).expect("written");
+    drop(writer);
+    assert!(directory.path().join("log.1.gz").exists());
+    std::fs::rename(original, directory.path().join("log.1")).expect("renamed");
+    left(directory.path(), &[(".gz.new", 7)]);
+    assert_eq!(whole(&path), [1, 2]);
+    let mut writer = LogWriter::open(&path, rotation(1, 4, true)).expect("a log");
+    writer.append(&records([3])).expect("written");
+    assert_eq!(whole(&path), [1, 2, 3]);
 }
 
 #[test]
