@@ -65,7 +65,7 @@ try {
   assert(stats.memory_stats.privateworkingset > 1 << 20, JSON.stringify(stats));
   assert.equal((await container.top()).Titles[0], 'Name');
   const waiting = container.wait();
-  streams.write('echo %GREETING%\r\nexit 9\r\n');
+  streams.write('echo %GREETING%& exit 9\r\n');
   assert.equal((await waiting).StatusCode, 9);
   assert(shown().includes('grüß'), shown());
   const logs = await container.logs({ stdout: true, stderr: true });

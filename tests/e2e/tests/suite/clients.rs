@@ -125,11 +125,11 @@ async fn life(client: &Docker, name: &str) -> Result<()> {
     );
 
     let mut ends = client.wait_container(name, None::<WaitContainerOptions>);
-    attached.input.write_all(b"echo out\r\nexit 0\r\n").await?;
+    attached.input.write_all(b"echo out& exit 0\r\n").await?;
     attached.input.flush().await?;
     let end = ends.next().await.context("no end")??;
     ensure!(end.status_code == 0, "{end:?}");
-    ensure!(text(attached.output).await?.contains("\nout\r\n"));
+    ensure!(text(attached.output).await?.contains(">out\r\n"));
     let logs = LogsOptionsBuilder::default()
         .stdout(true)
         .stderr(true)
@@ -137,7 +137,7 @@ async fn life(client: &Docker, name: &str) -> Result<()> {
     ensure!(
         text(client.logs(name, Some(logs)))
             .await?
-            .contains("\nout\r\n")
+            .contains(">out\r\n")
     );
     client.start_container(name, None).await?;
     let now = StopContainerOptionsBuilder::default().t(0).build();
