@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
 use crate::hidden::HiddenConsole;
 use crate::host;
-use crate::stdio::{self, Prepared};
+use crate::stdio::{self, Pace, Prepared};
 use crate::sys::console::{self, Reference, Server};
 use crate::sys::environment;
 use crate::sys::event::{Event, wait_any};
@@ -72,7 +72,7 @@ impl Programs {
         request: &CreateProcess,
         environment: &Environment,
     ) -> Outcome<Created> {
-        let streams = Streams::prepare(&request.stdio)?;
+        let streams = Streams::prepare(&request.stdio, Pace::of(&request.command_line))?;
         let job = Job::new()?;
         let started = start(request, environment, &streams, &job)?;
         let program = Arc::new(Program {
@@ -208,7 +208,7 @@ impl Program {
 }
 
 impl Streams {
-    fn prepare(wanted: &Stdio) -> Outcome<Self> {
+    fn prepare(wanted: &Stdio, pace: Pace) -> Outcome<Self> {
         let (server, reference) = console::create()?;
         match wanted {
             Stdio::Pipes {
@@ -217,7 +217,7 @@ impl Streams {
                 stderr,
             } => Ok(Self {
                 stdio: [
-                    stdio::prepare_input(stdin.as_deref())?,
+                    stdio::prepare_input(stdin.as_deref(), pace)?,
                     stdio::prepare_output(stdout.as_deref())?,
                     stdio::prepare_output(stderr.as_deref())?,
                 ],

@@ -48,6 +48,7 @@ enum Pump {
     Feed {
         fifo: OwnedHandle,
         pipe: OwnedHandle,
+        pace: Pace,
     },
     Drain {
         fifo: OwnedHandle,
@@ -55,8 +56,36 @@ enum Pump {
     },
 }
 
+/// How a program is given its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As it comes.
+    Stream,
+    /// A line, and the next once that is taken.
+    Lines,
+}
+
+impl Pace {
+    /// Wine's `cmd` takes a line of what it reads and seeks back for the rest, which is lost in a
+    /// pipe; Windows' reads a character at a time. All others get what there is.
+    pub(crate) fn of(command_line: &str) -> Self {
+        let command = command_line.trim_start();
+        let program = match command.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => command.split([' ', '\t', '/']).next(),
+        };
+        let name = program.unwrap_or_default().rsplit(['\\', '/']).next();
+        let name = name.unwrap_or_default().to_ascii_lowercase();
+        if matches!(name.as_str(), "cmd" | "cmd.exe") {
+            Self::Lines
+        } else {
+            Self::Stream
+        }
+    }
+}
+
 /// A stream towards the program; `NUL` without a FIFO.
-pub(crate) fn prepare_input(fifo: Option<&str>) -> Outcome<Prepared> {
+pub(crate) fn prepare_input(fifo: Option<&str>, pace: Pace) -> Outcome<Prepared> {
     let Some(path) = fifo else { return null() };
     let fifo = file::open_fifo(path, Direction::Read, false)?;
     let pipe = pipe::create(Mode::Synchronous)?;
@@ -65,6 +94,7 @@ pub(crate) fn prepare_input(fifo: Option<&str>) -> Outcome<Prepared> {
         pump: Some(Pump::Feed {
             fifo,
             pipe: pipe.ours,
+            pace,
         }),
     })
 }
@@ -105,8 +135,8 @@ impl Prepared {
         drop(self.theirs);
         match self.pump {
             None => Ok(None),
-            Some(Pump::Feed { fifo, pipe }) => {
-                spawn(move || feed(&fifo, &pipe))?;
+            Some(Pump::Feed { fifo, pipe, pace }) => {
+                spawn(move || feed(&fifo, &pipe, pace))?;
                 Ok(None)
             }
             Some(Pump::Drain { fifo, mut read }) => {
@@ -125,13 +155,25 @@ impl Prepared {
 }
 
 /// Copies the FIFO into the pipe until either end is closed; then closes both.
-fn feed(fifo: &OwnedHandle, pipe: &OwnedHandle) {
+fn feed(fifo: &OwnedHandle, pipe: &OwnedHandle, pace: Pace) {
     let mut piece = vec![0; PIECE];
     while let Ok(count @ 1..) = file::read(fifo, &mut piece) {
-        if file::write_all(pipe, &piece[..count]).is_err() {
+        let given = match pace {
+            Pace::Stream => file::write_all(pipe, &piece[..count]),
+            Pace::Lines => feed_lines(pipe, &piece[..count]),
+        };
+        if given.is_err() {
             break;
         }
     }
+}
+
+fn feed_lines(pipe: &OwnedHandle, bytes: &[u8]) -> std::io::Result<()> {
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    lines.try_for_each(|line| {
+        file::write_all(pipe, line)?;
+        file::await_reader(pipe)
+    })
 }
 
 /// How much of what the process has written may still be in its pipe.

@@ -11,7 +11,8 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{
-    CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING, ReadFile, WriteFile,
+    CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE, FlushFileBuffers, OPEN_EXISTING, ReadFile,
+    WriteFile,
 };
 use windows_sys::Win32::System::Console::{GetStdHandle, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE};
 
@@ -128,6 +129,15 @@ pub(crate) fn read(file: &impl AsHandle, buffer: &mut [u8]) -> io::Result<usize>
     match unsafe { GetLastError() } {
         ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF => Ok(0),
         code => Err(io::Error::from_raw_os_error(code.cast_signed())),
+    }
+}
+
+/// Waits until everything that was written to a pipe has been read.
+pub(crate) fn await_reader(pipe: &impl AsHandle) -> io::Result<()> {
+    // SAFETY: the borrowed handle stays open during the call.
+    match unsafe { FlushFileBuffers(raw(pipe)) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 
