@@ -10,6 +10,7 @@ use crate::{Fixture, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("streams_stdout_and_stderr_stay_apart", apart),
     ("streams_stdin_reaches_the_program_and_its_end_too", stdin),
+    ("streams_give_cmd_every_line", lines),
     ("streams_three_megabytes_pass_unchanged", binary),
     ("streams_without_stdin_read_its_end_at_once", no_stdin),
 ];
@@ -44,6 +45,26 @@ fn stdin(fixture: &Fixture) -> Result<()> {
         "sort printed {:?}",
         String::from_utf8_lossy(&sorted)
     );
+    Ok(())
+}
+
+/// All of them are there before `cmd` reads the first; the last has no end.
+fn lines(fixture: &Fixture) -> Result<()> {
+    let image = "porthole/nanoserver";
+    for command in [
+        &[image, "cmd", "/q"][..],
+        &[image, r"C:\Windows\System32\CMD.EXE"],
+    ] {
+        let input = "set /a n=1>nul\r\nset /p x=\r\nread\r\necho %x% %n%\r\necho last";
+        let printed = through(fixture, command, input.as_bytes())?;
+        let printed = String::from_utf8_lossy(&printed);
+        for expected in ["read 1\r\n", "last\r\n"] {
+            ensure!(
+                printed.contains(expected),
+                "{command:?} printed {printed:?}"
+            );
+        }
+    }
     Ok(())
 }
 
