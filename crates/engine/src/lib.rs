@@ -22,6 +22,7 @@ mod moment;
 pub mod network;
 mod patience;
 mod process_error;
+pub mod pruned;
 mod records;
 mod registry;
 mod signal;

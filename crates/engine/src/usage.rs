@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::container::list::{self, ContainerSummary, ListContainers};
 use crate::context::Context;
 use crate::error::Result;
-use crate::filter::Filters;
 use crate::image::{self, ImageSummary};
 
 /// How much space everything takes.
@@ -49,8 +48,7 @@ pub(crate) async fn measure(context: &Context, wanted: Wanted) -> Result<Usage> 
                 (image.id.to_string(), shared.map(|layer| layer.size).sum())
             })
             .collect();
-        let listed = image::list::list(context, Filters::none()).await?;
-        usage.images = listed
+        usage.images = image::list::all(context, &images)
             .into_iter()
             .map(|image| {
                 let shared = shared.get(&image.id).copied().unwrap_or_default();

@@ -1,24 +1,14 @@
 //! Removing every container that does not run.
 
-use std::collections::BTreeMap;
-
 use crate::container::handle::Order;
 use crate::container::size;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::event::ObjectKind;
 use crate::filter::Filters;
+use crate::pruned::{Pruned, publish};
 
 const ACCEPTED: &[&str] = &["label", "label!", "until"];
-
-/// What a pruning has removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pruned<T> {
-    /// What was removed.
-    pub removed: Vec<T>,
-    /// Bytes that are free now.
-    pub reclaimed: u64,
-}
 
 /// Removes the containers that do not run and that the filters let through.
 pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned<String>> {
@@ -52,10 +42,4 @@ pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned
     }
     publish(context, ObjectKind::Container, pruned.reclaimed);
     Ok(pruned)
-}
-
-/// Records that objects of a kind were pruned.
-pub(crate) fn publish(context: &Context, kind: ObjectKind, reclaimed: u64) {
-    let attributes = BTreeMap::from([("reclaimed".to_owned(), reclaimed.to_string())]);
-    context.events.publish(kind, "prune", "", attributes);
 }

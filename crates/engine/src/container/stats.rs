@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::container::handle::Handle;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::network::Traffic;
 
 /// How far samples are apart, as dockerd's are.
@@ -137,18 +137,14 @@ async fn sample(context: &Context, handle: &Handle) -> Result<Option<Sample>> {
     let Some(statistics) = properties.statistics else {
         return Ok(None);
     };
-    let endpoint = handle
-        .ledger
-        .read()
-        .endpoint
-        .as_ref()
-        .map(|endpoint| endpoint.id.clone());
-    let traffic = match (endpoint, context.network.traffic(&handle.id).await) {
-        (Some(endpoint), Ok(Some(traffic))) => Some((endpoint, traffic)),
-        (_, Err(error)) if error.kind() != ErrorKind::NotFound && handle.live().is_ok() => {
-            return Err(error);
-        }
-        _ => None,
+    let traffic = match &handle.ledger.read().endpoint {
+        Some(endpoint) => match context.network.traffic(&handle.id).await {
+            Ok(traffic) => traffic.map(|traffic| (endpoint.id.clone(), traffic)),
+            // The endpoint has gone with the container.
+            Err(_) if handle.live().is_err() => None,
+            Err(error) => return Err(error),
+        },
+        None => None,
     };
     Ok(Some(Sample {
         time: OffsetDateTime::now_utc(),

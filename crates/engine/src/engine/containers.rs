@@ -11,7 +11,7 @@ use crate::container::create::{self, Created};
 use crate::container::handle::Order;
 use crate::container::list::{self, ContainerSummary, ListContainers};
 use crate::container::logs::{self, Log, LogQuery};
-use crate::container::prune::{self, Pruned};
+use crate::container::prune;
 use crate::container::record::Container;
 use crate::container::remove::{self, RemoveContainer};
 use crate::container::size::{self, Size};
@@ -24,6 +24,7 @@ use crate::container::{console, events, rename};
 use crate::engine::{Engine, see_through};
 use crate::error::{Error, Result};
 use crate::filter::Filters;
+use crate::pruned::Pruned;
 use crate::signal::Signal;
 
 impl Engine {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::container::prune::Pruned;
 use crate::engine::{Engine, see_through};
 use crate::error::Result;
 use crate::filter::Filters;
 use crate::image::{self, HistoryEntry, ImageDetails, ImageSummary, RemoveImage, RemovedImage};
+use crate::pruned::Pruned;
 
 impl Engine {
     /// Images, the newest first.

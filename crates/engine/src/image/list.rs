@@ -17,11 +17,8 @@ pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<Imag
     let dangling = filters.boolean("dangling")?;
     let before = created_of(context, &filters, "before").await?;
     let since = created_of(context, &filters, "since").await?;
-    let containers = context.containers.all();
-    let mut summaries: Vec<ImageSummary> = context
-        .records
-        .images()
-        .await?
+    let images = context.records.images().await?;
+    let wanted = images
         .iter()
         .filter(|image| {
             let nameless = image.tags.is_empty();
@@ -30,8 +27,23 @@ pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<Imag
                 && before.is_none_or(|before| created(image) < before)
                 && since.is_none_or(|since| created(image) > since)
         })
-        .filter_map(|image| summary(image, &filters))
-        .collect();
+        .filter_map(|image| summary(image, &filters));
+    Ok(summaries(context, wanted))
+}
+
+/// All of these images, the newest first.
+pub(crate) fn all(context: &Context, images: &[Image]) -> Vec<ImageSummary> {
+    let none = Filters::none();
+    summaries(
+        context,
+        images.iter().filter_map(|image| summary(image, &none)),
+    )
+}
+
+/// Counts the containers of each image, and sorts.
+fn summaries(context: &Context, images: impl Iterator<Item = ImageSummary>) -> Vec<ImageSummary> {
+    let containers = context.containers.all();
+    let mut summaries: Vec<ImageSummary> = images.collect();
     for summary in &mut summaries {
         let made_from = |handle: &&std::sync::Arc<crate::container::handle::Handle>| {
             handle.ledger.read().image_id == summary.id
@@ -39,7 +51,7 @@ pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<Imag
         summary.containers = containers.iter().filter(made_from).count() as u64;
     }
     summaries.sort_by_key(|summary| std::cmp::Reverse(summary.created));
-    Ok(summaries)
+    summaries
 }
 
 /// An image with those of its names that the filter `reference` lets through; none when it lets

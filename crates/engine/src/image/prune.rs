@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::container::prune::{Pruned, publish};
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::event::ObjectKind;
 use crate::filter::Filters;
 use crate::image::config::created;
 use crate::image::{RemovedImage, remove};
+use crate::pruned::{Pruned, publish};
 
 const ACCEPTED: &[&str] = &["dangling", "label", "label!", "until"];
 
