@@ -87,6 +87,17 @@ impl Docker {
         Ok(outcome.stdout.trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    /// Starts a container that runs for ten minutes and does nothing; gives its ID. `how` ends with
+    /// the image.
+    ///
+    /// # Errors
+    /// When docker refuses.
+    pub fn idle(&self, name: &str, how: &[&str]) -> Result<String> {
+        let begin = ["run", "-d", "--name", name];
+        let program = ["ping", "-n", "600", "127.0.0.1"];
+        self.ok(begin.iter().chain(how).chain(&program))
+    }
+
     /// `docker inspect` of one object.
     ///
     /// # Errors

@@ -172,17 +172,7 @@ fn nothing_left(fixture: &Fixture) -> Result<()> {
 fn states(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let name = "e2e-bad-states";
-    docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "porthole/nanoserver",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    docker.idle(name, &["porthole/nanoserver"])?;
     let again = docker.run(["create", "--name", name, "porthole/nanoserver"])?;
     let started = docker.run(["start", name])?;
     let removed = docker.run(["rm", name])?;

@@ -80,19 +80,7 @@ fn both_ways(fixture: &Fixture) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let name = "e2e-binds-both-ways";
     let bind = format!(r"{}:C:\o", directory.path().display());
-    docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "-v",
-        &bind,
-        "porthole/servercore",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    docker.idle(name, &["-v", &bind, "porthole/servercore"])?;
     fs::write(directory.path().join("late.txt"), "late")?;
     let output = docker.ok([
         "exec",

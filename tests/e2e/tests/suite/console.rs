@@ -97,17 +97,7 @@ fn size(fixture: &Fixture) -> Result<()> {
 fn exec(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let name = "e2e-console-exec";
-    docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "porthole/servercore",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    docker.idle(name, &["porthole/servercore"])?;
     let screen = in_terminal(
         fixture,
         &format!("exec -it {name} cmd"),

@@ -25,17 +25,7 @@ fn gentle(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let server = Server::start(&fixture.programs, fixture.place.clone())?;
     let name = "e2e-gentle";
-    docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "porthole/nanoserver",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    docker.idle(name, &["porthole/nanoserver"])?;
     let before = docker.ok(["inspect", "-f", "{{.State.Pid}}", name])?;
     server.stop_daemons()?;
     let server = Server::start(&fixture.programs, fixture.place.clone())?;

@@ -15,12 +15,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(fixture: &Fixture, name: &str, check: &[&str]) -> Result<()> {
-    let program = ["porthole/servercore", "ping", "-n", "600", "127.0.0.1"];
-    let begin = ["run", "-d", "--name", name, "--health-interval", "200ms"];
-    fixture
-        .docker
-        .ok(begin.iter().chain(check).chain(&program))
-        .map(drop)
+    let interval = ["--health-interval", "200ms"];
+    let how = [&interval, check, &["porthole/servercore"]].concat();
+    fixture.docker.idle(name, &how).map(drop)
 }
 
 fn until(fixture: &Fixture, name: &str, wanted: &str) -> Result<()> {

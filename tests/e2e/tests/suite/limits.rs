@@ -48,19 +48,7 @@ fn created(fixture: &Fixture) -> Result<()> {
 fn updated(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let name = "e2e-update";
-    let id = docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "--memory",
-        "200m",
-        "porthole/nanoserver",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    let id = docker.idle(name, &["--memory", "200m", "porthole/nanoserver"])?;
     let before = memory_limit(&id)?;
     docker.ok(["update", "--memory", "300m", "--cpus", "0.5", name])?;
     let after = memory_limit(&id)?;

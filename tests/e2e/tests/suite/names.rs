@@ -46,17 +46,7 @@ fn console(fixture: &Fixture) -> Result<()> {
 fn exec(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let name = "e2e-names-exec";
-    docker.ok([
-        "run",
-        "-d",
-        "--name",
-        name,
-        "porthole/servercore",
-        "ping",
-        "-n",
-        "600",
-        "127.0.0.1",
-    ])?;
+    docker.idle(name, &["porthole/servercore"])?;
     let script = format!(r"echo {TEXT}>C:\{TEXT}.txt& type C:\{TEXT}.txt& dir /b C:\{TEXT}.txt");
     let output = docker.ok(["exec", name, "cmd", "/c", &script])?;
     docker.ok(["rm", "-f", name])?;
