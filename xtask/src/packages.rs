@@ -75,6 +75,11 @@ pub(crate) const RUN: &[Need] = &[
         "works beside dockerd's firewall rules",
     ),
     need(
+        "conntrack",
+        &["/usr/sbin/conntrack"],
+        "published UDP ports are reached by who already sends",
+    ),
+    need(
         "iproute2",
         &["/usr/sbin/ip", "/sbin/ip", "/bin/ip"],
         "shows what the network set up",

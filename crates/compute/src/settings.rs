@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use porthole_protocol::supervisor::{LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser};
+pub use porthole_protocol::supervisor::{
+    LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, Transport,
+};
 
 /// Settings of a compute system beside its HCS document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -135,7 +135,10 @@ impl MemoryNetwork {
     fn publish(&self, request: &ConnectRequest) -> Result<Vec<BoundPort>> {
         let taken = locked(&self.taken);
         let ports = request.ports.iter().map(|port| {
-            let host_port = port.host_port.unwrap_or(FREE_PORT);
+            let host_port = port
+                .host_ports
+                .as_ref()
+                .map_or(FREE_PORT, |ports| *ports.start());
             if taken.contains(&host_port) {
                 return Err(Error::new(
                     ErrorKind::System,

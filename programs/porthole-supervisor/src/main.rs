@@ -15,6 +15,7 @@ mod attachments;
 mod clients;
 mod clock;
 
+mod datagrams;
 mod detach;
 mod ending;
 mod exits;

@@ -36,6 +36,10 @@ pub(crate) enum Source {
     Port(usize),
     /// One end of a relayed connection.
     Relay(u32, proxy::End),
+    /// A published UDP port's socket.
+    DatagramPort(usize),
+    /// The silo's side of what a peer sends to a UDP port.
+    Flow(u32),
 }
 
 /// Names a registered descriptor.

@@ -1,4 +1,4 @@
-//! Published ports: held, so that nobody else takes them, and relayed where the firewall's
+//! Published TCP ports: held, so that nobody else takes them, and relayed where the firewall's
 //! translation does not reach.
 //!
 //! The network layer translates addresses of connections that come from outside. What arrives at
@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
-use porthole_protocol::supervisor::PublishedPort;
+use porthole_protocol::supervisor::{PublishedPort, Transport};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, Shutdown, SocketFlags, SocketType, connect, recv, shutdown,
@@ -18,6 +18,7 @@ use rustix::net::{
 };
 
 use crate::clock::Deadline;
+use crate::datagrams::Datagrams;
 use crate::framing::Outbox;
 use crate::journal::note;
 use crate::listening::Listening;
@@ -69,6 +70,8 @@ struct Port {
 #[derive(Debug, Default)]
 pub(crate) struct Proxy {
     ports: Vec<Port>,
+    /// The UDP ports.
+    pub(crate) datagrams: Datagrams,
     relays: HashMap<u32, Relay>,
     next: u32,
 }
@@ -93,6 +96,9 @@ impl Proxy {
         };
         let host = address(&port.host_address, port.host_port)?;
         let inside = address(&port.container_address, port.container_port)?;
+        if port.transport == Transport::Udp {
+            return self.datagrams.hold(poller, host, inside);
+        }
         let listener = listen(host).with_context(|| format!("cannot publish {host}"))?;
         let mut held = Port {
             listener,
@@ -113,6 +119,7 @@ impl Proxy {
         for (_, relay) in self.relays.drain() {
             relay.end(poller);
         }
+        self.datagrams.close(poller);
     }
 
     /// A connection waits at a published port.
@@ -199,11 +206,12 @@ impl Proxy {
         self.ports
             .iter()
             .map(|port| port.listening.due())
-            .fold(Deadline::NEVER, Deadline::or_earlier)
+            .fold(self.datagrams.due(), Deadline::or_earlier)
     }
 
     /// Goes back to ports at which no connection could be taken for a while.
     pub(crate) fn handle_time(&mut self, poller: &mut Poller) {
+        self.datagrams.handle_time(poller);
         let mut resumed = false;
         for port in &mut self.ports {
             resumed |= port.listening.resume_if_due();

@@ -142,6 +142,10 @@ impl Supervisor {
                 self.proxy
                     .relay(&mut self.poller, number, end, ready.readable);
             }
+            Source::DatagramPort(index) => {
+                self.proxy.datagrams.arrive(&mut self.poller, index);
+            }
+            Source::Flow(number) => self.proxy.datagrams.answer(number),
         }
     }
 

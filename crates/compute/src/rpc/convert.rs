@@ -1,7 +1,7 @@
 //! Between the wire's messages and the service's types.
 
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{ExitRecord, PublishedPort, SiloDns, SiloUser};
+use porthole_protocol::supervisor::{ExitRecord, PublishedPort, SiloDns, SiloUser, Transport};
 
 use super::v1;
 use crate::settings::{LogRotation, LogSpec, ProcessSettings, SystemSettings};
@@ -34,6 +34,11 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
                 host_port: port.host_port.into(),
                 container_address: port.container_address.clone(),
                 container_port: port.container_port.into(),
+                transport: match port.transport {
+                    Transport::Tcp => v1::Transport::Tcp,
+                    Transport::Udp => v1::Transport::Udp,
+                }
+                .into(),
             })
             .collect(),
         pids: settings.pids,
@@ -81,6 +86,10 @@ fn port_from_wire(port: v1::PublishedPort) -> Result<PublishedPort, String> {
             .ok_or_else(|| format!("settings.published_ports: {port} is no port"))
     };
     Ok(PublishedPort {
+        transport: match port.transport() {
+            v1::Transport::Tcp => Transport::Tcp,
+            v1::Transport::Udp => Transport::Udp,
+        },
         host_port: number(port.host_port)?,
         container_port: number(port.container_port)?,
         host_address: port.host_address,
@@ -216,6 +225,7 @@ mod tests {
                 hosts: vec![("10.0.0.2".into(), "db".into())],
             },
             published_ports: vec![PublishedPort {
+                transport: Transport::Udp,
                 host_address: "::".into(),
                 host_port: 8080,
                 container_address: "10.0.0.3".into(),

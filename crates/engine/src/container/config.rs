@@ -11,6 +11,8 @@ use crate::container::log_options::LogConfig;
 use crate::container::resources::Resources;
 use crate::error::{Error, Result};
 
+pub use porthole_compute_service::settings::Transport;
+
 /// A request to create a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CreateContainer {
@@ -78,7 +80,7 @@ pub struct HostConfig {
     pub network_mode: String,
     /// Host ports that lead to ports of the container.
     pub port_bindings: BTreeMap<Port, Vec<PortBinding>>,
-    /// Whether every exposed TCP port gets a host port.
+    /// Whether every exposed port gets a host port.
     pub publish_all_ports: bool,
     /// Whether the container is removed when it ends.
     pub auto_remove: bool,
@@ -138,27 +140,7 @@ pub struct Port {
     /// The number.
     pub number: u16,
     /// The protocol.
-    pub protocol: Protocol,
-}
-
-/// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-impl Protocol {
-    /// `tcp` or `udp`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
+    pub protocol: Transport,
 }
 
 impl fmt::Display for Port {
@@ -174,8 +156,8 @@ impl FromStr for Port {
         let refused = || Error::invalid(format!("invalid port specification: \"{text}\""));
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let protocol = match protocol.to_ascii_lowercase().as_str() {
-            "tcp" => Protocol::Tcp,
-            "udp" => Protocol::Udp,
+            "tcp" => Transport::Tcp,
+            "udp" => Transport::Udp,
             _ => return Err(refused()),
         };
         let number = number
@@ -206,7 +188,8 @@ impl From<Port> for String {
 pub struct PortBinding {
     /// The host's address; empty means all.
     pub host_ip: String,
-    /// The host's port; empty or `0` lets the engine choose one.
+    /// The host's port, or a range of which the first free one is taken, `8000-8010`; empty or `0`
+    /// lets the engine choose one.
     pub host_port: String,
 }
 

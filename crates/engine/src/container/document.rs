@@ -169,6 +169,7 @@ fn published(endpoint: &Endpoint) -> Vec<PublishedPort> {
         .ports
         .iter()
         .map(|port| PublishedPort {
+            transport: port.container.protocol,
             host_address: port.host_ip.to_string(),
             host_port: port.host_port,
             container_address: address.to_string(),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use regex_lite::Regex;
 use time::OffsetDateTime;
 
-use crate::container::config::{Port, Protocol};
+use crate::container::config::{Port, Transport};
 use crate::container::list::ListContainers;
 use crate::container::record::Container;
 use crate::container::state::Phase;
@@ -178,7 +178,7 @@ fn check_words(filters: &Filters) -> Result<()> {
 #[derive(Debug, PartialEq, Eq)]
 struct PortRange {
     numbers: RangeInclusive<u16>,
-    protocol: Protocol,
+    protocol: Transport,
 }
 
 impl PortRange {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use porthole_network::{EndpointSpec, NetworkKind, PortRequest, Resolver};
 use uuid::Uuid;
 
-use crate::container::config::{Port, Protocol};
+use crate::container::config::Port;
 use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::directory::not_found;
@@ -36,7 +36,8 @@ impl Network for HostNetwork {
         };
         let ports = request.ports.iter().map(|port| PortRequest {
             host_address: port.host_ip,
-            host_port: port.host_port.unwrap_or_default(),
+            transport: port.container.protocol,
+            host_ports: port.host_ports.clone(),
             container_port: port.container.number,
         });
         let spec = EndpointSpec {
@@ -93,7 +94,7 @@ fn endpoint(made: porthole_network::Endpoint) -> Endpoint {
     let ports = made.ports.iter().map(|port| BoundPort {
         container: Port {
             number: port.container_port,
-            protocol: Protocol::Tcp,
+            protocol: port.transport,
         },
         host_ip: port.host_address,
         host_port: port.host_port,

@@ -5,6 +5,7 @@ pub mod directory;
 mod host;
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 
@@ -89,12 +90,12 @@ pub struct ConnectRequest {
 }
 
 /// A port to publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishPort {
     /// The container's port.
     pub container: Port,
     /// The host's address; none for all.
     pub host_ip: Option<IpAddr>,
-    /// The host's port; none lets the network choose.
-    pub host_port: Option<u16>,
+    /// The host's ports, of which the first free one is taken; none lets the network choose.
+    pub host_ports: Option<RangeInclusive<u16>>,
 }

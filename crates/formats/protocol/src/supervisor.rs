@@ -118,9 +118,36 @@ pub struct Limits {
     pub pids: Option<u64>,
 }
 
+/// A transport protocol.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// `tcp` or `udp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 /// A port of the host that leads into the silo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedPort {
+    /// Its protocol. Absent in what an older service wrote, which knew TCP only.
+    #[serde(default)]
+    pub transport: Transport,
     /// The host's address to hold, for example `0.0.0.0` or `::`.
     pub host_address: String,
     /// The host's port, resolved (never 0).

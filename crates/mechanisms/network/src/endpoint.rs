@@ -1,8 +1,10 @@
 //! Endpoints: what is asked for, and what there is.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use porthole_protocol::supervisor::Transport;
 use serde::{Deserialize, Serialize};
 
 /// A network.
@@ -22,18 +24,20 @@ pub struct EndpointSpec {
     pub id: String,
     /// The network.
     pub network: NetworkKind,
-    /// TCP ports to publish; [`NetworkKind::None`] publishes none, whatever stands here.
+    /// Ports to publish; [`NetworkKind::None`] publishes none, whatever stands here.
     pub ports: Vec<PortRequest>,
 }
 
-/// A TCP port to publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A port to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortRequest {
+    /// Its protocol.
+    pub transport: Transport,
     /// The host's address; none for all, of both families. An IPv6 address is not translated: the
     /// supervisor relays what arrives there.
     pub host_address: Option<IpAddr>,
-    /// The host's port; 0 for a free one.
-    pub host_port: u16,
+    /// The host's ports, of which the first that is free is taken; none for any free one.
+    pub host_ports: Option<RangeInclusive<u16>>,
     /// The container's port.
     pub container_port: u16,
 }
@@ -74,9 +78,12 @@ impl Address {
     }
 }
 
-/// A published TCP port.
+/// A published port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedPort {
+    /// Its protocol. Absent in the records of an older daemon, which knew TCP only.
+    #[serde(default)]
+    pub transport: Transport,
     /// The host's address, `0.0.0.0` or `::` for all of a family. Whoever holds `::` must hold it
     /// for IPv6 alone.
     pub host_address: IpAddr,

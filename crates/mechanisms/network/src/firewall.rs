@@ -145,26 +145,26 @@ fn table(bridge: &str, subnet: Ipv4Net) -> String {
 delete table {TABLE}
 table {TABLE} {{
 	map published {{
-		type inet_service : ipv4_addr . inet_service
+		type inet_proto . inet_service : ipv4_addr . inet_service
 	}}
 	map published_at {{
-		type ipv4_addr . inet_service : ipv4_addr . inet_service
+		type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service
 	}}
 	chain loopback {{
 		type filter hook prerouting priority raw; policy accept;
 		iifname "{bridge}" ip daddr 127.0.0.0/8 drop
 	}}
 	chain translate {{
-		dnat ip to ip daddr . tcp dport map @published_at
-		dnat ip to tcp dport map @published
+		dnat ip to meta l4proto . ip daddr . th dport map @published_at
+		dnat ip to meta l4proto . th dport map @published
 	}}
 	chain prerouting {{
 		type nat hook prerouting priority -100; policy accept;
-		meta l4proto tcp fib daddr type local jump translate
+		meta l4proto {{ tcp, udp }} fib daddr type local jump translate
 	}}
 	chain output {{
 		type nat hook output priority -100; policy accept;
-		meta l4proto tcp fib daddr type local jump translate
+		meta l4proto {{ tcp, udp }} fib daddr type local jump translate
 	}}
 	chain postrouting {{
 		type nat hook postrouting priority 100; policy accept;
@@ -193,10 +193,11 @@ fn elements(verb: &str, ports: &[PublishedPort]) -> String {
         let IpAddr::V4(host) = port.host_address else {
             continue;
         };
+        let protocol = port.transport.name();
         let (map, key) = if host.is_unspecified() {
-            (any, port.host_port.to_string())
+            (any, format!("{protocol} . {}", port.host_port))
         } else {
-            (at, format!("{host} . {}", port.host_port))
+            (at, format!("{protocol} . {host} . {}", port.host_port))
         };
         let value = format!("{} . {}", port.container_address, port.container_port);
         let _ = writeln!(script, "{verb} element {TABLE} {map} {{ {key} : {value} }}");
@@ -208,10 +209,13 @@ fn elements(verb: &str, ports: &[PublishedPort]) -> String {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use porthole_protocol::supervisor::Transport;
+
     use super::*;
 
     fn port(host: &str, host_port: u16) -> PublishedPort {
         PublishedPort {
+            transport: Transport::Tcp,
             host_address: host.parse().unwrap(),
             host_port,
             container_address: Ipv4Addr::new(172, 30, 0, 2),
@@ -225,11 +229,16 @@ mod tests {
             port("0.0.0.0", 8080),
             port("127.0.0.1", 81),
             port("::", 8080),
+            PublishedPort {
+                transport: Transport::Udp,
+                ..port("0.0.0.0", 53)
+            },
         ];
         assert_eq!(
             elements("add", &ports),
-            "add element inet porthole published { 8080 : 172.30.0.2 . 80 }\n\
-             add element inet porthole published_at { 127.0.0.1 . 81 : 172.30.0.2 . 80 }\n"
+            "add element inet porthole published { tcp . 8080 : 172.30.0.2 . 80 }\n\
+             add element inet porthole published_at { tcp . 127.0.0.1 . 81 : 172.30.0.2 . 80 }\n\
+             add element inet porthole published { udp . 53 : 172.30.0.2 . 80 }\n"
         );
     }
 

@@ -20,6 +20,7 @@
 
 mod address;
 mod connect;
+mod conntrack;
 mod endpoint;
 mod error;
 mod firewall;
@@ -39,5 +40,6 @@ mod watch;
 pub use endpoint::{Address, Endpoint, EndpointSpec, NetworkKind, PortRequest, PublishedPort};
 pub use error::{Error, ErrorKind, Result};
 pub use network::{Nat, Network, Options, Reconciled, Teardown};
+pub use porthole_protocol::supervisor::Transport;
 pub use resolver::Resolver;
 pub use traffic::{Counters, Traffic};

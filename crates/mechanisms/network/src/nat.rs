@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::network::{Inner, Nat, Network};
 use crate::record::NatRecord;
 use crate::watch::Watch;
-use crate::{firewall, forwarding, link, sysctl};
+use crate::{conntrack, firewall, forwarding, link, sysctl};
 
 /// How long to wait, after a change to the firewall, for the rest of it.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -158,10 +158,12 @@ impl Network {
             Err(error) if error.kind() == ErrorKind::Tool => {
                 drop(change);
                 tracing::warn!(%error, "the firewall's table is not as it was; putting it back");
-                self.restore_firewall().await
+                self.restore_firewall().await?;
             }
-            other => other,
+            other => other?,
         }
+        conntrack::forget(ports).await;
+        Ok(())
     }
 
     /// Translates an endpoint's ports no more.
@@ -170,7 +172,9 @@ impl Network {
             return Ok(());
         }
         let _change = self.inner.firewall.lock().await;
-        firewall::unpublish(ports).await
+        firewall::unpublish(ports).await?;
+        conntrack::forget(ports).await;
+        Ok(())
     }
 
     /// Restores the firewall whenever it has been changed, for as long as there is a handle.

@@ -1,9 +1,10 @@
-//! Which TCP ports of the host are published.
+//! Which ports of the host are published.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use porthole_protocol::supervisor::Transport;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::endpoint::{PortRequest, PublishedPort};
@@ -12,12 +13,12 @@ use crate::error::{Error, ErrorKind, Result};
 const OPERATION: &str = "publish port";
 
 /// Asks the host whether a port is free on an address; the test double of tests.
-pub(crate) type Probe = fn(SocketAddr) -> std::io::Result<()>;
+pub(crate) type Probe = fn(Transport, SocketAddr) -> std::io::Result<()>;
 
 /// The published ports of all endpoints.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    used: HashMap<u16, Vec<IpAddr>>,
+    used: HashMap<(Transport, u16), Vec<IpAddr>>,
     ephemeral: RangeInclusive<u16>,
     last: u16,
     ipv6: bool,
@@ -58,7 +59,7 @@ impl Ports {
     pub(crate) fn adopt(&mut self, ports: &[PublishedPort]) {
         for port in ports {
             self.used
-                .entry(port.host_port)
+                .entry((port.transport, port.host_port))
                 .or_default()
                 .push(port.host_address);
         }
@@ -66,7 +67,8 @@ impl Ports {
 
     pub(crate) fn give_back(&mut self, ports: &[PublishedPort]) {
         for port in ports {
-            let Some(addresses) = self.used.get_mut(&port.host_port) else {
+            let key = (port.transport, port.host_port);
+            let Some(addresses) = self.used.get_mut(&key) else {
                 continue;
             };
             if let Some(index) = addresses
@@ -76,7 +78,7 @@ impl Ports {
                 addresses.swap_remove(index);
             }
             if addresses.is_empty() {
-                self.used.remove(&port.host_port);
+                self.used.remove(&key);
             }
         }
     }
@@ -100,16 +102,13 @@ impl Ports {
             None if self.ipv6 => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
             None => vec![Ipv4Addr::UNSPECIFIED.into()],
         };
-        let host_port = match request.host_port {
-            0 => self.free_port(&addresses)?,
-            port => {
-                addresses
-                    .iter()
-                    .try_for_each(|address| self.check(*address, port))?;
-                port
-            }
+        let transport = request.transport;
+        let host_port = match &request.host_ports {
+            None => self.free_port(transport, &addresses)?,
+            Some(ports) => self.first_free(transport, &addresses, ports)?,
         };
         let ports = addresses.into_iter().map(|host_address| PublishedPort {
+            transport,
             host_address,
             host_port,
             container_address: container,
@@ -121,16 +120,31 @@ impl Ports {
         Ok(())
     }
 
+    /// The first of `ports` that is free on all of `addresses`; else why the last one is not.
+    fn first_free(
+        &self,
+        transport: Transport,
+        addresses: &[IpAddr],
+        ports: &RangeInclusive<u16>,
+    ) -> Result<u16> {
+        let message = "a range of ports ends before it begins";
+        let mut outcome = Err(Error::new(ErrorKind::Invalid, OPERATION, "", message));
+        for port in ports.clone() {
+            outcome = self.check_all(transport, addresses, port).map(|()| port);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// The next port after the last one chosen that is free on all of `addresses`.
-    fn free_port(&mut self, addresses: &[IpAddr]) -> Result<u16> {
+    fn free_port(&mut self, transport: Transport, addresses: &[IpAddr]) -> Result<u16> {
         let (first, end) = (*self.ephemeral.start(), *self.ephemeral.end());
         let last = self.last.clamp(first, end);
         let order = (last..=end).skip(1).chain(first..=last);
         for port in order {
-            if addresses
-                .iter()
-                .all(|address| self.check(*address, port).is_ok())
-            {
+            if self.check_all(transport, addresses, port).is_ok() {
                 self.last = port;
                 return Ok(port);
             }
@@ -139,9 +153,18 @@ impl Ports {
         Err(Error::new(ErrorKind::NoFreePort, OPERATION, "0", message))
     }
 
-    fn check(&self, address: IpAddr, port: u16) -> Result<()> {
+    fn check_all(&self, transport: Transport, addresses: &[IpAddr], port: u16) -> Result<()> {
+        addresses
+            .iter()
+            .try_for_each(|address| self.check(transport, *address, port))
+    }
+
+    fn check(&self, transport: Transport, address: IpAddr, port: u16) -> Result<()> {
         let host = SocketAddr::new(address, port);
-        let used = self.used.get(&port).map_or(&[][..], Vec::as_slice);
+        let used = self
+            .used
+            .get(&(transport, port))
+            .map_or(&[][..], Vec::as_slice);
         if used.iter().any(|other| overlap(*other, address)) {
             let message = format!("Bind for {host} failed: port is already allocated");
             return Err(Error::plain(
@@ -151,8 +174,10 @@ impl Ports {
                 message,
             ));
         }
-        (self.probe)(host).map_err(|error| {
-            let message = format!("failed to bind host port {host}/tcp: {}", reason(&error));
+        (self.probe)(transport, host).map_err(|error| {
+            let protocol = transport.name();
+            let reason = reason(&error);
+            let message = format!("failed to bind host port {host}/{protocol}: {reason}");
             Error::plain(ErrorKind::PortInUse, OPERATION, host.to_string(), message)
                 .with_source(error)
         })
@@ -173,23 +198,29 @@ fn reason(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Whether the host could listen on `address`: binds and lets go. The supervisor holds the port
+/// Whether the host could receive on `address`: binds and lets go. The supervisor holds the port
 /// afterwards, so a program that is quicker only makes the start fail later.
-pub(crate) fn probe_host(address: SocketAddr) -> std::io::Result<()> {
+pub(crate) fn probe_host(transport: Transport, address: SocketAddr) -> std::io::Result<()> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {
         AddressFamily::INET
     };
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let kind = match transport {
+        Transport::Tcp => SocketType::STREAM,
+        Transport::Udp => SocketType::DGRAM,
+    };
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    if transport == Transport::Udp {
+        return Ok(rustix::net::bind(&socket, &address)?);
     }
     // Connections of an earlier holder that linger are no obstacle.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, 1)?;
-    Ok(())
+    Ok(rustix::net::listen(&socket, 1)?)
 }
 
 /// The range that the host chooses free ports from, which is Docker's too.
@@ -212,13 +243,14 @@ mod tests {
     const CONTAINER: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 2);
 
     fn ports() -> Ports {
-        Ports::new(5000..=5002, true, |_| Ok(()))
+        Ports::new(5000..=5002, true, |_, _| Ok(()))
     }
 
     fn request(address: Option<&str>, host_port: u16) -> PortRequest {
         PortRequest {
+            transport: Transport::Tcp,
             host_address: address.map(|text| text.parse().unwrap()),
-            host_port,
+            host_ports: (host_port != 0).then_some(host_port..=host_port),
             container_port: 80,
         }
     }
@@ -312,6 +344,46 @@ mod tests {
         ports
             .take(&[request(Some("127.0.0.1"), port)], CONTAINER)
             .unwrap();
+    }
+
+    #[test]
+    fn a_range_gives_its_first_free_port() {
+        let mut ports = ports();
+        let range = |transport| PortRequest {
+            transport,
+            host_ports: Some(8000..=8001),
+            ..request(None, 0)
+        };
+        let tcp = range(Transport::Tcp);
+        for expected in [8000, 8001] {
+            let taken = ports.take(std::slice::from_ref(&tcp), CONTAINER).unwrap();
+            assert_eq!(taken[0].host_port, expected);
+        }
+        let error = ports.take(&[tcp], CONTAINER).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PortAllocated);
+        let taken = ports.take(&[range(Transport::Udp)], CONTAINER).unwrap();
+        assert_eq!(
+            (taken[0].transport, taken[0].host_port),
+            (Transport::Udp, 8000)
+        );
+        ports.give_back(&taken);
+        ports.take(&[range(Transport::Udp)], CONTAINER).unwrap();
+    }
+
+    #[test]
+    fn a_udp_port_of_the_host_is_not_taken() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let mut ports = Ports::new(5000..=5002, false, probe_host);
+        let wanted = PortRequest {
+            transport: Transport::Udp,
+            ..request(Some("127.0.0.1"), port)
+        };
+        let error = ports.take(&[wanted], CONTAINER).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("127.0.0.1:{port}/udp")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use porthole_network::{EndpointSpec, Network, NetworkKind, Options, PortRequest, Teardown};
+use porthole_network::{
+    EndpointSpec, Network, NetworkKind, Options, PortRequest, Teardown, Transport,
+};
 use support::{on_own_host, sh};
 
 /// Says to [`worker`] where to work.
@@ -32,14 +34,15 @@ fn worker() -> Result<()> {
         for round in 0_u64.. {
             let port = PortRequest {
                 host_address: None,
-                host_port: 0,
+                transport: Transport::Tcp,
+                host_ports: None,
                 container_port: 80,
             };
             for (id, network_kind) in [("a", NetworkKind::Nat), ("b", NetworkKind::None)] {
                 let spec = EndpointSpec {
                     id: id.to_owned(),
                     network: network_kind,
-                    ports: vec![port],
+                    ports: vec![port.clone()],
                 };
                 network.create_endpoint(&spec).await?;
             }

@@ -2,19 +2,21 @@
 
 mod support;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use porthole_network::{
     Endpoint, EndpointSpec, ErrorKind, Network, NetworkKind, Options, PortRequest, Teardown,
+    Transport,
 };
-use support::{get, get_in, inside, json, on_own_host, serve, sh, sh_in};
+use support::{ask, echo, get, get_in, inside, json, on_own_host, serve, sh, sh_in};
 
 fn spec(id: &str, network: NetworkKind, ports: &[(Option<&str>, u16, u16)]) -> EndpointSpec {
     let request = |(host, host_port, container_port): &(Option<&str>, u16, u16)| PortRequest {
         host_address: host.map(|text| text.parse().expect("an address")),
-        host_port: *host_port,
+        transport: Transport::Tcp,
+        host_ports: (*host_port != 0).then_some(*host_port..=*host_port),
         container_port: *container_port,
     };
     EndpointSpec {
@@ -204,6 +206,43 @@ fn published_ports_are_reached_from_everywhere() {
 
         network.delete_endpoint("server").await?;
         ensure!(get("127.0.0.1:8080").is_err(), "published no more");
+        Ok(())
+    });
+}
+
+#[test]
+fn published_udp_ports_are_reached_by_who_already_sends_too() {
+    on_own_host(|root| async move {
+        let network = open(&root).await?;
+        let outside = outside(&network).await?;
+        let publish = |id: &str| EndpointSpec {
+            id: id.to_owned(),
+            network: NetworkKind::Nat,
+            ports: vec![PortRequest {
+                transport: Transport::Udp,
+                host_address: None,
+                host_ports: Some(5353..=5353),
+                container_port: 53,
+            }],
+        };
+        nat(&network, "neighbour", &[]).await?;
+        let host = "192.0.2.1:5353";
+        let early = inside(&outside.namespace, || Ok(UdpSocket::bind("0.0.0.0:0")?))?;
+        ensure!(ask(&early, host).is_err(), "nothing is published yet");
+
+        let first = network.create_endpoint(&publish("first")).await?;
+        echo(&first.namespace, 53, "first")?;
+        ensure!(ask(&early, host)? == "first?", "who sent before");
+        let local = UdpSocket::bind("127.0.0.1:0")?;
+        ensure!(ask(&local, "127.0.0.1:5353")? == "first?", "by loopback");
+
+        network.delete_endpoint("first").await?;
+        let second = network.create_endpoint(&publish("second")).await?;
+        echo(&second.namespace, 53, "second")?;
+        ensure!(
+            ask(&early, host)? == "second?",
+            "not where the first one was"
+        );
         Ok(())
     });
 }

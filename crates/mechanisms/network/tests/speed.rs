@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use porthole_network::{EndpointSpec, Network, NetworkKind, Options, PortRequest};
+use porthole_network::{EndpointSpec, Network, NetworkKind, Options, PortRequest, Transport};
 use support::on_own_host;
 
 const RUNS: usize = 20;
@@ -40,14 +40,15 @@ fn fifty_are_made_at_once() {
         let network = Network::open(Options::new(root)).await?;
         let port = PortRequest {
             host_address: None,
-            host_port: 0,
+            transport: Transport::Tcp,
+            host_ports: None,
             container_port: 80,
         };
         let specs: Vec<_> = (0..50)
             .map(|number| EndpointSpec {
                 id: format!("c{number}"),
                 network: NetworkKind::Nat,
-                ports: vec![port],
+                ports: vec![port.clone()],
             })
             .collect();
         let start = Instant::now();
@@ -79,7 +80,8 @@ fn endpoints_are_made_in_milliseconds() {
         println!("prepare: {:?}", start.elapsed());
         let port = PortRequest {
             host_address: None,
-            host_port: 0,
+            transport: Transport::Tcp,
+            host_ports: None,
             container_port: 80,
         };
         for (what, ports) in [("no port", vec![]), ("one port", vec![port])] {

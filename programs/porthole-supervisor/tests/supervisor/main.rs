@@ -11,7 +11,7 @@ use client::{Ingredients, Supervised, process};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
     Event, Failure, LogSpec, MappedDirectory, ProcessSpec, PublishedPort, Request, Response,
-    SiloUser, StdioFrame, StreamKind, Streams,
+    SiloUser, StdioFrame, StreamKind, Streams, Transport,
 };
 use porthole_protocol::{ConsoleSize, ControlEvent};
 
@@ -336,6 +336,7 @@ fn a_published_port_is_held_and_relayed() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host_port = free.local_addr().unwrap().port();
     supervised.spec.published_ports = vec![PublishedPort {
+        transport: Transport::Tcp,
         host_address: "127.0.0.1".to_owned(),
         host_port,
         container_address: "127.0.0.1".to_owned(),
@@ -371,6 +372,46 @@ fn a_published_port_is_held_and_relayed() {
     assert_eq!(client.ask(&Request::Terminate), Response::Done);
     supervised.record();
     std::net::TcpListener::bind(("127.0.0.1", host_port)).unwrap();
+}
+
+#[test]
+fn a_published_udp_port_is_held_and_relayed() {
+    let mut supervised = prepare!("datagrams", SiloUser::ContainerUser);
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let free = std::net::UdpSocket::bind("[::1]:0").unwrap();
+    let host_port = free.local_addr().unwrap().port();
+    drop(free);
+    supervised.spec.published_ports = vec![PublishedPort {
+        transport: Transport::Udp,
+        host_address: "::1".to_owned(),
+        host_port,
+        container_address: "127.0.0.1".to_owned(),
+        container_port: server.local_addr().unwrap().port(),
+    }];
+    let (mut client, _) = supervised.start();
+    std::net::UdpSocket::bind(("::1", host_port)).expect_err("the port is held");
+    let bind = || {
+        let socket = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        socket.connect(("::1", host_port)).unwrap();
+        socket
+    };
+    let (one, two) = (bind(), bind());
+    let mut datagram = [0; 16];
+    for (peer, word) in [(&one, "one"), (&two, "two"), (&one, "three")] {
+        peer.send(word.as_bytes()).unwrap();
+        let (count, from) = server.recv_from(&mut datagram).unwrap();
+        assert_eq!(&datagram[..count], word.as_bytes());
+        server.send_to(&datagram[..count], from).unwrap();
+        let count = peer.recv(&mut datagram).unwrap();
+        assert_eq!(
+            &datagram[..count],
+            word.as_bytes(),
+            "the answer finds its peer"
+        );
+    }
+    assert_eq!(client.ask(&Request::Terminate), Response::Done);
+    supervised.record();
+    std::net::UdpSocket::bind(("::1", host_port)).unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
@@ -95,6 +95,31 @@ pub(crate) fn serve(namespace: &Path, port: u16) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Sends every datagram back, with the server's name before it, for as long as the process lives.
+pub(crate) fn echo(namespace: &Path, port: u16, name: &'static str) -> Result<()> {
+    let socket = inside(namespace, || Ok(UdpSocket::bind(("0.0.0.0", port))?))?;
+    std::thread::spawn(move || {
+        let mut datagram = [0; 1024];
+        while let Ok((count, peer)) = socket.recv_from(&mut datagram) {
+            let _ = socket.send_to(&[name.as_bytes(), &datagram[..count]].concat(), peer);
+        }
+    });
+    Ok(())
+}
+
+/// Sends a datagram and returns the answer, which may be long in coming the first time.
+pub(crate) fn ask(socket: &UdpSocket, address: &str) -> Result<String> {
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut answer = [0; 1024];
+    for _ in 0..3 {
+        socket.send_to(b"?", address)?;
+        if let Ok((count, _)) = socket.recv_from(&mut answer) {
+            return Ok(String::from_utf8_lossy(&answer[..count]).into_owned());
+        }
+    }
+    anyhow::bail!("{address} does not answer")
 }
 
 fn answer(mut stream: TcpStream) -> Result<()> {

@@ -32,6 +32,19 @@ pub(super) fn nft() -> Finding {
     }
 }
 
+/// conntrack, for published UDP ports only.
+pub(super) fn conntrack() -> Finding {
+    const NAME: &str = "conntrack";
+    match output_of("conntrack", &["--version"]) {
+        Ok(version) => Finding::good(NAME, version),
+        Err(_) => Finding::note(
+            NAME,
+            "not there: a published UDP port may miss who already sends to it",
+            "apt install conntrack",
+        ),
+    }
+}
+
 /// Whether the host forwards packets.
 pub(super) fn forwarding() -> Finding {
     const NAME: &str = "forwarding";

@@ -46,7 +46,12 @@ fn examine(doctor: &Doctor) -> Vec<Finding> {
         kernel::seccomp(),
     ];
     findings.extend(overlay::examine(&doctor.data_root));
-    findings.extend([firewall::nft(), firewall::forwarding(), firewall::policy()]);
+    findings.extend([
+        firewall::nft(),
+        firewall::conntrack(),
+        firewall::forwarding(),
+        firewall::policy(),
+    ]);
     findings.extend([
         installation::programs(),
         installation::kernel_package(&doctor.data_root),

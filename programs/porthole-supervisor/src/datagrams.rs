@@ -1,0 +1,261 @@
+//! Published UDP ports: held, so that nobody else takes them, and relayed where the firewall's
+//! translation does not reach, as in [`crate::proxy`].
+//!
+//! UDP has no connections, so each of the host's peers gets a socket towards the silo by which the
+//! answers come back; one that nothing passes through for a while is closed.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use crate::clock::Deadline;
+use crate::journal::note;
+use crate::poller::{Interest, Poller, Registration, Source};
+
+/// How long a flow stays that nothing passes through, as the kernel's own translation holds it.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// Flows at once. A peer more takes the place of the one that has been silent longest.
+const MOST_FLOWS: usize = 1024;
+
+/// The largest datagram.
+const LARGEST: usize = 65_535;
+
+/// Datagrams that are passed on before others get their turn.
+const BURST: usize = 64;
+
+/// A published port.
+#[derive(Debug)]
+struct Port {
+    socket: UdpSocket,
+    /// Where its datagrams lead.
+    inside: SocketAddr,
+    registration: Registration,
+}
+
+/// What one peer sends to one port, and the answers.
+#[derive(Debug)]
+struct Flow {
+    port: usize,
+    peer: SocketAddr,
+    /// Connected to the silo's port.
+    inner: UdpSocket,
+    used: Instant,
+    registration: Registration,
+}
+
+/// The flows of all ports.
+#[derive(Debug, Default)]
+struct Flows {
+    by_number: HashMap<u32, Flow>,
+    by_peer: HashMap<(usize, SocketAddr), u32>,
+    next: u32,
+    /// When to look for silent ones; set while there are flows.
+    sweep: Deadline,
+}
+
+/// All published UDP ports of a silo.
+#[derive(Debug, Default)]
+pub(crate) struct Datagrams {
+    ports: Vec<Port>,
+    flows: Flows,
+}
+
+impl Datagrams {
+    /// Takes a port.
+    pub(crate) fn hold(
+        &mut self,
+        poller: &mut Poller,
+        host: SocketAddr,
+        inside: SocketAddr,
+    ) -> Result<()> {
+        let socket = bind(host).with_context(|| format!("cannot publish {host}/udp"))?;
+        let mut registration = Registration::default();
+        let source = Source::DatagramPort(self.ports.len());
+        registration
+            .update(poller, &socket, source, Interest::READ)
+            .context("cannot wait for datagrams")?;
+        self.ports.push(Port {
+            socket,
+            inside,
+            registration,
+        });
+        Ok(())
+    }
+
+    /// Lets go of every port and flow.
+    pub(crate) fn close(&mut self, poller: &mut Poller) {
+        for mut port in self.ports.drain(..) {
+            port.registration.end(poller, &port.socket);
+        }
+        self.flows.close_silent(poller, Duration::ZERO);
+    }
+
+    /// Datagrams wait at a published port.
+    pub(crate) fn arrive(&mut self, poller: &mut Poller, index: usize) {
+        let Some(port) = self.ports.get(index) else {
+            return;
+        };
+        let mut buffer = vec![0; LARGEST];
+        for _ in 0..BURST {
+            let Some((count, peer)) = received(port.socket.recv_from(&mut buffer)) else {
+                return;
+            };
+            match self.flows.of_peer(poller, (index, peer), port.inside) {
+                // What the silo's port does not take is lost, as datagrams may be.
+                Ok(inner) => drop(inner.send(&buffer[..count])),
+                Err(error) => note!("cannot relay datagrams to {}: {error}", port.inside),
+            }
+        }
+    }
+
+    /// Answers wait at a flow's socket.
+    pub(crate) fn answer(&mut self, number: u32) {
+        let Some(flow) = self.flows.by_number.get_mut(&number) else {
+            return;
+        };
+        let Some(port) = self.ports.get(flow.port) else {
+            return;
+        };
+        flow.used = Instant::now();
+        let mut buffer = vec![0; LARGEST];
+        for _ in 0..BURST {
+            let answer = flow.inner.recv(&mut buffer).map(|count| (count, flow.peer));
+            let Some((count, peer)) = received(answer) else {
+                return;
+            };
+            // A peer that has gone is no harm.
+            let _ = port.socket.send_to(&buffer[..count], peer);
+        }
+    }
+
+    /// When to call [`Self::handle_time`].
+    pub(crate) fn due(&self) -> Deadline {
+        self.flows.sweep
+    }
+
+    /// Closes what has been silent for too long.
+    pub(crate) fn handle_time(&mut self, poller: &mut Poller) {
+        if self.flows.sweep.is_due() {
+            self.flows.close_silent(poller, IDLE);
+        }
+    }
+}
+
+impl Flows {
+    /// The socket for what this peer sends to this port.
+    fn of_peer(
+        &mut self,
+        poller: &mut Poller,
+        (port, peer): (usize, SocketAddr),
+        inside: SocketAddr,
+    ) -> std::io::Result<&UdpSocket> {
+        let number = match self.by_peer.get(&(port, peer)) {
+            Some(number) => *number,
+            None => self.open(poller, port, peer, inside)?,
+        };
+        let flow = self.by_number.get_mut(&number).ok_or(ErrorKind::NotFound)?;
+        flow.used = Instant::now();
+        Ok(&flow.inner)
+    }
+
+    fn open(
+        &mut self,
+        poller: &mut Poller,
+        port: usize,
+        peer: SocketAddr,
+        inside: SocketAddr,
+    ) -> std::io::Result<u32> {
+        if self.by_number.len() >= MOST_FLOWS {
+            let oldest = self.by_number.iter().min_by_key(|(_, flow)| flow.used);
+            if let Some(number) = oldest.map(|(number, _)| *number) {
+                self.forget(poller, number);
+            }
+        }
+        let mut flow = Flow {
+            port,
+            peer,
+            inner: connect(inside)?,
+            used: Instant::now(),
+            registration: Registration::default(),
+        };
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        flow.registration
+            .update(poller, &flow.inner, Source::Flow(number), Interest::READ)?;
+        self.by_peer.insert((port, peer), number);
+        self.by_number.insert(number, flow);
+        if !self.sweep.is_set() {
+            self.sweep = Deadline::after(IDLE);
+        }
+        Ok(number)
+    }
+
+    fn close_silent(&mut self, poller: &mut Poller, since: Duration) {
+        let silent = |flow: &Flow| flow.used.elapsed() >= since;
+        let over: Vec<u32> = self
+            .by_number
+            .iter()
+            .filter_map(|(number, flow)| silent(flow).then_some(*number))
+            .collect();
+        over.into_iter()
+            .for_each(|number| self.forget(poller, number));
+        self.sweep = if self.by_number.is_empty() {
+            Deadline::NEVER
+        } else {
+            Deadline::after(IDLE)
+        };
+    }
+
+    fn forget(&mut self, poller: &mut Poller, number: u32) {
+        if let Some(mut flow) = self.by_number.remove(&number) {
+            flow.registration.end(poller, &flow.inner);
+            self.by_peer.remove(&(flow.port, flow.peer));
+        }
+    }
+}
+
+/// What arrived, if anything: an error is that of an earlier datagram, which the other end refused,
+/// and says nothing about the next.
+fn received(outcome: std::io::Result<(usize, SocketAddr)>) -> Option<(usize, SocketAddr)> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => None,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => {
+            note!("cannot receive datagrams of a published port: {error}");
+            None
+        }
+        Ok(datagram) => Some(datagram),
+    }
+}
+
+/// On IPv6 addresses for IPv6 only: the same port of IPv4 is published, or not, on its own.
+fn bind(address: SocketAddr) -> rustix::io::Result<UdpSocket> {
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+    if address.is_ipv6() {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    Ok(UdpSocket::from(socket))
+}
+
+fn connect(inside: SocketAddr) -> std::io::Result<UdpSocket> {
+    let any: SocketAddr = if inside.is_ipv6() {
+        ([0_u16; 8], 0).into()
+    } else {
+        ([0_u8; 4], 0).into()
+    };
+    let socket = bind(any)?;
+    socket.connect(inside)?;
+    Ok(socket)
+}
