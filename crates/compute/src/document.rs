@@ -8,7 +8,7 @@ use porthole_protocol::supervisor::{Limits, MappedDirectory, PublishedPort, Silo
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::settings::SystemSettings;
+use crate::settings::{ResourceLimit, SystemSettings, TemporaryDirectory};
 
 /// The longest ID of a system, in bytes.
 const MAX_ID: usize = 128;
@@ -33,6 +33,10 @@ pub struct SystemPlan {
     pub mapped_directories: Vec<MappedDirectory>,
     /// Windows paths of directories that are made unless they are there.
     pub directories: Vec<String>,
+    /// Directories in memory that appear inside.
+    pub temporary_directories: Vec<TemporaryDirectory>,
+    /// Limits of each process.
+    pub resource_limits: Vec<ResourceLimit>,
     /// Limits.
     pub limits: Limits,
     /// The network to join.
@@ -96,6 +100,8 @@ pub fn plan(
         sandbox: absolute("Container.Storage.Path", &storage.path).map_err(invalid)?,
         mapped_directories: mapped_directories(&container.mapped_directories).map_err(invalid)?,
         directories: settings.directories.clone(),
+        temporary_directories: settings.temporary_directories.clone(),
+        resource_limits: settings.resource_limits.clone(),
         limits,
         network: network(container.networking.as_ref(), settings).map_err(invalid)?,
         dns: dns(container.networking.as_ref(), settings),
@@ -273,6 +279,8 @@ mod tests {
 
     fn settings() -> SystemSettings {
         SystemSettings {
+            temporary_directories: Vec::new(),
+            resource_limits: Vec::new(),
             wine_build: "10.0/1/win64".into(),
             user: SiloUser::ContainerUser,
             network_namespace: None,

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use porthole_protocol::resource::{Resource, ResourceLimit};
 pub use porthole_protocol::supervisor::{
-    LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, Transport,
+    LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, Transport,
 };
 
 /// Settings of a compute system beside its HCS document.
@@ -24,6 +25,12 @@ pub struct SystemSettings {
     /// the image does not hold. Absent in what an older service wrote.
     #[serde(default)]
     pub directories: Vec<String>,
+    /// Directories in memory that appear inside. Absent in what an older service wrote.
+    #[serde(default)]
+    pub temporary_directories: Vec<TemporaryDirectory>,
+    /// Limits of each process. Absent in what an older service wrote.
+    #[serde(default)]
+    pub resource_limits: Vec<ResourceLimit>,
     /// Tasks at most.
     pub pids: Option<u64>,
 }

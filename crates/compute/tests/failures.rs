@@ -27,6 +27,8 @@ fn settings() -> SystemSettings {
         dns: SiloDns::default(),
         published_ports: Vec::new(),
         directories: Vec::new(),
+        temporary_directories: Vec::new(),
+        resource_limits: Vec::new(),
         pids: None,
     }
 }

@@ -29,6 +29,8 @@ fn supervisor(directory: &Path) -> Supervisor {
         sandbox: String::new(),
         registry: String::new(),
         mapped_directories: Vec::new(),
+        temporary_directories: Vec::new(),
+        resource_limits: Vec::new(),
         directories: Vec::new(),
         user: SiloUser::ContainerUser,
         network_namespace: None,

@@ -1,12 +1,12 @@
 //! Every field of the body of `POST /containers/create` in API 1.50, and what becomes of it.
 //! `docs/api.md` lists the same fields; a test compares the two.
 
-use crate::fields::{Field, inert, not_on_windows, planned, refused, works};
+use crate::fields::{Fate, Field, inert, not_on_windows, planned, refused, works};
 
 /// Fields of the body itself (`ContainerConfig`).
 pub(crate) const CONTAINER: &[Field] = &[
     works("Hostname"),
-    planned("Domainname"),
+    works("Domainname"),
     works("User"),
     works("AttachStdin"),
     works("AttachStdout"),
@@ -39,8 +39,17 @@ pub(crate) const CONTAINER: &[Field] = &[
 
 /// Fields of `HostConfig`.
 pub(crate) fn host() -> Vec<Field> {
-    [RESOURCES, HOST].concat()
+    let mut fields = [RESOURCES, HOST].concat();
+    for field in &mut fields {
+        if field.fate == Fate::Refused(AT_CREATION) {
+            field.fate = Fate::Works;
+        }
+    }
+    fields
 }
+
+/// Of a resource that an update cannot change.
+const AT_CREATION: &str = "Init, PidsLimit and Ulimits are set when a container is created";
 
 /// The fields of `HostConfig` that can be updated, the restart policy aside.
 pub(crate) const RESOURCES: &[Field] = &[
@@ -74,9 +83,9 @@ pub(crate) const RESOURCES: &[Field] = &[
     not_on_windows("MemorySwappiness"),
     works("NanoCpus"),
     not_on_windows("OomKillDisable"),
-    not_on_windows("Init"),
-    not_on_windows("PidsLimit"),
-    not_on_windows("Ulimits"),
+    refused("Init", AT_CREATION),
+    refused("PidsLimit", AT_CREATION),
+    refused("Ulimits", AT_CREATION),
     works("CpuCount"),
     works("CpuPercent"),
     planned("IOMaximumIOps"),
@@ -121,7 +130,7 @@ const HOST: &[Field] = &[
     ),
     planned("SecurityOpt"),
     planned("StorageOpt"),
-    refused("Tmpfs", "tmpfs is not supported for Windows containers"),
+    works("Tmpfs"),
     not_on_windows("UTSMode"),
     not_on_windows("UsernsMode"),
     not_on_windows("ShmSize"),

@@ -14,6 +14,7 @@ use porthole_engine::container::config::{
 use porthole_engine::container::health::HealthCheck;
 use porthole_engine::container::log_options::LogConfig;
 use porthole_engine::container::resources::Resources;
+use porthole_engine::container::ulimits::Ulimit;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -28,6 +29,7 @@ use words::Words;
 #[serde(default, rename_all = "PascalCase")]
 struct Body {
     hostname: String,
+    domainname: String,
     user: String,
     attach_stdin: bool,
     attach_stdout: bool,
@@ -67,6 +69,10 @@ struct Host {
     cpu_count: i64,
     cpu_percent: i64,
     cpu_shares: i64,
+    pids_limit: Option<i64>,
+    init: Option<bool>,
+    ulimits: Vec<Ulimit>,
+    tmpfs: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +139,7 @@ fn container_config(body: Body) -> Result<ContainerConfig, ApiError> {
     Ok(ContainerConfig {
         image: body.image,
         hostname: body.hostname,
+        domainname: body.domainname,
         user: body.user,
         attach_stdin: body.attach_stdin,
         attach_stdout: body.attach_stdout,
@@ -182,6 +189,10 @@ fn host_config(host: Host, network_mode: String) -> Result<HostConfig, ApiError>
         auto_remove: host.auto_remove,
         isolation: host.isolation,
         console_size: host.console_size,
+        pids_limit: host.pids_limit.unwrap_or_default(),
+        init: host.init,
+        ulimits: host.ulimits,
+        tmpfs: host.tmpfs,
         log: LogConfig {
             driver: host.log_config.r#type,
             options: host.log_config.config,

@@ -100,8 +100,8 @@ fn unsupported_options_are_refused_by_name() {
             "invalid option: Windows does not support CPUPeriod",
         ),
         (
-            json!({"PidsLimit": 5}),
-            "invalid option: Windows does not support PidsLimit",
+            json!({"OomScoreAdj": 5}),
+            "invalid option: Windows does not support OomScoreAdj",
         ),
         (
             json!({"MemorySwappiness": 0}),

@@ -107,7 +107,7 @@ fn exec_ids(container: &Container) -> Value {
 pub(crate) fn config(config: &ContainerConfig) -> Value {
     let mut answer = json!({
         "Hostname": config.hostname,
-        "Domainname": "",
+        "Domainname": config.domainname,
         "User": config.user,
         "AttachStdin": config.attach_stdin,
         "AttachStdout": config.attach_stdout,

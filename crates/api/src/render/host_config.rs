@@ -1,6 +1,7 @@
 //! `HostConfig` of `inspect`, with all its members.
 
 use porthole_engine::container::record::Container;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The network mode as the container was created with.
@@ -15,13 +16,8 @@ pub(crate) fn network_mode(container: &Container) -> &str {
 pub(crate) fn details(container: &Container) -> Value {
     let host = &container.host;
     let mut answer = zero();
-    let binds = if host.binds.is_empty() {
-        Value::Null
-    } else {
-        json!(host.binds)
-    };
     for (name, value) in [
-        ("Binds", binds),
+        ("Binds", list(&host.binds)),
         (
             "LogConfig",
             json!({ "Type": host.log.driver(), "Config": host.log.options }),
@@ -44,10 +40,32 @@ pub(crate) fn details(container: &Container) -> Value {
         ("CpuCount", json!(host.resources.cpu_count)),
         ("CpuPercent", json!(host.resources.cpu_percent)),
         ("CpuShares", json!(host.resources.cpu_shares)),
+        ("PidsLimit", pids_limit(host.pids_limit)),
+        ("Ulimits", list(&host.ulimits)),
     ] {
         answer[name] = value;
     }
+    // Written only where they are set, as by dockerd.
+    if let Some(init) = host.init {
+        answer["Init"] = json!(init);
+    }
+    if !host.tmpfs.is_empty() {
+        answer["Tmpfs"] = json!(host.tmpfs);
+    }
     answer
+}
+
+/// Null for none, as by dockerd.
+fn list<T: Serialize>(items: &[T]) -> Value {
+    if items.is_empty() {
+        Value::Null
+    } else {
+        json!(items)
+    }
+}
+
+fn pids_limit(limit: i64) -> Value {
+    if limit > 0 { json!(limit) } else { Value::Null }
 }
 
 fn port_bindings(container: &Container) -> Value {
@@ -130,8 +148,6 @@ const NULLS: &[&str] = &[
     "DeviceCgroupRules",
     "DeviceRequests",
     "MemorySwappiness",
-    "PidsLimit",
-    "Ulimits",
     "MaskedPaths",
     "ReadonlyPaths",
 ];

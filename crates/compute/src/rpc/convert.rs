@@ -1,7 +1,10 @@
 //! Between the wire's messages and the service's types.
 
 use porthole_protocol::agent::ProcessKey;
-use porthole_protocol::supervisor::{ExitRecord, PublishedPort, SiloDns, SiloUser, Transport};
+use porthole_protocol::resource::{Resource, ResourceLimit};
+use porthole_protocol::supervisor::{
+    ExitRecord, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, Transport,
+};
 
 use super::v1;
 use crate::settings::{LogRotation, LogSpec, ProcessSettings, SystemSettings};
@@ -43,6 +46,25 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
             .collect(),
         pids: settings.pids,
         directories: settings.directories.clone(),
+        temporary_directories: settings
+            .temporary_directories
+            .iter()
+            .map(|directory| v1::TemporaryDirectory {
+                target: directory.target.clone(),
+                size: directory.size,
+                files: directory.files,
+                mode: directory.mode,
+            })
+            .collect(),
+        resource_limits: settings
+            .resource_limits
+            .iter()
+            .map(|limit| v1::ResourceLimit {
+                resource: limit.resource.name().to_owned(),
+                soft: limit.soft,
+                hard: limit.hard,
+            })
+            .collect(),
     }
 }
 
@@ -63,6 +85,17 @@ pub(super) fn settings_from_wire(
         .map(|entry| (entry.address, entry.name))
         .collect();
     let ports = settings.published_ports.into_iter().map(port_from_wire);
+    let limits = settings.resource_limits.iter().map(limit_from_wire);
+    let temporary =
+        settings
+            .temporary_directories
+            .into_iter()
+            .map(|directory| TemporaryDirectory {
+                target: directory.target,
+                size: directory.size,
+                files: directory.files,
+                mode: directory.mode,
+            });
     Ok(SystemSettings {
         wine_build: settings.wine_build,
         user,
@@ -74,7 +107,23 @@ pub(super) fn settings_from_wire(
         },
         published_ports: ports.collect::<Result<_, _>>()?,
         directories: settings.directories,
+        temporary_directories: temporary.collect(),
+        resource_limits: limits.collect::<Result<_, _>>()?,
         pids: settings.pids,
+    })
+}
+
+fn limit_from_wire(limit: &v1::ResourceLimit) -> Result<ResourceLimit, String> {
+    let resource = Resource::named(&limit.resource).ok_or_else(|| {
+        format!(
+            "settings.resource_limits: {} is no resource",
+            limit.resource
+        )
+    })?;
+    Ok(ResourceLimit {
+        resource,
+        soft: limit.soft,
+        hard: limit.hard,
     })
 }
 
@@ -232,6 +281,17 @@ mod tests {
                 container_port: 80,
             }],
             directories: vec![r"C:\app".into()],
+            temporary_directories: vec![TemporaryDirectory {
+                target: r"C:\t".into(),
+                size: Some(1 << 20),
+                files: None,
+                mode: 0o700,
+            }],
+            resource_limits: vec![ResourceLimit {
+                resource: Resource::Nofile,
+                soft: Some(64),
+                hard: None,
+            }],
             pids: Some(7),
         };
         let mut wire = settings_to_wire(&settings);

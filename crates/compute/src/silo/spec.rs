@@ -29,6 +29,8 @@ pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSp
         registry: text(&image.registry),
         mapped_directories: plan.mapped_directories.clone(),
         directories: plan.directories.clone(),
+        temporary_directories: plan.temporary_directories.clone(),
+        resource_limits: plan.resource_limits.clone(),
         user: plan.user,
         network_namespace,
         dns: plan.dns.clone(),

@@ -110,6 +110,8 @@ impl Ground {
             dns: SiloDns::default(),
             published_ports: Vec::new(),
             directories: Vec::new(),
+            temporary_directories: Vec::new(),
+            resource_limits: Vec::new(),
             pids: None,
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::health::HealthCheck;
 use crate::container::log_options::LogConfig;
 use crate::container::resources::Resources;
+use crate::container::ulimits::Ulimit;
 use crate::error::{Error, Result};
 
 pub use porthole_compute_service::settings::Transport;
@@ -32,6 +33,8 @@ pub struct ContainerConfig {
     pub image: String,
     /// The host name; empty in a request means the first 12 digits of the ID.
     pub hostname: String,
+    /// The domain that the host name is in; empty for none.
+    pub domainname: String,
     /// The account; empty means the image's, else `ContainerAdministrator`.
     pub user: String,
     /// Whether the creating client attaches to the input.
@@ -70,6 +73,17 @@ pub struct ContainerConfig {
     pub shell: Vec<String>,
 }
 
+impl ContainerConfig {
+    /// The host name with its domain.
+    #[must_use]
+    pub fn full_hostname(&self) -> String {
+        match self.domainname.as_str() {
+            "" => self.hostname.clone(),
+            domain => format!("{}.{domain}", self.hostname),
+        }
+    }
+}
+
 /// How the host treats a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,6 +102,14 @@ pub struct HostConfig {
     pub restart: RestartPolicy,
     /// What it may use at most.
     pub resources: Resources,
+    /// Threads at most; 0 and negative numbers are no limit.
+    pub pids_limit: i64,
+    /// What each process may use at most.
+    pub ulimits: Vec<Ulimit>,
+    /// Directories in memory: the path and its options, as the client split them.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Whether an init was asked for, which every silo has.
+    pub init: Option<bool>,
     /// `""`, `default`, `process` or `hyperv`; after creation always resolved.
     pub isolation: String,
     /// Height and width of the console at the start; zeros mean the default.

@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use crate::container::config::{ContainerConfig, CreateContainer, HostConfig, RestartPolicy};
 use crate::container::record::Container;
 use crate::container::state::State;
-use crate::container::{command, events, log_options, merge, mounts, name, ports, task, user};
+use crate::container::{
+    command, events, log_options, merge, mounts, name, ports, task, tmpfs, ulimits, user,
+};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::config::{WINE_BUILD, run_config};
@@ -117,6 +119,8 @@ fn build(
     host.isolation = isolation(&host.isolation)?;
     host.log.driver = host.log.driver().to_owned();
     check_network(&host)?;
+    ulimits::limits(&host.ulimits)?;
+    tmpfs::directories(&host.tmpfs)?;
     ports::publish(&host, config.exposed_ports.iter().copied())?;
     config.exposed_ports.extend(host.port_bindings.keys());
     let command_line = command::main_command_line(&config)?;
@@ -165,15 +169,20 @@ fn check_names(config: &mut ContainerConfig, id: &str) -> Result<()> {
         config.hostname = id[..12].to_owned();
     }
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let valid = config.hostname.chars().all(plain) && config.hostname.len() <= MAX_HOSTNAME;
-    if valid {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!(
+    let valid = |name: &str| name.chars().all(plain) && name.len() <= MAX_HOSTNAME;
+    if !valid(&config.hostname) {
+        return Err(Error::invalid(format!(
             "invalid hostname: {}",
             config.hostname
-        )))
+        )));
     }
+    if !valid(&config.full_hostname()) {
+        return Err(Error::invalid(format!(
+            "invalid domainname: {}: it and the host name must be at most {MAX_HOSTNAME} characters together",
+            config.domainname
+        )));
+    }
+    Ok(())
 }
 
 /// `process`, or why not.

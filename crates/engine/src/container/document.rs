@@ -11,7 +11,7 @@ use porthole_winpath::Environment;
 use uuid::Uuid;
 
 use crate::container::record::{Container, Endpoint};
-use crate::container::{command, log_options, user};
+use crate::container::{command, log_options, tmpfs, ulimits, user};
 use crate::error::Result;
 
 /// Who owns our compute systems.
@@ -49,7 +49,7 @@ pub(crate) fn system(
         hosted_system: None,
         container: Some(hcs::Container {
             guest_os: Some(hcs::GuestOs {
-                host_name: container.config.hostname.clone(),
+                host_name: container.config.full_hostname(),
             }),
             storage: Some(hcs::Storage {
                 layers: storage.layers.iter().map(|path| layer(path)).collect(),
@@ -66,7 +66,10 @@ pub(crate) fn system(
 }
 
 /// What travels beside the document.
-pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> SystemSettings {
+pub(crate) fn settings(
+    container: &Container,
+    endpoint: Option<&Endpoint>,
+) -> Result<SystemSettings> {
     let mut settings = SystemSettings {
         wine_build: container.wine_build.clone(),
         user: if user::is_administrator(&container.config.user) {
@@ -78,7 +81,11 @@ pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> Sy
         dns: SiloDns::default(),
         published_ports: Vec::new(),
         directories: vec![container.config.working_dir.clone()],
-        pids: None,
+        temporary_directories: tmpfs::directories(&container.host.tmpfs)?,
+        resource_limits: ulimits::limits(&container.host.ulimits)?,
+        pids: u64::try_from(container.host.pids_limit)
+            .ok()
+            .filter(|most| *most > 0),
     };
     if let Some(endpoint) = endpoint {
         settings.network_namespace = Some(text(&endpoint.namespace));
@@ -93,7 +100,7 @@ pub(crate) fn settings(container: &Container, endpoint: Option<&Endpoint>) -> Sy
         };
         settings.published_ports = published(endpoint);
     }
-    settings
+    Ok(settings)
 }
 
 /// What the main process is to be.
@@ -179,11 +186,15 @@ fn published(endpoint: &Endpoint) -> Vec<PublishedPort> {
 }
 
 fn own_name(container: &Container, endpoint: &Endpoint) -> Vec<(String, String)> {
-    let name = &container.config.hostname;
-    endpoint
-        .address
+    let config = &container.config;
+    let mut names = vec![config.full_hostname()];
+    if !config.domainname.is_empty() {
+        names.push(config.hostname.clone());
+    }
+    let address = endpoint.address.map(|address| address.to_string());
+    address
         .iter()
-        .map(|address| (address.to_string(), name.clone()))
+        .flat_map(|address| names.iter().map(|name| (address.clone(), name.clone())))
         .collect()
 }
 

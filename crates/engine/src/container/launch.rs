@@ -105,7 +105,7 @@ async fn launch_in(
 ) -> Result<(Live, OffsetDateTime), Failure> {
     let storage = context.records.storage(&container.id).await?;
     let document = document::system(container, &storage, context.facts.processors);
-    let settings = document::settings(container, endpoint);
+    let settings = document::settings(container, endpoint)?;
     let system = create(context, container, &document, &settings)
         .instrument(tracing::debug_span!("create system"))
         .await

@@ -1,4 +1,4 @@
-//! Bind mounts: from `source:C:\path[:ro|rw]` to a directory of the host that is there.
+//! Bind mounts: from `source:C:\path[:ro|rw]` to what there is on the host.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ fn source(source: &BindSource) -> Result<PathBuf> {
     }
 }
 
-/// A bind source is a directory, as on Windows.
+/// A bind source is a directory, as on Windows, or a file, as on Linux.
 fn check(path: &Path) -> Result<()> {
     let refused = |reason: &str| {
         let path = path.display();
@@ -53,8 +53,8 @@ fn check(path: &Path) -> Result<()> {
         ))
     };
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(refused("source path must be a directory")),
+        Ok(metadata) if metadata.is_dir() || metadata.is_file() => Ok(()),
+        Ok(_) => Err(refused("source path must be a directory or a file")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(refused("bind source path does not exist"))
         }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_must_be_directories_that_are_there() {
+    fn sources_must_be_there() {
         let there = mounts(&[r"/tmp:C:/a:ro".to_owned()]).unwrap();
         assert_eq!(
             (there[0].destination.as_str(), there[0].writable),
@@ -81,7 +81,8 @@ mod tests {
         assert!(
             refused(&[r"/nowhere:C:\a"]).ends_with("bind source path does not exist: /nowhere")
         );
-        assert!(refused(&[r"/etc/passwd:C:\a"]).contains("must be a directory"));
+        assert!(mounts(&[r"/etc/passwd:C:\a.txt".to_owned()]).is_ok());
+        assert!(refused(&[r"/dev/null:C:\a"]).contains("must be a directory or a file"));
         assert!(refused(&[r"data:C:\a"]).contains("does not support named volumes (data)"));
         assert_eq!(
             refused(&[r"/tmp:C:\a", r"/etc:C:\A"]),

@@ -17,6 +17,7 @@
 
 pub mod agent;
 pub mod frame;
+pub mod resource;
 pub mod supervisor;
 
 use serde::{Deserialize, Serialize};

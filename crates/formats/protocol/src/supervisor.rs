@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{CreateProcess, ProcessKey, Stdio};
+use crate::resource::ResourceLimit;
 use crate::{ConsoleSize, ControlEvent, ProcessEntry, WindowsError};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
@@ -59,6 +60,12 @@ pub struct SiloSpec {
     /// compute service wrote.
     #[serde(default)]
     pub directories: Vec<String>,
+    /// Directories in memory that appear inside. Absent in what an older compute service wrote.
+    #[serde(default)]
+    pub temporary_directories: Vec<TemporaryDirectory>,
+    /// Limits of each process. Absent in what an older compute service wrote.
+    #[serde(default)]
+    pub resource_limits: Vec<ResourceLimit>,
     /// The user that all processes of the silo run as.
     pub user: SiloUser,
     /// The network namespace to join (a path to bind from), or none: a new one with loopback only.
@@ -94,6 +101,19 @@ pub struct MappedDirectory {
     pub target: String,
     /// Whether writes are refused.
     pub read_only: bool,
+}
+
+/// A directory in memory that appears on C:, empty at each start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemporaryDirectory {
+    /// The Windows path inside.
+    pub target: String,
+    /// Bytes that it holds at most; none for half of the host's memory.
+    pub size: Option<u64>,
+    /// Files that it holds at most; none for the kernel's choice.
+    pub files: Option<u64>,
+    /// Its permissions, as Unix writes them; Wine shows those of the owner.
+    pub mode: u32,
 }
 
 /// Who a silo's processes are.

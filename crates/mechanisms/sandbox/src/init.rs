@@ -58,7 +58,7 @@ pub(crate) fn live(birth: &Birth<'_>) -> ! {
 
 fn build(birth: &Birth<'_>) -> Result<()> {
     birth.cgroup.enter()?;
-    privileges::set_limits()?;
+    privileges::set_limits(&birth.plan.resource_limits)?;
     namespaces::enter_cgroup_namespace()?;
     namespaces::enter_network(birth.network)?;
     rustix::system::sethostname(birth.plan.host_name.as_bytes())

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rustix::process::{Resource, Rlimit};
+
 /// The silo's own paths, as its processes see them.
 pub mod layout {
     /// The union of the layers: drive C:.
@@ -31,6 +33,10 @@ pub struct Plan {
     pub mapped: Vec<Mapped>,
     /// Directories that are made on C: unless they are there, as path components below it.
     pub directories: Vec<Vec<String>>,
+    /// Directories in memory that appear on C:.
+    pub temporary: Vec<Temporary>,
+    /// Limits of each process, above those that every silo has.
+    pub resource_limits: Vec<(Resource, Rlimit)>,
     /// The user that every process of the silo is.
     pub identity: Identity,
     /// The network namespace to join; none for a new one with loopback only.
@@ -53,6 +59,19 @@ pub struct Mapped {
     pub target: Vec<String>,
     /// Whether writes are refused.
     pub read_only: bool,
+}
+
+/// A directory in memory that appears on C:.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Temporary {
+    /// Path components below C:.
+    pub target: Vec<String>,
+    /// Bytes at most; none for half of the host's memory.
+    pub size: Option<u64>,
+    /// Files at most; none for the kernel's choice.
+    pub files: Option<u64>,
+    /// Permissions of the directory, whose owner is the silo's user.
+    pub mode: u32,
 }
 
 /// The user and group of a silo's processes, inside its user namespace.

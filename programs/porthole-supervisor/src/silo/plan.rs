@@ -4,10 +4,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use porthole_protocol::supervisor::{Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser};
-use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio};
+use porthole_protocol::resource::{Resource, ResourceLimit};
+use porthole_protocol::supervisor::{
+    Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser, TemporaryDirectory,
+};
+use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary};
 use porthole_wine::environment::{self, Account};
 use porthole_winpath::ContainerPath;
+use rustix::process::Rlimit;
 
 /// Wineserver's place among the services.
 pub(crate) const WINESERVER: u8 = 0;
@@ -40,6 +44,12 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
             .iter()
             .map(|path| components(path).with_context(|| format!("cannot make {path}")))
             .collect::<Result<_>>()?,
+        temporary: spec
+            .temporary_directories
+            .iter()
+            .map(temporary)
+            .collect::<Result<_>>()?,
+        resource_limits: spec.resource_limits.iter().map(resource_limit).collect(),
         identity: identity(spec),
         network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
         resolver: resolver(&spec.dns, &spec.host_name)?,
@@ -118,6 +128,43 @@ fn mapped(directory: &MappedDirectory) -> Result<Mapped> {
         target,
         read_only: directory.read_only,
     })
+}
+
+fn temporary(directory: &TemporaryDirectory) -> Result<Temporary> {
+    let target = components(&directory.target)
+        .with_context(|| format!("cannot make a temporary directory of {}", directory.target))?;
+    Ok(Temporary {
+        target,
+        size: directory.size,
+        files: directory.files,
+        mode: directory.mode,
+    })
+}
+
+fn resource_limit(limit: &ResourceLimit) -> (rustix::process::Resource, Rlimit) {
+    use rustix::process::Resource as Kernel;
+    let resource = match limit.resource {
+        Resource::As => Kernel::As,
+        Resource::Cpu => Kernel::Cpu,
+        Resource::Data => Kernel::Data,
+        Resource::Fsize => Kernel::Fsize,
+        Resource::Locks => Kernel::Locks,
+        Resource::Memlock => Kernel::Memlock,
+        Resource::Msgqueue => Kernel::Msgqueue,
+        Resource::Nice => Kernel::Nice,
+        Resource::Nofile => Kernel::Nofile,
+        Resource::Nproc => Kernel::Nproc,
+        Resource::Rss => Kernel::Rss,
+        Resource::Rtprio => Kernel::Rtprio,
+        Resource::Rttime => Kernel::Rttime,
+        Resource::Sigpending => Kernel::Sigpending,
+        Resource::Stack => Kernel::Stack,
+    };
+    let limit = Rlimit {
+        current: limit.soft,
+        maximum: limit.hard,
+    };
+    (resource, limit)
 }
 
 /// A Windows path as components below C:.

@@ -160,6 +160,8 @@ impl Supervised {
             sandbox: path("sandbox"),
             registry: path("registry"),
             mapped_directories: Vec::new(),
+            temporary_directories: Vec::new(),
+            resource_limits: Vec::new(),
             directories: Vec::new(),
             user,
             network_namespace: None,

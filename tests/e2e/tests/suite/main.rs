@@ -31,6 +31,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod names;
+mod options;
 mod own_cli;
 mod ports;
 mod run;
@@ -112,6 +113,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     isolation::TESTS,
     binds::TESTS,
     names::TESTS,
+    options::TESTS,
     ports::TESTS,
     images::TESTS,
     bad_input::TESTS,

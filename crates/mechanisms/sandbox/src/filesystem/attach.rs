@@ -99,6 +99,17 @@ pub(super) fn mount_tmpfs(target: &Path, options: &str) -> Result<()> {
         .at("mount a tmpfs on", target)
 }
 
+/// A detached tmpfs with these options, for files of the silo's.
+pub(super) fn tmpfs_with(options: &[(&str, String)]) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (name, value) in options {
+        fsconfig_set_string(&context, *name, value.as_str())?;
+    }
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
 /// A detached tmpfs of at most `size` (for example `1m`), to be used from both sides of a silo's
 /// border: through the descriptor outside, where it is attached inside.
 ///

@@ -13,7 +13,7 @@ use super::credentials::as_owner;
 use super::windows_lookup::{BENEATH, find_component};
 use crate::error::{Context, Result, SandboxError};
 use crate::id_map::{IdMap, IdRange};
-use crate::plan::{Identity, Mapped};
+use crate::plan::{Identity, Mapped, Temporary};
 
 /// A mapped directory or file, opened and ID-mapped, not yet attached.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Source {
     tree: OwnedFd,
     is_directory: bool,
     target: Vec<String>,
-    /// Dropped with the rest, because that may take a while.
-    _map: IdMap,
+    /// Dropped with the rest, because that may take a while. None where the owners are the silo's.
+    _map: Option<IdMap>,
 }
 
 impl Source {
@@ -48,7 +48,30 @@ impl Source {
             tree,
             is_directory,
             target: mapped.target.clone(),
-            _map: map,
+            _map: Some(map),
+        })
+    }
+
+    /// Makes a directory in memory that is the silo's own.
+    pub(super) fn temporary(temporary: &Temporary, identity: Identity) -> Result<Self> {
+        let owner = identity.host_id().to_string();
+        let mut options = vec![
+            ("mode", format!("{:o}", temporary.mode & 0o7777)),
+            ("uid", owner.clone()),
+            ("gid", owner),
+        ];
+        options.extend(temporary.size.map(|bytes| ("size", bytes.to_string())));
+        options.extend(
+            temporary
+                .files
+                .map(|files| ("nr_inodes", files.to_string())),
+        );
+        let display: PathBuf = temporary.target.iter().collect();
+        Ok(Self {
+            tree: attach::tmpfs_with(&options).at("make a temporary directory for", &display)?,
+            is_directory: true,
+            target: temporary.target.clone(),
+            _map: None,
         })
     }
 

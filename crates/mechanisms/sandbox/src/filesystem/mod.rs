@@ -5,7 +5,7 @@
 //! /            kernel package, read-only        /dev   null zero full random urandom
 //! /c           union of layers and sandbox      /proc  own, masked
 //! /prefix      registry, owned by the user      /tmp   tmpfs
-//! /c/…         mapped directories               /run   tmpfs shared with the supervisor
+//! /c/…         mapped directories                /run   tmpfs shared with the supervisor
 //! /etc/{hosts,hostname,resolv.conf}             /sys   nothing but devices/system/cpu
 //! ```
 //!
@@ -69,10 +69,15 @@ impl Materials {
         }
         let sandbox = attach::mapped_tree(&plan.sandbox, maps.of_silo(), false)?;
         let root = attach::read_only_tree(&plan.root)?;
+        let temporary = plan
+            .temporary
+            .iter()
+            .map(|entry| mapped::Source::temporary(entry, plan.identity));
         let mapped = plan
             .mapped
             .iter()
             .map(|entry| mapped::Source::open(entry, plan.identity))
+            .chain(temporary)
             .collect::<Result<_>>()?;
         Ok(Self {
             prefix,

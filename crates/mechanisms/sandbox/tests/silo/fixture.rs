@@ -106,6 +106,8 @@ impl Host {
             sandbox: at("sandbox"),
             prefix: at("prefix"),
             mapped: Vec::new(),
+            temporary: Vec::new(),
+            resource_limits: Vec::new(),
             directories: Vec::new(),
             identity,
             network_namespace: None,
