@@ -8,7 +8,7 @@ use porthole_protocol::supervisor::{Limits, MappedDirectory, PublishedPort, Silo
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::settings::{ResourceLimit, SystemSettings, TemporaryDirectory};
+use crate::settings::{ResourceLimit, SystemSettings, TemporaryDirectory, TimeZone};
 
 /// The longest ID of a system, in bytes.
 const MAX_ID: usize = 128;
@@ -37,6 +37,8 @@ pub struct SystemPlan {
     pub temporary_directories: Vec<TemporaryDirectory>,
     /// Limits of each process.
     pub resource_limits: Vec<ResourceLimit>,
+    /// The time zone; none for UTC.
+    pub time_zone: Option<TimeZone>,
     /// Limits.
     pub limits: Limits,
     /// The network to join.
@@ -102,6 +104,7 @@ pub fn plan(
         directories: settings.directories.clone(),
         temporary_directories: settings.temporary_directories.clone(),
         resource_limits: settings.resource_limits.clone(),
+        time_zone: settings.time_zone.clone(),
         limits,
         network: network(container.networking.as_ref(), settings).map_err(invalid)?,
         dns: dns(container.networking.as_ref(), settings),
@@ -281,6 +284,7 @@ mod tests {
         SystemSettings {
             temporary_directories: Vec::new(),
             resource_limits: Vec::new(),
+            time_zone: None,
             wine_build: "10.0/1/win64".into(),
             user: SiloUser::ContainerUser,
             network_namespace: None,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use porthole_protocol::resource::{Resource, ResourceLimit};
 pub use porthole_protocol::supervisor::{
-    LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, Transport,
+    LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, TimeZone, Transport,
 };
 
 /// Settings of a compute system beside its HCS document.
@@ -31,6 +31,9 @@ pub struct SystemSettings {
     /// Limits of each process. Absent in what an older service wrote.
     #[serde(default)]
     pub resource_limits: Vec<ResourceLimit>,
+    /// The time zone; none for UTC. Absent in what an older service wrote.
+    #[serde(default)]
+    pub time_zone: Option<TimeZone>,
     /// Tasks at most.
     pub pids: Option<u64>,
 }

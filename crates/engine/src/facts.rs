@@ -22,6 +22,8 @@ pub struct Facts {
     pub windows_build: u32,
     /// The data root.
     pub data_root: String,
+    /// The host's time zone by its name in the tz database; none for UTC.
+    pub time_zone: Option<String>,
 }
 
 /// What of the installation may change while the engine runs, and is asked for each time.

@@ -115,6 +115,7 @@ impl Agent {
             Command::Resize { process, size } => {
                 return self.resize(request.number, process, size);
             }
+            Command::SetTimeZone(name) => done(session::set_time_zone(&name)),
             Command::ListProcesses => snapshot::processes().map(Reply::Processes),
         };
         self.sender.reply(request.number, result);

@@ -193,6 +193,30 @@ fn set_names(host_name: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// Makes `name` the zone that Wine finds when a process starts. It looks at the keys of
+/// [`CURRENT_ZONE`] alone, of which there is one, because a look at all zones costs more than the
+/// rest of the start.
+pub(crate) fn set_time_zone(name: &str) -> Outcome<()> {
+    const VERSION: &str = r"Software\Microsoft\Windows NT\CurrentVersion";
+    const CURRENT_ZONE: &str = "Time Zone*";
+    const SETTING: &str = r"System\CurrentControlSet\Control\TimeZoneInformation";
+    let current = format!(r"{VERSION}\{CURRENT_ZONE}");
+    let chosen = format!(r"{current}\{name}");
+    if Key::open(Root::Machine, &chosen).is_ok() {
+        return Ok(());
+    }
+    let zone = Key::open(Root::Machine, &format!(r"{VERSION}\Time Zones\{name}"))?;
+    Key::delete_tree(Root::Machine, &current)?;
+    zone.copy_to(&Key::create(Root::Machine, &chosen, Keeping::Stored)?)?;
+    Key::ensure_text(
+        Root::Machine,
+        SETTING,
+        Keeping::Stored,
+        "TimeZoneKeyName",
+        name,
+    )
+}
+
 /// Describes the account that processes run as, as a logon would.
 pub(crate) fn log_on(account: &str) -> Outcome<()> {
     // Wine gives every user of a prefix this identifier.

@@ -17,6 +17,7 @@ use porthole_protocol::{Hello, WindowsError};
 use crate::clock::Deadline;
 use crate::ending::{AGENT_GRACE, Cause};
 use crate::framing::{Inbox, Outbox};
+use crate::journal::note;
 use crate::poller::{Interest, Registration, Source};
 use crate::supervisor::Supervisor;
 
@@ -29,6 +30,8 @@ const TURNS: usize = 8;
 pub(crate) enum Pending {
     /// The start of the silo.
     Configure,
+    /// The silo's time zone.
+    TimeZone,
     /// A client's request to create a process.
     Create { client: u32, process: ProcessKey },
     /// A client's request that is answered as the agent answers.
@@ -82,6 +85,11 @@ impl Supervisor {
             host_name: self.spec.host_name.clone(),
             processors: crate::silo::processors(&self.spec.limits),
         };
+        // Carried out in this order, and before any process is asked for.
+        let zone = self.spec.time_zone.as_ref();
+        if let Some(name) = zone.and_then(|zone| zone.windows.clone()) {
+            self.ask_agent(Command::SetTimeZone(name), Pending::TimeZone);
+        }
         self.ask_agent(Command::Configure(configuration), Pending::Configure);
         Ok(())
     }
@@ -162,6 +170,7 @@ impl Supervisor {
     fn agent_replies(&mut self, pending: Pending, result: Result<Reply, WindowsError>) {
         match (pending, result) {
             (Pending::Configure, Ok(_)) => self.silo_is_ready(),
+            (Pending::TimeZone, Ok(_)) => {}
             (Pending::Create { client, process }, Ok(Reply::Created { pid })) => {
                 self.process_created(client, process, pid);
             }
@@ -186,6 +195,11 @@ impl Supervisor {
                 self.end_silo(Cause::Failed(format!(
                     "cannot configure the silo: {failure}"
                 )));
+                return;
+            }
+            Pending::TimeZone => {
+                // The hours are right all the same, only the zone's name is not.
+                note!("cannot set the time zone: {failure}");
                 return;
             }
             Pending::Create { client, process } => {

@@ -31,6 +31,8 @@ fn supervisor(directory: &Path) -> Supervisor {
         mapped_directories: Vec::new(),
         temporary_directories: Vec::new(),
         resource_limits: Vec::new(),
+        time_zone: None,
+        root_certificates: None,
         directories: Vec::new(),
         user: SiloUser::ContainerUser,
         network_namespace: None,

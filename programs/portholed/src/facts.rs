@@ -31,6 +31,7 @@ pub(crate) fn gather(configuration: &Configuration) -> Result<Facts> {
         memory: memory(),
         windows_build: configuration.windows_build,
         data_root: data_root.display().to_string(),
+        time_zone: iana_time_zone::get_timezone().ok(),
     })
 }
 

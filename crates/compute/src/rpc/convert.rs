@@ -3,7 +3,7 @@
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::resource::{Resource, ResourceLimit};
 use porthole_protocol::supervisor::{
-    ExitRecord, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, Transport,
+    ExitRecord, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, TimeZone, Transport,
 };
 
 use super::v1;
@@ -56,6 +56,10 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
                 mode: directory.mode,
             })
             .collect(),
+        time_zone: settings.time_zone.as_ref().map(|zone| v1::TimeZone {
+            unix: zone.unix.clone(),
+            windows: zone.windows.clone(),
+        }),
         resource_limits: settings
             .resource_limits
             .iter()
@@ -109,6 +113,10 @@ pub(super) fn settings_from_wire(
         directories: settings.directories,
         temporary_directories: temporary.collect(),
         resource_limits: limits.collect::<Result<_, _>>()?,
+        time_zone: settings.time_zone.map(|zone| TimeZone {
+            unix: zone.unix,
+            windows: zone.windows,
+        }),
         pids: settings.pids,
     })
 }
@@ -292,6 +300,10 @@ mod tests {
                 soft: Some(64),
                 hard: None,
             }],
+            time_zone: Some(TimeZone {
+                unix: "Asia/Tokyo".into(),
+                windows: None,
+            }),
             pids: Some(7),
         };
         let mut wire = settings_to_wire(&settings);

@@ -17,6 +17,7 @@ mod backend;
 pub mod directory;
 mod image;
 mod leftovers;
+mod root_certificates;
 mod spawn;
 mod spec;
 mod supervised;

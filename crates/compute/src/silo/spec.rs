@@ -5,6 +5,7 @@ use std::path::Path;
 use porthole_protocol::supervisor::SiloSpec;
 
 use super::image::{Image, LAYER_FILES};
+use super::root_certificates;
 use crate::document::{Network, SystemPlan};
 
 /// The cgroup that holds those of all silos.
@@ -31,6 +32,8 @@ pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSp
         directories: plan.directories.clone(),
         temporary_directories: plan.temporary_directories.clone(),
         resource_limits: plan.resource_limits.clone(),
+        time_zone: plan.time_zone.clone(),
+        root_certificates: root_certificates::of_host(),
         user: plan.user,
         network_namespace,
         dns: plan.dns.clone(),

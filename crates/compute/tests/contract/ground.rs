@@ -112,6 +112,7 @@ impl Ground {
             directories: Vec::new(),
             temporary_directories: Vec::new(),
             resource_limits: Vec::new(),
+            time_zone: None,
             pids: None,
         }
     }

@@ -11,7 +11,7 @@ use porthole_winpath::Environment;
 use uuid::Uuid;
 
 use crate::container::record::{Container, Endpoint};
-use crate::container::{command, log_options, tmpfs, ulimits, user};
+use crate::container::{command, log_options, time_zone, tmpfs, ulimits, user};
 use crate::error::Result;
 
 /// Who owns our compute systems.
@@ -69,7 +69,9 @@ pub(crate) fn system(
 pub(crate) fn settings(
     container: &Container,
     endpoint: Option<&Endpoint>,
+    host_zone: Option<&str>,
 ) -> Result<SystemSettings> {
+    let environment = command::environment(&container.config.env, &[])?;
     let mut settings = SystemSettings {
         wine_build: container.wine_build.clone(),
         user: if user::is_administrator(&container.config.user) {
@@ -83,6 +85,7 @@ pub(crate) fn settings(
         directories: vec![container.config.working_dir.clone()],
         temporary_directories: tmpfs::directories(&container.host.tmpfs)?,
         resource_limits: ulimits::limits(&container.host.ulimits)?,
+        time_zone: time_zone::zone(&environment, host_zone),
         pids: u64::try_from(container.host.pids_limit)
             .ok()
             .filter(|most| *most > 0),

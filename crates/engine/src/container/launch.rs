@@ -105,7 +105,8 @@ async fn launch_in(
 ) -> Result<(Live, OffsetDateTime), Failure> {
     let storage = context.records.storage(&container.id).await?;
     let document = document::system(container, &storage, context.facts.processors);
-    let settings = document::settings(container, endpoint)?;
+    let host_zone = context.facts.time_zone.as_deref();
+    let settings = document::settings(container, endpoint, host_zone)?;
     let system = create(context, container, &document, &settings)
         .instrument(tracing::debug_span!("create system"))
         .await

@@ -38,6 +38,7 @@ pub mod state;
 pub mod stats;
 pub mod stop;
 pub(crate) mod task;
+pub(crate) mod time_zone;
 pub(crate) mod tmpfs;
 pub mod top;
 pub mod ulimits;

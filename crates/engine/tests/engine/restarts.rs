@@ -199,6 +199,7 @@ fn settings() -> SystemSettings {
         directories: Vec::new(),
         temporary_directories: Vec::new(),
         resource_limits: Vec::new(),
+        time_zone: None,
         pids: None,
     }
 }

@@ -59,6 +59,9 @@ pub enum Command {
     ListProcesses,
     /// Deliver a control event to every process of the silo, the agent's own aside.
     SignalAll(ControlEvent),
+    /// Make the zone with this name, a key below `Time Zones`, the current one. Processes that run
+    /// keep theirs.
+    SetTimeZone(String),
 }
 
 /// What a boot would have filled in.

@@ -66,6 +66,13 @@ pub struct SiloSpec {
     /// Limits of each process. Absent in what an older compute service wrote.
     #[serde(default)]
     pub resource_limits: Vec<ResourceLimit>,
+    /// The time zone; none for UTC. Absent in what an older compute service wrote.
+    #[serde(default)]
+    pub time_zone: Option<TimeZone>,
+    /// The host's file of root certificates, which takes the place of the kernel package's. Absent
+    /// in what an older compute service wrote.
+    #[serde(default)]
+    pub root_certificates: Option<String>,
     /// The user that all processes of the silo run as.
     pub user: SiloUser,
     /// The network namespace to join (a path to bind from), or none: a new one with loopback only.
@@ -114,6 +121,15 @@ pub struct TemporaryDirectory {
     pub files: Option<u64>,
     /// Its permissions, as Unix writes them; Wine shows those of the owner.
     pub mode: u32,
+}
+
+/// A time zone by both its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeZone {
+    /// What `TZ` says on the Unix side, for example `Europe/Rome`.
+    pub unix: String,
+    /// Windows' name of it, for example `W. Europe Standard Time`; none where there is none.
+    pub windows: Option<String>,
 }
 
 /// Who a silo's processes are.

@@ -12,6 +12,8 @@ pub mod layout {
     pub const PREFIX: &str = "/prefix";
     /// Temporary files: wineserver's socket.
     pub const TMP: &str = "/tmp";
+    /// The certificates that programs trust; it must be there to be covered.
+    pub const ROOT_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
     /// The private directory of redirected streams.
     pub const RUN: &str = "/run/porthole";
 }
@@ -37,6 +39,8 @@ pub struct Plan {
     pub temporary: Vec<Temporary>,
     /// Limits of each process, above those that every silo has.
     pub resource_limits: Vec<(Resource, Rlimit)>,
+    /// A file that takes the place of the root's `/etc/ssl/certs/ca-certificates.crt`.
+    pub root_certificates: Option<PathBuf>,
     /// The user that every process of the silo is.
     pub identity: Identity,
     /// The network namespace to join; none for a new one with loopback only.

@@ -3,7 +3,7 @@
 
 use std::ptr;
 
-use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS};
+use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, ERROR_MORE_DATA, ERROR_SUCCESS};
 
 use super::text::{bytes, narrow, wide};
 use crate::error::{Failure, Outcome};
@@ -62,6 +62,8 @@ unsafe extern "system" {
         data: *mut u8,
         length: *mut u32,
     ) -> u32;
+    fn RegDeleteTreeW(key: RawKey, subkey: *const u16) -> u32;
+    fn RegCopyTreeW(source: RawKey, subkey: *const u16, target: RawKey) -> u32;
     fn RegSetValueExW(
         key: RawKey,
         name: *const u16,
@@ -138,6 +140,23 @@ impl Key {
         let code = unsafe { RegOpenKeyExW(root.key(), path.as_ptr(), 0, KEY_READ, &raw mut key) };
         succeeded("RegOpenKeyEx", code)?;
         Ok(Self(key))
+    }
+
+    /// Deletes `path` below `root` with all that is in it; one that is not there is fine.
+    pub(crate) fn delete_tree(root: Root, path: &str) -> Outcome<()> {
+        let path = wide(path);
+        // SAFETY: the path is null-terminated.
+        match unsafe { RegDeleteTreeW(root.key(), path.as_ptr()) } {
+            ERROR_FILE_NOT_FOUND => Ok(()),
+            code => succeeded("RegDeleteTree", code),
+        }
+    }
+
+    /// Copies values and keys below this one.
+    pub(crate) fn copy_to(&self, target: &Self) -> Outcome<()> {
+        // SAFETY: both keys are open.
+        let code = unsafe { RegCopyTreeW(self.0, ptr::null(), target.0) };
+        succeeded("RegCopyTree", code)
     }
 
     /// Makes sure that the string `name` of the key `path` is `text`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use porthole_protocol::resource::{Resource, ResourceLimit};
 use porthole_protocol::supervisor::{
-    Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser, TemporaryDirectory,
+    Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser, TemporaryDirectory, TimeZone,
 };
 use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary};
 use porthole_wine::environment::{self, Account};
@@ -54,7 +54,8 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
         network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
         resolver: resolver(&spec.dns, &spec.host_name)?,
         staging: staging.to_owned(),
-        services: services(account),
+        root_certificates: spec.root_certificates.as_ref().map(PathBuf::from),
+        services: services(account, spec.time_zone.as_ref()),
     })
 }
 
@@ -68,9 +69,11 @@ pub(crate) fn identity(spec: &SiloSpec) -> Identity {
 
 /// Wineserver first, so that the agent finds it. In the foreground, so that its end is seen, and
 /// for ever: a silo between two processes keeps its registry and objects.
-fn services(account: Account) -> Vec<Service> {
+fn services(account: Account, zone: Option<&TimeZone>) -> Vec<Service> {
+    let zone = zone.map(|zone| ("TZ", zone.unix.as_str()));
     let variables: Vec<(String, String)> = environment::variables(account)
         .into_iter()
+        .chain(zone)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let wineserver = Service {

@@ -162,6 +162,8 @@ impl Supervised {
             mapped_directories: Vec::new(),
             temporary_directories: Vec::new(),
             resource_limits: Vec::new(),
+            time_zone: None,
+            root_certificates: None,
             directories: Vec::new(),
             user,
             network_namespace: None,

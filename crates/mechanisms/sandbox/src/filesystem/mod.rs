@@ -48,6 +48,7 @@ pub struct Materials {
     sandbox: OwnedFd,
     root: OwnedFd,
     mapped: Vec<mapped::Source>,
+    certificates: Option<OwnedFd>,
 }
 
 impl Materials {
@@ -85,6 +86,11 @@ impl Materials {
             sandbox,
             root,
             mapped,
+            certificates: plan
+                .root_certificates
+                .as_deref()
+                .map(attach::read_only_tree)
+                .transpose()?,
         })
     }
 
@@ -109,6 +115,9 @@ impl Materials {
         proc::mount(Path::new("root/proc"))?;
         devices::show_processors(Path::new("root/sys"))?;
         bind_configuration(plan)?;
+        if let Some(certificates) = &self.certificates {
+            attach::place(certificates.as_fd(), &inside(layout::ROOT_CERTIFICATES))?;
+        }
         let c_drive = open_directory(&inside(layout::C_DRIVE))?;
         if plan.identity == Identity::User {
             ownership::give_to_user(&c_drive)?;

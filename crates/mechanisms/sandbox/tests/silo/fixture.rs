@@ -108,6 +108,7 @@ impl Host {
             mapped: Vec::new(),
             temporary: Vec::new(),
             resource_limits: Vec::new(),
+            root_certificates: None,
             directories: Vec::new(),
             identity,
             network_namespace: None,
