@@ -1,5 +1,6 @@
 //! Platforms that requests name. One is there: Windows on amd64.
 
+use porthole_engine::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,9 +32,11 @@ pub(crate) fn check(params: &Params) -> Result<(), ApiError> {
     if is_ours(os, architecture) {
         return Ok(());
     }
-    Err(ApiError::bad_parameter(format!(
-        "invalid platform {platform:?}: Porthole runs windows/amd64 containers"
-    )))
+    // moby's words for an image that is not there for a platform, which scripts look for.
+    let message = format!(
+        "no matching manifest for {platform} in the manifest list entries: Porthole runs Windows images, those of windows/amd64"
+    );
+    Err(Error::new(ErrorKind::NotFound, message).into())
 }
 
 /// Checks a `platform` in JSON (`{"os":"windows","architecture":"amd64"}`): what of the image
@@ -49,8 +52,8 @@ pub(crate) fn check_json(params: &Params, name: &str) -> Result<(), ApiError> {
     if is_ours(&wanted.os, &wanted.architecture) && wanted.variant.is_empty() {
         return Ok(());
     }
-    Err(porthole_engine::Error::new(
-        porthole_engine::ErrorKind::NotFound,
+    Err(Error::new(
+        ErrorKind::NotFound,
         format!("image {name} is there for windows/amd64 only, not for {text}"),
     )
     .into())

@@ -98,7 +98,7 @@ pub(crate) async fn pull(State(engine): State<Arc<Engine>>, params: Params) -> A
     let tag = params.get("tag").unwrap_or("latest");
     let Some(base) = repository.strip_prefix(LOCAL) else {
         return Err(ApiError::not_there(format!(
-            "cannot pull {repository}: this version of Porthole has no registry client; it has the images that 'porthole base build' makes"
+            "no matching manifest for windows/amd64 of {repository}: Porthole runs Windows images, and this version has no registry client to look for one; it has the images that 'porthole base build' makes"
         )));
     };
     let (base, tag) = split_reference(base, tag);

@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("images_history_has_a_line", history),
     ("images_in_use_are_not_removed", in_use),
     ("images_named_porthole_are_local", local),
+    ("images_of_linux_are_refused_in_mobys_words", of_linux),
     ("info_tells_of_windows_without_warnings", info),
 ];
 
@@ -93,5 +94,22 @@ fn info(fixture: &Fixture) -> Result<()> {
     ensure!(outcome.stdout.trim() == "windows process 0", "{outcome:?}");
     let whole = fixture.docker.run(["info"])?;
     ensure!(!whole.stderr.contains("WARNING"), "{}", whole.stderr);
+    Ok(())
+}
+
+fn of_linux(fixture: &Fixture) -> Result<()> {
+    for (options, manifest) in [
+        (&["ubuntu"][..], "no matching manifest for windows/amd64"),
+        (
+            &["--platform", "linux/amd64", "porthole/nanoserver"],
+            "no matching manifest for linux/amd64",
+        ),
+    ] {
+        let outcome = fixture.docker.run(["run", "--rm"].iter().chain(options))?;
+        ensure!(outcome.code == 125, "{outcome:?}");
+        for part in [manifest, "Porthole runs Windows images"] {
+            ensure!(outcome.stderr.contains(part), "{outcome:?}");
+        }
+    }
     Ok(())
 }

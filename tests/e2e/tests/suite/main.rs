@@ -20,6 +20,7 @@ mod binds;
 mod clients;
 mod console;
 mod control_events;
+mod create_table;
 mod daemons;
 mod desktop;
 mod exec;
@@ -34,6 +35,7 @@ mod names;
 mod options;
 mod own_cli;
 mod ports;
+mod restarts;
 mod run;
 mod streams;
 mod tools;
@@ -113,7 +115,9 @@ const SHARED: &[&[(&str, Test)]] = &[
     isolation::TESTS,
     binds::TESTS,
     names::TESTS,
+    create_table::TESTS,
     options::TESTS,
+    restarts::TESTS,
     ports::TESTS,
     images::TESTS,
     bad_input::TESTS,
