@@ -4,7 +4,11 @@ mod arguments;
 mod client;
 mod commands;
 mod failure;
+mod moment;
+mod output;
+mod request;
 mod table;
+mod template;
 mod terminal;
 mod wait;
 
@@ -28,7 +32,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    let runs_program = matches!(arguments.command, Command::Run(_));
+    let runs_program = matches!(arguments.command, Command::Run(_) | Command::Create(_));
     match carry_out(arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -50,7 +54,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
     } = arguments;
     if json && !command.has_json() {
         anyhow::bail!(
-            "--json is for commands that list or tell something: ps, images, inspect, top, stats, events, prune, base, doctor, version"
+            "--json is for commands that list or tell something: ps, images, history, inspect, top, port, stats, events, prune, system, info, base, doctor, version"
         );
     }
     let asks_daemon = match command {
