@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-use super::{files, mount, publish, split};
+use super::{files, mount, publish, split, volume};
 use crate::arguments::options::{Health, Isolation, Linux, Network, Options, Storage, Streams};
 use crate::arguments::resources::Resources;
 use crate::commands::process;
@@ -35,7 +35,7 @@ impl Body {
 /// The whole body. `attached` says which streams this program stays with, `remove` that the container
 /// goes with its program's end.
 pub(super) fn of(options: &Options, attached: Option<Streams>, remove: bool) -> Result<Value> {
-    let volumes = volumes(&options.storage.volume)?;
+    let volumes = volume::parse(&options.storage.volume)?;
     let ports = publish::parse(&options.network.publish, &options.network.expose)?;
     let mut environment = files::lines(&options.env_file)?;
     environment.extend(options.env.iter().cloned());
@@ -213,7 +213,7 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
     });
     host.set("Ulimits", ulimits.collect::<Result<Vec<_>>>()?);
     let tmpfs = linux.tmpfs.iter().map(|text| {
-        let drive = if is_drive(text) { 2 } else { 0 };
+        let drive = if volume::is_drive(text) { 2 } else { 0 };
         let colon = text[drive..].find(':').map(|colon| drive + colon);
         let (path, how) = colon.map_or((text.as_str(), ""), |colon| {
             (&text[..colon], &text[colon + 1..])
@@ -234,43 +234,6 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
     host.set("UTSMode", linux.uts.clone());
     host.set("UsernsMode", linux.userns.clone());
     Ok(())
-}
-
-/// What `-v` says.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Volumes {
-    /// With a source: a directory or a volume's name.
-    binds: Vec<String>,
-    /// Without: the paths.
-    anonymous: Map<String, Value>,
-}
-
-fn volumes(texts: &[String]) -> Result<Volumes> {
-    let mut volumes = Volumes::default();
-    for text in texts {
-        if is_path_alone(text) {
-            volumes.anonymous.insert(text.clone(), json!({}));
-        } else if text.starts_with("./") || text.starts_with("../") || text.starts_with(".:") {
-            // The daemon has another working directory.
-            let (source, rest) = text.split_once(':').unwrap_or((text, ""));
-            let source = std::fs::canonicalize(source)
-                .with_context(|| format!("-v {text}: there is no directory {source}"))?;
-            volumes.binds.push(format!("{}:{rest}", source.display()));
-        } else {
-            volumes.binds.push(text.clone());
-        }
-    }
-    Ok(volumes)
-}
-
-/// `C:\data`, `/data`: a place in the container and no source. A source of one letter is none.
-fn is_path_alone(text: &str) -> bool {
-    let rest = if is_drive(text) { &text[2..] } else { text };
-    rest.starts_with(['/', '\\']) && !rest.contains(':')
-}
-
-fn is_drive(text: &str) -> bool {
-    matches!(text.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -398,16 +361,6 @@ mod tests {
             (&host["CapAdd"], json!(["ALL"])),
         ] {
             assert_eq!(*found, expected, "{body:#}");
-        }
-    }
-
-    #[test]
-    fn a_path_alone_is_an_anonymous_volume() {
-        for text in [r"C:\data", "c:/data", "/data", r"\data"] {
-            assert!(is_path_alone(text), "{text}");
-        }
-        for text in ["/a:C:/b", "name:C:/b", r"C:\a:C:\b", "name:/b"] {
-            assert!(!is_path_alone(text), "{text}");
         }
     }
 }

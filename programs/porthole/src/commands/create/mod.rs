@@ -5,6 +5,7 @@ pub(super) mod files;
 mod mount;
 mod publish;
 mod split;
+mod volume;
 
 use std::process::ExitCode;
 
