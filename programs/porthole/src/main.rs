@@ -3,6 +3,7 @@
 mod arguments;
 mod client;
 mod commands;
+mod complete;
 mod failure;
 mod moment;
 mod output;
@@ -14,11 +15,12 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    complete::answer_shell();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -60,8 +62,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let asks_daemon = match command {
         Command::Base(base) => return commands::base::carry_out(&base, json),
         Command::Completion { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "porthole", &mut std::io::stdout());
+            complete::print_script(shell)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),

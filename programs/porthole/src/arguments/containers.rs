@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::options::Options;
 use super::resources::Resources;
 use super::system::filter;
+use crate::complete;
 
 /// Run a program in a new container.
 #[derive(Debug, Args)]
@@ -39,7 +41,7 @@ pub(crate) struct Create {
 #[derive(Debug, Args)]
 pub(crate) struct Containers {
     /// Names or IDs.
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(required = true, value_name = "CONTAINER", add = ArgValueCompleter::new(complete::containers))]
     pub(crate) containers: Vec<String>,
 }
 
@@ -47,6 +49,7 @@ pub(crate) struct Containers {
 #[derive(Debug, Args)]
 pub(crate) struct Container {
     /// Its name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
 }
 
@@ -88,6 +91,7 @@ pub(crate) struct Exec {
     #[arg(long)]
     pub(crate) privileged: bool,
     /// The container's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
     /// The command.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
@@ -108,6 +112,7 @@ pub(crate) struct Attach {
     #[arg(long, value_name = "KEYS")]
     pub(crate) detach_keys: Option<String>,
     /// The container's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
 }
 
@@ -128,7 +133,7 @@ pub(crate) struct Start {
     #[arg(long, value_name = "KEYS")]
     pub(crate) detach_keys: Option<String>,
     /// Names or IDs.
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(required = true, value_name = "CONTAINER", add = ArgValueCompleter::new(complete::containers))]
     pub(crate) containers: Vec<String>,
 }
 
@@ -183,6 +188,7 @@ pub(crate) struct Logs {
     #[arg(long)]
     pub(crate) details: bool,
     /// The container's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
 }
 
@@ -196,7 +202,7 @@ pub(crate) struct Rm {
     #[arg(short, long)]
     pub(crate) volumes: bool,
     /// Names or IDs.
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(complete::containers))]
     pub(crate) containers: Vec<String>,
 }
 
@@ -233,6 +239,7 @@ pub(crate) struct Kill {
 #[derive(Debug, Args)]
 pub(crate) struct Rename {
     /// The container's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
     /// Its new name.
     pub(crate) name: String,
@@ -244,7 +251,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) resources: Resources,
     /// Names or IDs.
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(required = true, value_name = "CONTAINER", add = ArgValueCompleter::new(complete::containers))]
     pub(crate) containers: Vec<String>,
 }
 
@@ -261,7 +268,7 @@ pub(crate) struct Inspect {
     #[arg(short, long)]
     pub(crate) format: Option<String>,
     /// Names or IDs.
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = ArgValueCompleter::new(complete::containers))]
     pub(crate) names: Vec<String>,
 }
 
@@ -269,6 +276,7 @@ pub(crate) struct Inspect {
 #[derive(Debug, Args)]
 pub(crate) struct Port {
     /// The container's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
     pub(crate) container: String,
     /// Only this port of the container.
     #[arg(value_name = "PORT[/tcp]")]
@@ -291,6 +299,6 @@ pub(crate) struct Stats {
     #[arg(long)]
     pub(crate) format: Option<String>,
     /// Names or IDs; all that run if there are none.
-    #[arg(value_name = "CONTAINER")]
+    #[arg(value_name = "CONTAINER", add = ArgValueCompleter::new(complete::containers))]
     pub(crate) containers: Vec<String>,
 }

@@ -1,8 +1,10 @@
 //! The arguments of commands about images.
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::system::{Prune, filter};
+use crate::complete;
 
 /// List images, or remove some.
 #[derive(Debug, Args)]
@@ -65,7 +67,7 @@ pub(crate) struct Rmi {
     #[arg(long)]
     pub(crate) no_prune: bool,
     /// Names or IDs.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     pub(crate) images: Vec<String>,
 }
 
@@ -73,6 +75,7 @@ pub(crate) struct Rmi {
 #[derive(Debug, Args)]
 pub(crate) struct Tag {
     /// The image's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
     /// The further name, `repository[:tag]`.
     pub(crate) name: String,
@@ -88,6 +91,7 @@ pub(crate) struct Pulled {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The image.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
 }
 
@@ -95,6 +99,7 @@ pub(crate) struct Pulled {
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// Its name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
     /// Cut nothing short.
     #[arg(long)]

@@ -19,6 +19,12 @@ pub(crate) use system::{Df, Events, Info, Prune, System, SystemCommand, SystemPr
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The variable that names the daemon's socket.
+pub(crate) const HOST_VARIABLE: &str = "PORTHOLE_HOST";
+
+/// The daemon's socket when nothing names it.
+pub(crate) const DEFAULT_HOST: &str = "unix:///run/porthole/docker.sock";
+
 /// Windows containers on Linux, without Windows.
 ///
 /// Everything here is also open to docker: `docker --host unix:///run/porthole/docker.sock …`.
@@ -30,8 +36,8 @@ pub(crate) struct Arguments {
         short = 'H',
         long,
         global = true,
-        env = "PORTHOLE_HOST",
-        default_value = "unix:///run/porthole/docker.sock"
+        env = HOST_VARIABLE,
+        default_value = DEFAULT_HOST
     )]
     pub(crate) host: String,
     /// Print JSON, for programs to read (what lists and tells has it; `events` and `stats` print a line each).

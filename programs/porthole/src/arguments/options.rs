@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::resources::Resources;
 use super::units;
+use crate::complete;
 
 const NETWORK: &str = "Network";
 const HEALTH: &str = "Health";
@@ -108,6 +110,7 @@ pub(crate) struct Options {
     #[arg(long, action = ArgAction::HelpLong)]
     pub(crate) help: Option<bool>,
     /// The image, for example porthole/nanoserver.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
     /// The command; the image's if there is none.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

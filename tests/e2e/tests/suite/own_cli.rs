@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_create_says_all_that_docker_says", created),
     ("own_cli_attach_and_start_stay_with_the_program", attached),
     ("own_cli_tags_lists_and_removes_images", images),
+    ("own_cli_completes_the_names_of_containers", completion),
 ];
 
 fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
@@ -115,7 +116,7 @@ const LIFE: &[(&[&str], &str)] = &[
     (&["start", "e2e-life2"], "e2e-life2"),
     (&["stop", "-t", "0", "e2e-life2"], "e2e-life2"),
     (&["rm", "e2e-life2"], "e2e-life2"),
-    (&["completion", "bash"], "complete -F"),
+    (&["completion", "bash"], "_clap_complete_porthole porthole"),
 ];
 
 fn life(fixture: &Fixture) -> Result<()> {
@@ -407,5 +408,21 @@ fn images(fixture: &Fixture) -> Result<()> {
             "{arguments:?}: {ran:?}"
         );
     }
+    Ok(())
+}
+
+fn completion(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-own-completed";
+    let docker = &fixture.docker;
+    docker.ok(["create", "--name", name, "porthole/nanoserver"])?;
+    // As the script of `porthole completion bash` asks.
+    let asked = Command::new(fixture.programs.join("porthole"))
+        .args(["--", "porthole", "rm", "e2e-own-comp"])
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .env("PORTHOLE_HOST", docker.host())
+        .output()?;
+    docker.ok(["rm", name])?;
+    ensure!(String::from_utf8_lossy(&asked.stdout) == name, "{asked:?}");
     Ok(())
 }
