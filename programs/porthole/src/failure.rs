@@ -112,7 +112,7 @@ const ANSWERS: [(&str, &str); 8] = [
         "docs/api.md lists what works and what is planned",
     ),
     (
-        "cannot remove a running container",
+        "before removing or force remove",
         "'porthole stop' ends it first; 'porthole rm -f' does both",
     ),
     (

@@ -200,8 +200,13 @@ fn verbose(usage: &Value) -> std::io::Result<()> {
     };
     let mut images = Table::new(&["IMAGE", "ID", "CREATED", "SIZE", "SHARED", "CONTAINERS"]);
     for image in items("Images") {
+        let names = names(&image["RepoTags"]);
         images.row([
-            names(&image["RepoTags"]),
+            if names.is_empty() {
+                "<none>".to_owned()
+            } else {
+                names
+            },
             short_id(&text(&image["Id"])).to_owned(),
             moment::at(image["Created"].as_i64().unwrap_or_default()),
             bytes(&image["Size"]),
