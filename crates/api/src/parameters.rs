@@ -44,6 +44,7 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
         &[planned("manifests"), works("platform")],
     ),
     ("GET /images/{name}/history", &[works("platform")]),
+    ("POST /images/{name}/tag", &[works("repo"), works("tag")]),
     (
         "DELETE /images/{name}",
         &[works("force"), inert("noprune"), planned("platforms")],

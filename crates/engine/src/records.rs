@@ -114,6 +114,12 @@ impl Records {
             })
     }
 
+    /// Gives an image a name, which another may lose.
+    pub(crate) async fn tag(&self, image: ImageId, name: Reference) -> Result<()> {
+        self.run(move |store| store.tag(image, &name).map(drop))
+            .await
+    }
+
     /// Takes a name from its image.
     pub(crate) async fn untag(&self, name: Reference) -> Result<Untagged> {
         self.run(move |store| store.untag(&name)).await

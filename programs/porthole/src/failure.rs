@@ -70,11 +70,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
                 "nothing listens on {path}: start the daemon with 'portholed' as root (or name its socket with -H)"
             ));
         }
-        Some(Error::DockerResponseServerError {
-            status_code: 404,
-            message,
-        }) if message.contains("No such image") => {
-            return Some("'porthole images' lists what is there; 'porthole base build nanoserver' makes the small base image".to_owned());
+        Some(Error::DockerResponseServerError { message, .. }) => {
+            return hint_for_answer(message).map(str::to_owned);
         }
         _ => {}
     }
@@ -91,9 +88,64 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
 }
 
+/// Words of the daemon, and a way out for each.
+const ANSWERS: [(&str, &str); 8] = [
+    (
+        "no such image",
+        "'porthole images' lists what is there; 'porthole base build nanoserver' makes the small base image",
+    ),
+    ("no such container", "'porthole ps -a' lists what is there"),
+    (
+        "is already in use by container",
+        "remove that one with 'porthole rm', or take another --name",
+    ),
+    (
+        "supported for windows containers",
+        "Windows containers have no such thing: leave the option out",
+    ),
+    (
+        "windows does not support",
+        "Windows containers have no such thing: leave the option out",
+    ),
+    (
+        "this version of porthole",
+        "docs/api.md lists what works and what is planned",
+    ),
+    (
+        "before removing or force remove",
+        "'porthole stop' ends it first; 'porthole rm -f' does both",
+    ),
+    (
+        "is not running",
+        "'porthole start' starts it; 'porthole ps -a' shows how it ended",
+    ),
+];
+
+fn hint_for_answer(message: &str) -> Option<&'static str> {
+    let message = message.to_lowercase();
+    let fitting = ANSWERS.iter().find(|(words, _)| message.contains(words));
+    fitting.map(|(_, hint)| *hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_daemon_refuses_has_a_way_out() {
+        for (message, words) in [
+            ("No such container: web", "porthole ps -a"),
+            (
+                "invalid option: Windows does not support CapAdd",
+                "leave the option out",
+            ),
+            ("container abc is not running", "porthole start"),
+        ] {
+            let hint = hint(&answer(400, message));
+            assert!(hint.is_some_and(|hint| hint.contains(words)), "{message}");
+        }
+        assert_eq!(hint(&answer(500, "the disk is full")), None);
+    }
 
     fn answer(status_code: u16, message: &str) -> anyhow::Error {
         let message = message.to_owned();

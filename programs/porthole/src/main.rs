@@ -3,18 +3,24 @@
 mod arguments;
 mod client;
 mod commands;
+mod complete;
 mod failure;
+mod moment;
+mod output;
+mod request;
 mod table;
+mod template;
 mod terminal;
 mod wait;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    complete::answer_shell();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -28,7 +34,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    let runs_program = matches!(arguments.command, Command::Run(_));
+    let runs_program = matches!(arguments.command, Command::Run(_) | Command::Create(_));
     match carry_out(arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -50,14 +56,13 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
     } = arguments;
     if json && !command.has_json() {
         anyhow::bail!(
-            "--json is for commands that list or tell something: ps, images, inspect, top, stats, events, prune, base, doctor, version"
+            "--json is for commands that list or tell something: ps, images, history, inspect, top, port, stats, events, prune, system, info, base, doctor, version"
         );
     }
     let asks_daemon = match command {
         Command::Base(base) => return commands::base::carry_out(&base, json),
         Command::Completion { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "porthole", &mut std::io::stdout());
+            complete::print_script(shell)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),

@@ -5,16 +5,12 @@
 //! has begun: the daemon sends the head of its answer as soon as what happens counts.
 
 use anyhow::{Result, bail};
-use bollard::errors::Error;
-use bollard::models::{ContainerWaitResponse, ErrorResponse};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use bollard::models::ContainerWaitResponse;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use hyper::{Method, Response};
 
-use crate::client;
+use crate::request;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,28 +45,8 @@ pub(crate) async fn begin(host: &str, id: &str, until: Until) -> Result<Waiting>
         Until::NotRunning => "not-running",
         Until::Removed => "removed",
     };
-    let version = client::VERSION;
-    let request = Request::post(format!(
-        "/v{version}/containers/{id}/wait?condition={condition}"
-    ))
-    .header("host", "porthole")
-    .body(Empty::<Bytes>::new())?;
-    let stream = UnixStream::connect(client::socket(host)?).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the answer; what goes wrong in it is told by the answer's body.
-    tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
-    if !answer.status().is_success() {
-        let status_code = answer.status().as_u16();
-        let body = answer.into_body().collect().await?.to_bytes();
-        let ErrorResponse { message } = serde_json::from_slice(&body)?;
-        return Err(Error::DockerResponseServerError {
-            status_code,
-            message,
-        }
-        .into());
-    }
+    let path = format!("/containers/{id}/wait?condition={condition}");
+    let answer = request::send(host, Method::POST, &path, None).await?;
     Ok(Waiting { answer })
 }
 
@@ -92,7 +68,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::UnixListener;
+    use tokio::net::{UnixListener, UnixStream};
     use tokio::sync::oneshot;
 
     use super::*;

@@ -70,6 +70,19 @@ pub(crate) async fn history(
     ))
 }
 
+/// `POST /images/{name}/tag`.
+pub(crate) async fn tag(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer {
+    let repository = params.get("repo").unwrap_or_default();
+    engine
+        .tag_image(&name, repository, params.get("tag"))
+        .await?;
+    Ok(StatusCode::CREATED.into_response())
+}
+
 /// `DELETE /images/{name}`.
 pub(crate) async fn remove(
     State(engine): State<Arc<Engine>>,

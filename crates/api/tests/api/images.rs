@@ -101,3 +101,20 @@ async fn an_image_is_removed_once_no_container_uses_it() {
     assert_eq!(removed.json()[0]["Untagged"], format!("{IMAGE}:latest"));
     assert_eq!(world.get("/images/json").await.json(), json!([]));
 }
+
+#[tokio::test]
+async fn an_image_gets_a_name_with_slashes() {
+    let world = World::new().await;
+    let answer = world
+        .post(&format!(
+            "/images/{IMAGE}/tag?repo=r.example:5000/app&tag=2"
+        ))
+        .await;
+    assert_eq!(answer.status, 201, "{}", answer.message());
+    let image = world.get("/images/r.example:5000/app:2/json").await;
+    assert_eq!(image.status, 200);
+    let refused = world
+        .post(&format!("/images/{IMAGE}/tag?repo=porthole/mine"))
+        .await;
+    assert_eq!(refused.status, 403);
+}

@@ -37,6 +37,21 @@ impl Engine {
         ))
     }
 
+    /// Gives the image `name` a further name: `repository`, which may end with a tag, with the tag
+    /// `tag`, or `latest`.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidParameter` for the new name, `Forbidden` when it is one of those that
+    /// only images built here have.
+    pub async fn tag_image(&self, name: &str, repository: &str, tag: Option<&str>) -> Result<()> {
+        let (context, tag) = (Arc::clone(&self.context), tag.map(str::to_owned));
+        let (name, repository) = (name.to_owned(), repository.to_owned());
+        see_through(
+            async move { image::tag::tag(&context, &name, &repository, tag.as_deref()).await },
+        )
+        .await
+    }
+
     /// Removes an image or one of its names.
     ///
     /// # Errors

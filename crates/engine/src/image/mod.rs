@@ -1,16 +1,20 @@
-//! Local images: list, inspect, history, remove.
+//! Local images: list, inspect, history, tag, remove.
 
 pub(crate) mod config;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod prune;
 pub(crate) mod remove;
+pub(crate) mod tag;
 
 use std::collections::BTreeMap;
 
+use porthole_store::Image;
 use time::OffsetDateTime;
 
 use crate::container::config::ContainerConfig;
+use crate::context::Context;
+use crate::event::ObjectKind;
 
 /// An image in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,4 +97,13 @@ pub enum RemovedImage {
     Untagged(String),
     /// An image or a layer was deleted.
     Deleted(String),
+}
+
+/// Tells those who watch what happened to an image or one of its names.
+fn publish(context: &Context, image: &Image, action: &str, name: &str) {
+    let mut attributes: BTreeMap<String, String> = image.config.config.labels.clone();
+    attributes.insert("name".to_owned(), name.to_owned());
+    context
+        .events
+        .publish(ObjectKind::Image, action, &image.id.to_string(), attributes);
 }

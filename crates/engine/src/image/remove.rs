@@ -1,6 +1,5 @@
 //! Removing an image or one of its names.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use porthole_store::{Image, Reference};
@@ -8,8 +7,7 @@ use porthole_store::{Image, Reference};
 use crate::container::record::Container;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::event::ObjectKind;
-use crate::image::{RemoveImage, RemovedImage};
+use crate::image::{RemoveImage, RemovedImage, publish};
 
 /// Removes what `name` names: a name, and with its last name the image; or an image by its ID.
 pub(crate) async fn remove(
@@ -133,14 +131,6 @@ fn conflict(image: &Image, force: &str, reason: &str) -> Error {
         "conflict: unable to delete {} ({force}) - {reason}",
         image.id.short()
     ))
-}
-
-fn publish(context: &Context, image: &Image, action: &str, name: &str) {
-    let mut attributes: BTreeMap<String, String> = image.config.config.labels.clone();
-    attributes.insert("name".to_owned(), name.to_owned());
-    context
-        .events
-        .publish(ObjectKind::Image, action, &image.id.to_string(), attributes);
 }
 
 fn repositories(image: &Image) -> usize {

@@ -170,3 +170,87 @@ async fn a_container_runs_on_after_its_image_was_removed_by_force() {
     world.start("c1").await.unwrap();
     assert_eq!(world.wait("c1").await.exit_code, 3);
 }
+
+#[tokio::test]
+async fn an_image_gets_further_names() {
+    let world = World::new().await;
+    let id = world.import(&["other/app:1"], b"another layer");
+    let tag = async |name: &str, repository: &str, tag: Option<&str>| {
+        within(world.engine.tag_image(name, repository, tag)).await
+    };
+    tag(IMAGE, "other/app", Some("1")).await.unwrap();
+    tag("other/app:1", "r.example:5000/app", None)
+        .await
+        .unwrap();
+    tag(IMAGE, "porthole/nanoserver:kept", None).await.unwrap();
+    let names = within(world.engine.inspect_image(IMAGE)).await.unwrap();
+    assert_eq!(
+        names.repo_tags,
+        [
+            "other/app:1",
+            "porthole/nanoserver:kept",
+            "porthole/nanoserver:latest",
+            "r.example:5000/app:latest"
+        ]
+    );
+    assert_eq!(
+        world.events(&["name"]).await,
+        [
+            "image tag name=other/app:1",
+            "image tag name=r.example:5000/app:latest",
+            "image tag name=porthole/nanoserver:kept"
+        ]
+    );
+    // The image that had the name is still there, and has none.
+    let other = within(world.engine.inspect_image(&id)).await.unwrap();
+    assert_eq!(other.repo_tags, [""; 0]);
+    for (name, repository, wanted, kind, words) in [
+        (
+            IMAGE,
+            "Upper",
+            None,
+            ErrorKind::InvalidParameter,
+            "lowercase",
+        ),
+        (
+            IMAGE,
+            "x",
+            Some("-"),
+            ErrorKind::InvalidParameter,
+            "invalid",
+        ),
+        (IMAGE, "", None, ErrorKind::InvalidParameter, "invalid"),
+        (
+            IMAGE,
+            "sha256",
+            None,
+            ErrorKind::InvalidParameter,
+            "ambiguous",
+        ),
+        (
+            "none",
+            "x",
+            None,
+            ErrorKind::NotFound,
+            "No such image: none",
+        ),
+        (
+            &id,
+            "porthole/nanoserver",
+            None,
+            ErrorKind::Forbidden,
+            "built on",
+        ),
+        (
+            IMAGE,
+            "porthole/mine",
+            None,
+            ErrorKind::Forbidden,
+            "built on",
+        ),
+    ] {
+        let error = tag(name, repository, wanted).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

@@ -1,26 +1,43 @@
 //! The command line.
 
 mod containers;
+mod examples;
+mod images;
+pub(crate) mod options;
+pub(crate) mod resources;
+mod system;
+pub(crate) mod units;
 
 use std::path::PathBuf;
 
-pub(crate) use containers::{Container, Containers, Events, Kill, Prune, Rename, Stats, Stop};
+pub(crate) use containers::{
+    Attach, Container, Containers, Create, Exec, Inspect, Kill, Logs, Port, Ps, Rename, Rm, Run,
+    Start, Stats, Stop, Update,
+};
+pub(crate) use images::{Images, ImagesCommand, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
+pub(crate) use system::{Df, Events, Info, Prune, System, SystemCommand, SystemPrune};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The variable that names the daemon's socket.
+pub(crate) const HOST_VARIABLE: &str = "PORTHOLE_HOST";
+
+/// The daemon's socket when nothing names it.
+pub(crate) const DEFAULT_HOST: &str = "unix:///run/porthole/docker.sock";
 
 /// Windows containers on Linux, without Windows.
 ///
 /// Everything here is also open to docker: `docker --host unix:///run/porthole/docker.sock …`.
 #[derive(Debug, Parser)]
-#[command(name = "porthole", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "porthole", version, propagate_version = true, after_help = examples::ALL)]
 pub(crate) struct Arguments {
     /// The daemon's socket.
     #[arg(
         short = 'H',
         long,
         global = true,
-        env = "PORTHOLE_HOST",
-        default_value = "unix:///run/porthole/docker.sock"
+        env = HOST_VARIABLE,
+        default_value = DEFAULT_HOST
     )]
     pub(crate) host: String,
     /// Print JSON, for programs to read (what lists and tells has it; `events` and `stats` print a line each).
@@ -30,32 +47,37 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  porthole doctor                                        see whether this host can run containers
-  porthole base build nanoserver                         make the small base image, once
-  porthole run --rm porthole/nanoserver cmd /c ver       run a program and see its output
-  porthole run -it --rm porthole/servercore cmd          work in a console; ctrl-p ctrl-q leaves it
-  porthole run --rm -v \"$PWD:C:/app\" -p 8080:8080 porthole/servercore 'C:\\app\\server.exe'";
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a program in a new container.
-    Run(Run),
+    #[command(disable_help_flag = true, after_long_help = examples::RUN)]
+    Run(Box<Run>),
+    /// Make a container and do not start it.
+    #[command(disable_help_flag = true, after_long_help = examples::CREATE)]
+    Create(Box<Create>),
     /// Run a further program in a running container.
+    #[command(after_long_help = examples::EXEC)]
     Exec(Exec),
+    /// Stay with the program of a running container, as if it had been started from here.
+    #[command(after_long_help = examples::ATTACH)]
+    Attach(Attach),
     /// List containers.
+    #[command(after_long_help = examples::PS)]
     Ps(Ps),
     /// Show a container's output.
+    #[command(after_long_help = examples::LOGS)]
     Logs(Logs),
     /// Start containers that do not run.
-    Start(Containers),
+    #[command(after_long_help = examples::START)]
+    Start(Start),
     /// End what runs in containers: asked to first, then made to.
+    #[command(after_long_help = examples::STOP)]
     Stop(Stop),
     /// Stop containers, then start them.
     Restart(Stop),
     /// Send containers a signal; without one, end them at once.
+    #[command(after_long_help = examples::KILL)]
     Kill(Kill),
     /// Hold everything in containers where it is.
     Pause(Containers),
@@ -63,22 +85,49 @@ pub(crate) enum Command {
     Unpause(Containers),
     /// Wait until containers have ended, and print their exit codes.
     Wait(Containers),
+    /// Change the limits and the restart policy of containers, also of those that run.
+    #[command(after_long_help = examples::UPDATE)]
+    Update(Update),
     /// Give a container another name.
     Rename(Rename),
     /// Show all that is known of containers or images, as JSON.
-    Inspect(Containers),
+    #[command(after_long_help = examples::INSPECT)]
+    Inspect(Inspect),
     /// List a container's processes.
     Top(Container),
+    /// List the ports of this host that lead into a container.
+    #[command(after_long_help = examples::PORT)]
+    Port(Port),
     /// Show what running containers use.
+    #[command(after_long_help = examples::STATS)]
     Stats(Stats),
     /// Show what happens, as it happens.
+    #[command(after_long_help = examples::EVENTS)]
     Events(Events),
     /// Remove containers.
+    #[command(after_long_help = examples::RM)]
     Rm(Rm),
     /// Remove all containers that do not run.
+    #[command(after_long_help = examples::PRUNE)]
     Prune(Prune),
     /// List images, or remove some.
+    #[command(after_long_help = examples::IMAGES)]
     Images(Images),
+    /// Get an image from where it is kept.
+    Pull(Pulled),
+    /// Give an image a further name.
+    #[command(after_long_help = examples::TAG)]
+    Tag(Tag),
+    /// Remove images, or names of them.
+    #[command(after_long_help = examples::RMI)]
+    Rmi(Rmi),
+    /// Show how an image was made.
+    History(Named),
+    /// Show what the daemon uses and has, or remove what nobody uses.
+    #[command(after_long_help = examples::SYSTEM)]
+    System(System),
+    /// Show what the daemon is and has.
+    Info(Info),
     /// Build, verify and list base OS images (needs no daemon).
     Base(Base),
     /// Check whether this host can run containers, and say what to do if not.
@@ -101,162 +150,10 @@ impl Command {
             Self::Inspect(_) | Self::Top(_) | Self::Stats(_) | Self::Events(_) | Self::Prune(_) => {
                 true
             }
+            Self::Port(_) | Self::Info(_) | Self::System(_) | Self::History(_) => true,
             _ => false,
         }
     }
-}
-
-/// How a program in a container is set up; `run` and `exec` have these in common.
-#[derive(Debug, Args)]
-pub(crate) struct Process {
-    /// Keep the program's input open and pass this terminal's on.
-    #[arg(short, long)]
-    pub(crate) interactive: bool,
-    /// Give the program a console.
-    #[arg(short, long)]
-    pub(crate) tty: bool,
-    /// Leave the program to itself (`run` prints the container's ID).
-    #[arg(short, long)]
-    pub(crate) detach: bool,
-    /// Set an environment variable (NAME alone takes this shell's value).
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
-    pub(crate) env: Vec<String>,
-    /// The directory to start in, for example `C:\app`.
-    #[arg(short, long, value_name = "PATH")]
-    pub(crate) workdir: Option<String>,
-    /// The account: ContainerAdministrator or ContainerUser.
-    #[arg(short, long)]
-    pub(crate) user: Option<String>,
-}
-
-/// Run a program in a new container.
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) process: Process,
-    /// Name the container.
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Remove the container when its program ends.
-    #[arg(long)]
-    pub(crate) rm: bool,
-    /// Show a directory of this host inside, for example `/srv/app:C:\app:ro`.
-    #[arg(short, long, value_name = "SOURCE:TARGET[:ro]")]
-    pub(crate) volume: Vec<String>,
-    /// Let a port of this host lead into the container.
-    #[arg(short, long, value_name = "[ADDRESS:]HOST:CONTAINER")]
-    pub(crate) publish: Vec<String>,
-    /// The network: nat or none.
-    #[arg(long)]
-    pub(crate) network: Option<String>,
-    /// The isolation.
-    #[arg(long)]
-    pub(crate) isolation: Option<Isolation>,
-    /// The program, in place of the image's entry point.
-    #[arg(long)]
-    pub(crate) entrypoint: Option<String>,
-    /// The container's host name.
-    #[arg(long)]
-    pub(crate) hostname: Option<String>,
-    /// Attach a label.
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
-    pub(crate) label: Vec<String>,
-    /// Seconds that `stop` waits for the program.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) stop_timeout: Option<i64>,
-    /// The image, for example porthole/nanoserver.
-    pub(crate) image: String,
-    /// The command; the image's if there is none.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<String>,
-}
-
-/// Isolation of a container.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Isolation {
-    /// What the daemon takes by default.
-    Default,
-    /// A silo on this host's kernel package.
-    Process,
-    /// A virtual machine of its own.
-    Hyperv,
-}
-
-/// Run a further program in a running container.
-#[derive(Debug, Args)]
-pub(crate) struct Exec {
-    #[command(flatten)]
-    pub(crate) process: Process,
-    /// The container's name or ID.
-    pub(crate) container: String,
-    /// The command.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    pub(crate) command: Vec<String>,
-}
-
-/// List containers.
-#[derive(Debug, Args)]
-pub(crate) struct Ps {
-    /// Also those that do not run.
-    #[arg(short, long)]
-    pub(crate) all: bool,
-    /// Print IDs alone.
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-/// Show a container's output.
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// Go on with what comes.
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// So many last lines, or `all`.
-    #[arg(short = 'n', long, default_value = "all")]
-    pub(crate) tail: String,
-    /// Show when each line was written.
-    #[arg(short, long)]
-    pub(crate) timestamps: bool,
-    /// The container's name or ID.
-    pub(crate) container: String,
-}
-
-/// Remove containers.
-#[derive(Debug, Args)]
-pub(crate) struct Rm {
-    /// End those that run first.
-    #[arg(short, long)]
-    pub(crate) force: bool,
-    /// Names or IDs.
-    #[arg(required = true)]
-    pub(crate) containers: Vec<String>,
-}
-
-/// List images, or remove some.
-#[derive(Debug, Args)]
-pub(crate) struct Images {
-    #[command(subcommand)]
-    pub(crate) command: Option<ImagesCommand>,
-}
-
-/// What to do with images.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImagesCommand {
-    /// List them.
-    Ls,
-    /// Remove images.
-    Rm(ImagesRm),
-}
-
-/// Remove images.
-#[derive(Debug, Args)]
-pub(crate) struct ImagesRm {
-    /// Also those that stopped containers use.
-    #[arg(short, long)]
-    pub(crate) force: bool,
-    /// Names or IDs.
-    #[arg(required = true)]
-    pub(crate) images: Vec<String>,
 }
 
 /// Check this host.
@@ -344,8 +241,8 @@ mod tests {
         else {
             panic!("{arguments:?}")
         };
-        assert!(run.rm && run.process.tty && run.process.interactive);
-        assert_eq!(run.command, ["cmd", "/c", "dir", "--help", "-v"]);
+        assert!(run.rm && run.options.tty && run.options.interactive);
+        assert_eq!(run.options.command, ["cmd", "/c", "dir", "--help", "-v"]);
     }
 
     #[test]
@@ -353,14 +250,14 @@ mod tests {
         for flags in ["-dit", "-itd", "-tdi"] {
             let arguments = Arguments::try_parse_from(["porthole", "run", flags, "x"]);
             let Ok(Arguments {
-                command: Command::Run(Run { process, .. }),
+                command: Command::Run(run),
                 ..
             }) = arguments
             else {
                 panic!("{arguments:?}")
             };
             assert!(
-                process.detach && process.interactive && process.tty,
+                run.detach && run.options.interactive && run.options.tty,
                 "{flags}"
             );
         }

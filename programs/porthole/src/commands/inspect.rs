@@ -2,21 +2,22 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use bollard::Docker;
+use anyhow::{Result, bail};
 use bollard::errors::Error;
 use serde_json::Value;
 
-use super::print_json;
-use crate::arguments::Containers;
+use crate::arguments::Inspect;
 use crate::failure;
+use crate::output::{Format, print_json};
+use crate::request;
 
 /// Carries it out: what is found is printed, whatever else is not.
-pub(crate) async fn carry_out(client: &Docker, named: &Containers) -> Result<ExitCode> {
+pub(crate) async fn carry_out(host: &str, named: &Inspect, json: bool) -> Result<ExitCode> {
+    let format = Format::of(named.format.as_deref(), json)?;
     let mut code = ExitCode::SUCCESS;
     let mut found = Vec::new();
-    for name in &named.containers {
-        match inspect(client, name).await {
+    for name in &named.names {
+        match inspect(host, named, name).await {
             Ok(value) => found.push(value),
             Err(error) => {
                 failure::tell(&error);
@@ -24,27 +25,37 @@ pub(crate) async fn carry_out(client: &Docker, named: &Containers) -> Result<Exi
             }
         }
     }
-    print_json(&found)?;
+    match format {
+        Some(format) => format.print(&[], &found)?,
+        None => print_json(&found)?,
+    }
     Ok(code)
 }
 
-async fn inspect(client: &Docker, name: &str) -> Result<Value> {
-    match client.inspect_container(name, None).await {
-        Err(error) if is_missing(&error) => {}
-        container => return Ok(serde_json::to_value(container?)?),
+async fn inspect(host: &str, named: &Inspect, name: &str) -> Result<Value> {
+    let kind = named.kind.as_deref();
+    let name_in_path = request::segment(name);
+    let container = format!("/containers/{name_in_path}/json?size={}", named.size);
+    let image = format!("/images/{name_in_path}/json");
+    for (path, is) in [(container, "container"), (image, "image")] {
+        if kind.is_some_and(|kind| kind != is) {
+            continue;
+        }
+        match request::get(host, &path).await {
+            Err(error) if is_missing(&error) => {}
+            answer => return answer,
+        }
     }
-    match client.inspect_image(name).await {
-        Err(error) if is_missing(&error) => anyhow::bail!("no container or image is named {name}"),
-        image => Ok(serde_json::to_value(image?)?),
-    }
+    let kind = kind.unwrap_or("container or image");
+    bail!("no {kind} is named {name}")
 }
 
-const fn is_missing(error: &Error) -> bool {
+fn is_missing(error: &anyhow::Error) -> bool {
     matches!(
-        error,
-        Error::DockerResponseServerError {
+        error.downcast_ref(),
+        Some(Error::DockerResponseServerError {
             status_code: 404,
             ..
-        }
+        })
     )
 }

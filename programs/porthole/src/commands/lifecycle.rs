@@ -12,13 +12,8 @@ use bollard::query_parameters::{
 use super::each::each;
 use crate::arguments::{Containers, Kill, Rename, Stop};
 use crate::failure;
+use crate::output::with_spinner;
 use crate::wait::{self, Until};
-
-/// `porthole start`.
-pub(crate) async fn start(client: &Docker, named: &Containers) -> Result<ExitCode> {
-    let start = async |name| client.start_container(name, None).await;
-    Ok(each(&named.containers, start).await)
-}
 
 /// `porthole stop`.
 pub(crate) async fn stop(client: &Docker, stop: &Stop) -> Result<ExitCode> {
@@ -30,7 +25,8 @@ pub(crate) async fn stop(client: &Docker, stop: &Stop) -> Result<ExitCode> {
         if let Some(signal) = &stop.signal {
             options = options.signal(signal);
         }
-        client.stop_container(name, Some(options.build())).await
+        let work = client.stop_container(name, Some(options.build()));
+        with_spinner(format!("waiting for {name} to end"), work).await
     })
     .await)
 }
@@ -45,7 +41,8 @@ pub(crate) async fn restart(client: &Docker, stop: &Stop) -> Result<ExitCode> {
         if let Some(signal) = &stop.signal {
             options = options.signal(signal);
         }
-        client.restart_container(name, Some(options.build())).await
+        let work = client.restart_container(name, Some(options.build()));
+        with_spinner(format!("waiting for {name} to end"), work).await
     })
     .await)
 }

@@ -1,6 +1,9 @@
 //! The commands, one file each.
 
+mod attach;
+mod attached;
 pub(crate) mod base;
+mod create;
 pub(crate) mod doctor;
 mod each;
 mod events;
@@ -9,23 +12,26 @@ mod images;
 mod inspect;
 mod lifecycle;
 mod logs;
+mod port;
 mod process;
 mod prune;
 mod ps;
-mod publish;
+mod pull;
 mod rm;
 mod run;
 mod stats;
+mod system;
 mod top;
+mod update;
 mod version;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
 
 use crate::arguments::Command;
 use crate::client;
+use crate::output::print_json;
 
 /// Carries out a command that the daemon answers.
 pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Result<ExitCode> {
@@ -35,11 +41,13 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
     }
     let client = client::connect(host)?;
     match command {
-        Command::Run(run) => run::carry_out(&client, host, run).await,
+        Command::Run(run) => run::carry_out(&client, host, *run).await,
+        Command::Create(new) => create::carry_out(&client, host, *new).await,
+        Command::Attach(attach) => attach::attach(&client, host, &attach).await,
         Command::Exec(exec) => exec::carry_out(&client, exec).await,
-        Command::Ps(ps) => ps::carry_out(&client, &ps, json).await,
-        Command::Logs(logs) => logs::carry_out(&client, logs).await,
-        Command::Start(containers) => lifecycle::start(&client, &containers).await,
+        Command::Ps(ps) => ps::carry_out(host, &ps, json).await,
+        Command::Logs(logs) => logs::carry_out(host, logs).await,
+        Command::Start(start) => attach::start(&client, host, &start).await,
         Command::Stop(stop) => lifecycle::stop(&client, &stop).await,
         Command::Restart(stop) => lifecycle::restart(&client, &stop).await,
         Command::Kill(kill) => lifecycle::kill(&client, &kill).await,
@@ -47,21 +55,23 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::Unpause(containers) => lifecycle::unpause(&client, &containers).await,
         Command::Wait(containers) => lifecycle::wait(host, &containers).await,
         Command::Rename(rename) => lifecycle::rename(&client, &rename).await,
-        Command::Inspect(named) => inspect::carry_out(&client, &named).await,
+        Command::Inspect(named) => inspect::carry_out(host, &named, json).await,
         Command::Top(container) => top::carry_out(&client, &container, json).await,
         Command::Stats(stats) => stats::carry_out(&client, &stats, json).await,
-        Command::Events(events) => events::carry_out(&client, events, json).await,
+        Command::Events(events) => events::carry_out(host, events, json).await,
         Command::Rm(rm) => rm::carry_out(&client, &rm).await,
-        Command::Prune(prune) => prune::carry_out(&client, prune, json).await,
+        Command::Prune(prune) => prune::containers(&client, prune, json).await,
+        Command::Update(update) => update::carry_out(host, &update).await,
+        Command::Port(port) => port::carry_out(host, &port, json).await,
+        Command::Pull(pulled) => pull::carry_out(&client, &pulled).await,
+        Command::Tag(tag) => images::tag(&client, &tag).await,
+        Command::Rmi(rmi) => images::remove(&client, &rmi).await,
+        Command::History(named) => images::history(&client, &named, json).await,
+        Command::System(system) => system::carry_out(&client, host, system, json).await,
+        Command::Info(info) => system::info(host, &info, json).await,
         Command::Images(images) => images::carry_out(&client, images, json).await,
         Command::Base(_) | Command::Doctor(_) | Command::Version | Command::Completion { .. } => {
             bail!("this command asks no daemon")
         }
     }
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }

@@ -1,11 +1,6 @@
-//! What `run` and `exec` have in common.
+//! What programs in containers have in common: environment and exit code.
 
 use std::process::ExitCode;
-
-use anyhow::Result;
-
-use crate::arguments::Process;
-use crate::terminal::raw::{self, RawMode};
 
 /// The environment as the API wants it; a name alone takes this process's value, or is left out.
 pub(super) fn environment(variables: &[String]) -> Vec<String> {
@@ -20,24 +15,6 @@ pub(super) fn environment(variables: &[String]) -> Vec<String> {
                 .map(|value| format!("{variable}={value}"))
         })
         .collect()
-}
-
-/// Whether the user works in the program's console from here.
-const fn works_in_console(process: &Process) -> bool {
-    process.tty && process.interactive && !process.detach
-}
-
-/// Refuses to work in a console without a terminal.
-pub(super) fn check_terminal(process: &Process) -> Result<()> {
-    if works_in_console(process) {
-        raw::require()?;
-    }
-    Ok(())
-}
-
-/// Raw mode, where a console is to be worked in from here.
-pub(super) fn raw_mode(process: &Process) -> Result<Option<RawMode>> {
-    works_in_console(process).then(RawMode::enter).transpose()
 }
 
 /// An exit code for this process: the container's, as far as Unix keeps it (its low eight bits).

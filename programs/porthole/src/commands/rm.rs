@@ -12,7 +12,9 @@ use crate::arguments::Rm;
 /// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, rm: &Rm) -> Result<ExitCode> {
     Ok(each(&rm.containers, async |name| {
-        let options = RemoveContainerOptionsBuilder::default().force(rm.force);
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(rm.force)
+            .v(rm.volumes);
         client.remove_container(name, Some(options.build())).await
     })
     .await)

@@ -9,11 +9,13 @@ use anyhow::Result;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::ContainerStatsResponse;
-use bollard::query_parameters::{ListContainersOptions, StatsOptionsBuilder};
+use bollard::query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder};
 use futures::StreamExt;
 use futures::future::join_all;
+use serde_json::{Value, json};
 
 use crate::arguments::Stats;
+use crate::output::{Fields, Format};
 use crate::table::{Table, short_id, size};
 
 /// How far samples are apart.
@@ -21,6 +23,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Moves a terminal's cursor to the top left and clears what was there.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+const FIELDS: &Fields = &[
+    ("ID", "CONTAINER ID"),
+    ("CPUPerc", "CPU %"),
+    ("MemUsage", "PRIV WORKING SET"),
+    ("NetIO", "NET I/O"),
+    ("BlockIO", "BLOCK I/O"),
+];
 
 /// A sample, and when it was taken.
 struct Sample {
@@ -38,54 +48,71 @@ struct Watched {
 
 /// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, stats: &Stats, json: bool) -> Result<ExitCode> {
+    let format = Format::of(stats.format.as_deref(), json)?;
     let redraw = std::io::stdout().is_terminal() && !stats.no_stream && !json;
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
     // The first sample has none before it to compare its processor time with.
-    let mut table_is_due = false;
+    let mut is_due = json;
     loop {
         let samples = take(client, stats).await?;
+        watched.retain(|id, _| samples.iter().any(|(sampled, _)| sampled == id));
         if json {
             for (_, sample) in &samples {
                 println!("{}", serde_json::to_string(&sample.stats)?);
             }
         }
-        watched.retain(|id, _| samples.iter().any(|(sampled, _)| sampled == id));
-        let mut table = Table::new(&[
-            "CONTAINER ID",
-            "NAME",
-            "CPU",
-            "",
-            "MEMORY",
-            "NET IN / OUT",
-            "DISK READ / WRITE",
-        ]);
+        let mut rows = Vec::new();
         for (id, sample) in samples {
             let seen = watched.entry(id).or_default();
             seen.add(sample);
-            table.row(seen.row());
+            rows.push(seen.row(stats.no_trunc));
         }
-        if table_is_due && !json {
+        if is_due && !json {
             if redraw {
                 print!("{CLEAR}");
                 std::io::stdout().flush()?;
             }
-            table.print()?;
+            match &format {
+                Some(format) => format.print(FIELDS, &rows)?,
+                None => table(&rows).print()?,
+            }
         }
-        if stats.no_stream && (table_is_due || json) {
+        if stats.no_stream && is_due {
             return Ok(ExitCode::SUCCESS);
         }
-        table_is_due = true;
+        is_due = true;
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+fn table(rows: &[Value]) -> Table {
+    let mut table = Table::new(&[
+        "CONTAINER ID",
+        "NAME",
+        "CPU",
+        "",
+        "MEMORY",
+        "NET IN / OUT",
+        "DISK READ / WRITE",
+    ]);
+    for row in rows {
+        let cell = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        table.row(
+            [
+                "ID", "Name", "CPUPerc", "Graph", "MemUsage", "NetIO", "BlockIO",
+            ]
+            .map(cell),
+        );
+    }
+    table
 }
 
 /// A sample of each container that is asked for.
 async fn take(client: &Docker, stats: &Stats) -> Result<Vec<(String, Sample)>> {
     let names = if stats.containers.is_empty() {
-        let running = client
-            .list_containers(None::<ListContainersOptions>)
-            .await?;
-        running
+        let options = ListContainersOptionsBuilder::default().all(stats.all);
+        let listed = client.list_containers(Some(options.build())).await?;
+        listed
             .into_iter()
             .filter_map(|container| container.id)
             .collect()
@@ -130,9 +157,10 @@ impl Watched {
         self.last = Some(sample);
     }
 
-    fn row(&self) -> Vec<String> {
+    /// The newest sample, with the fields that docker's `--format` has and a graph.
+    fn row(&self, whole: bool) -> Value {
         let Some(Sample { stats, .. }) = &self.last else {
-            return Vec::new();
+            return Value::Null;
         };
         let networks = stats.networks.iter().flat_map(|networks| networks.values());
         let (received, sent) = networks.fold((0, 0), |(received, sent), network| {
@@ -147,22 +175,21 @@ impl Watched {
             .as_ref()
             .and_then(|memory| memory.privateworkingset);
         let id = stats.id.as_deref().unwrap_or_default();
+        let id = if whole { id } else { short_id(id) };
         let name = stats.name.as_deref().unwrap_or_default();
-        vec![
-            short_id(id).to_owned(),
-            name.trim_start_matches('/').to_owned(),
-            self.load
-                .back()
-                .map_or_else(|| "-".to_owned(), |load| format!("{load:.2}%")),
-            graph(&self.load),
-            memory.map_or_else(|| "-".to_owned(), size),
-            format!("{} / {}", size(received), size(sent)),
-            format!(
-                "{} / {}",
-                size(storage.read_size_bytes.unwrap_or_default()),
-                size(storage.write_size_bytes.unwrap_or_default())
-            ),
-        ]
+        let read = storage.read_size_bytes.unwrap_or_default();
+        let written = storage.write_size_bytes.unwrap_or_default();
+        let load = self.load.back().map(|load| format!("{load:.2}%"));
+        json!({
+            "Container": id,
+            "ID": id,
+            "Name": name.trim_start_matches('/'),
+            "CPUPerc": load.unwrap_or_else(|| "-".to_owned()),
+            "Graph": graph(&self.load),
+            "MemUsage": memory.map_or_else(|| "-".to_owned(), size),
+            "NetIO": format!("{} / {}", size(received), size(sent)),
+            "BlockIO": format!("{} / {}", size(read), size(written)),
+        })
     }
 }
 

@@ -8,8 +8,7 @@ use bollard::errors::Error;
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Ctrl-P, ctrl-Q: the daemon ends the session and leaves the program running.
-const DETACH_KEYS: [u8; 2] = [16, 17];
+use super::detach_keys::DetachKeys;
 
 /// Bytes read from the terminal at once.
 const READ_SIZE: usize = 16 * 1024;
@@ -26,12 +25,18 @@ pub(crate) enum End {
     Detached,
 }
 
-/// Carries the streams until the program's output ends.
-pub(crate) async fn run(output: Output, input: Input, interactive: bool, tty: bool) -> Result<End> {
+/// Carries the streams until the program's output ends. `keys` are those that leave it, where it has
+/// a console.
+pub(crate) async fn run(
+    output: Output,
+    input: Input,
+    interactive: bool,
+    keys: Option<DetachKeys>,
+) -> Result<End> {
     let output = show(output);
     let input = async {
         if interactive {
-            let detached = send(input, tty).await;
+            let detached = send(input, keys).await;
             if detached { Some(End::Detached) } else { None }
         } else {
             drop(input);
@@ -76,42 +81,23 @@ pub(crate) async fn show(
 
 /// Sends standard input until its end, or until the detach keys have gone out; tells whether they
 /// have.
-async fn send(mut input: Input, tty: bool) -> bool {
+async fn send(mut input: Input, mut keys: Option<DetachKeys>) -> bool {
     let mut stdin = tokio::io::stdin();
     let mut buffer = vec![0; READ_SIZE];
-    let mut last = 0;
     loop {
         let count = match stdin.read(&mut buffer).await {
             Ok(0) | Err(_) => break,
             Ok(count) => count,
         };
-        let keys = &buffer[..count];
-        if input.write_all(keys).await.is_err() || input.flush().await.is_err() {
+        let typed = &buffer[..count];
+        if input.write_all(typed).await.is_err() || input.flush().await.is_err() {
             return false;
         }
-        if tty && holds_detach_keys(last, keys) {
+        if keys.as_mut().is_some_and(|keys| keys.seen_in(typed)) {
             return true;
         }
-        last = keys[count - 1];
     }
     // The program reads the end of its input; when it has ended there is nobody to tell.
     let _ = input.shutdown().await;
     false
-}
-
-fn holds_detach_keys(last: u8, keys: &[u8]) -> bool {
-    let across = [last, keys[0]] == DETACH_KEYS;
-    across || keys.windows(2).any(|pair| pair == DETACH_KEYS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::holds_detach_keys;
-
-    #[test]
-    fn the_detach_keys_are_seen_in_one_read_or_two() {
-        assert!(holds_detach_keys(0, b"a\x10\x11b"));
-        assert!(holds_detach_keys(16, b"\x11"));
-        assert!(!holds_detach_keys(0, b"\x11\x10"));
-    }
 }

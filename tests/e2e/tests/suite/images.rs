@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("images_in_use_are_not_removed", in_use),
     ("images_named_porthole_are_local", local),
     ("images_of_linux_are_refused_in_mobys_words", of_linux),
+    ("images_get_further_names", tag),
     ("info_tells_of_windows_without_warnings", info),
 ];
 
@@ -81,6 +82,28 @@ fn local(fixture: &Fixture) -> Result<()> {
     ensure!(
         missing.code == 1 && missing.stderr.contains("porthole base build"),
         "{missing:?}"
+    );
+    Ok(())
+}
+
+fn tag(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    docker.ok(["tag", "porthole/nanoserver", "r.example:5000/e2e/app:1"])?;
+    let ran = docker.run([
+        "run",
+        "--rm",
+        "r.example:5000/e2e/app:1",
+        "cmd",
+        "/c",
+        "ver",
+    ])?;
+    let removed = docker.ok(["rmi", "r.example:5000/e2e/app:1"])?;
+    ensure!(ran.code == 0, "{ran:?}");
+    ensure!(removed == "Untagged: r.example:5000/e2e/app:1", "{removed}");
+    let refused = docker.run(["tag", "porthole/nanoserver", "porthole/mine"])?;
+    ensure!(
+        refused.code == 1 && refused.stderr.contains("names that begin with porthole/"),
+        "{refused:?}"
     );
     Ok(())
 }

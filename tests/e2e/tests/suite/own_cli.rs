@@ -1,5 +1,6 @@
 //! Porthole's own command line, as a user who knows docker expects it.
 
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +12,11 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_run_dit_leaves_a_console_to_itself", detached),
     ("own_cli_failures_have_dockers_codes", failures),
     ("own_cli_goes_through_a_containers_life", life),
+    ("own_cli_formats_are_dockers", formats),
+    ("own_cli_create_says_all_that_docker_says", created),
+    ("own_cli_attach_and_start_stay_with_the_program", attached),
+    ("own_cli_tags_lists_and_removes_images", images),
+    ("own_cli_completes_the_names_of_containers", completion),
 ];
 
 fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
@@ -58,6 +64,50 @@ const LIFE: &[(&[&str], &str)] = &[
     (&["unpause", "e2e-life"], "e2e-life"),
     (&["top", "e2e-life"], "PING.EXE"),
     (&["rename", "e2e-life", "e2e-life2"], ""),
+    (
+        &[
+            "update",
+            "-m",
+            "256m",
+            "--restart",
+            "on-failure:3",
+            "e2e-life2",
+        ],
+        "e2e-life2",
+    ),
+    (
+        &["inspect", "-f", "{{.HostConfig.Memory}}", "e2e-life2"],
+        "268435456",
+    ),
+    (
+        &["logs", "-n", "1", "--since", "1h", "e2e-life2"],
+        "127.0.0.1",
+    ),
+    (
+        &[
+            "stats",
+            "--no-stream",
+            "--format",
+            "{{.Name}}={{.CPUPerc}}",
+            "e2e-life2",
+        ],
+        "e2e-life2=",
+    ),
+    (&["system", "df"], "Images"),
+    (&["system", "df", "-v"], "e2e-life2"),
+    (&["info", "--format", "{{.OSType}}"], "windows"),
+    (
+        &[
+            "events",
+            "--since",
+            "1h",
+            "--until",
+            "0s",
+            "--filter",
+            "container=e2e-life2",
+        ],
+        "rename",
+    ),
     (&["stats", "--no-stream", "e2e-life2"], "e2e-life2"),
     (&["inspect", "e2e-life2"], "\"Running\": true"),
     (&["restart", "-t", "0", "e2e-life2"], "e2e-life2"),
@@ -66,7 +116,7 @@ const LIFE: &[(&[&str], &str)] = &[
     (&["start", "e2e-life2"], "e2e-life2"),
     (&["stop", "-t", "0", "e2e-life2"], "e2e-life2"),
     (&["rm", "e2e-life2"], "e2e-life2"),
-    (&["completion", "bash"], "complete -F"),
+    (&["completion", "bash"], "_clap_complete_porthole porthole"),
 ];
 
 fn life(fixture: &Fixture) -> Result<()> {
@@ -101,7 +151,33 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
         127,
         "cannot find the",
     ),
-    (&["run", "porthole/nothing"], 125, "No such image"),
+    (
+        &["run", "porthole/nothing"],
+        125,
+        "porthole/nothing:latest is no base OS image",
+    ),
+    (
+        &["run", "--pull", "never", "porthole/nothing"],
+        125,
+        "No such image",
+    ),
+    (
+        &["create", "--privileged", "porthole/nanoserver"],
+        125,
+        "privileged mode is not supported for Windows containers",
+    ),
+    (&["attach", "e2e-no-such"], 1, "No such container"),
+    (
+        &["ps", "--format", "{{range .}}"],
+        1,
+        "range is not supported",
+    ),
+    (&["update", "e2e-no-such"], 1, "update changes nothing"),
+    (
+        &["tag", "porthole/nanoserver", "porthole/mine"],
+        1,
+        "names that begin with porthole/",
+    ),
     (&["run", "--nonsense"], 125, "--nonsense"),
     (&["rm", "e2e-no-such"], 1, "No such container"),
     (&["logs", "e2e-no-such"], 1, "No such container"),
@@ -117,5 +193,236 @@ fn failures(fixture: &Fixture) -> Result<()> {
             "porthole {arguments:?}: {ran:?}"
         );
     }
+    Ok(())
+}
+
+/// What both programs print of the same containers.
+fn formats(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-own-format";
+    docker.idle(
+        name,
+        &["-l", "tier=test", "-p", "80", "porthole/nanoserver"],
+    )?;
+    let filter = format!("name={name}");
+    let only = ["--no-trunc", "--filter", filter.as_str()];
+    let mut differences = Vec::new();
+    let mut compare = |arguments: &[&str]| -> Result<()> {
+        let ours = porthole(fixture, arguments)?;
+        let ours = String::from_utf8_lossy(&ours.stdout)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned();
+        let dockers = docker.ok(arguments)?;
+        if ours != dockers {
+            differences.push(format!("{arguments:?}: {ours:?} and {dockers:?}"));
+        }
+        Ok(())
+    };
+    for format in [
+        "{{.ID}}\\t{{.Names}} {{.Image}} {{.Command}}",
+        "{{.State}} {{.Ports}} {{.Labels}} {{.Networks}} {{.LocalVolumes}} {{.Mounts}}",
+        "{{json .Names}} {{upper .Names}}",
+        "{{.RunningFor}}",
+    ] {
+        compare(&[&["ps", "--format", format][..], &only].concat())?;
+    }
+    compare(&["ps", "-q", only[0], only[1], only[2]])?;
+    for format in [
+        "{{.State.Status}} {{.State.ExitCode}} {{.Config.Env}}",
+        "{{json .Config.Labels}} {{index .Config.Labels \"tier\"}}",
+        "{{.HostConfig.NetworkMode}}{{println}}{{.Path}}",
+    ] {
+        compare(&["inspect", "-f", format, name])?;
+    }
+    compare(&["port", name])?;
+    compare(&["images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])?;
+    let row = porthole(
+        fixture,
+        &["ps", "--format", "table {{.Names}}\\t{{.CreatedAt}}"],
+    )?;
+    docker.ok(["rm", "-f", name])?;
+    ensure!(differences.is_empty(), "{}", differences.join("\n"));
+    let heading = String::from_utf8_lossy(&row.stdout).into_owned();
+    ensure!(
+        heading.starts_with("NAMES ") && heading.contains("CREATED AT"),
+        "{heading}"
+    );
+    Ok(())
+}
+
+/// Docker and this program are told the same and must make the same of it.
+fn created(fixture: &Fixture) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let variables = directory.path().join("variables");
+    std::fs::write(&variables, "# said\nFROM_FILE=1\n")?;
+    let file = variables.display().to_string();
+    let bind = format!("{}:C:/data:ro", directory.path().display());
+    let options = [
+        "-m",
+        "64m",
+        "--cpus",
+        "0.5",
+        "--restart",
+        "on-failure:2",
+        "--health-cmd",
+        "exit 0",
+        "--health-interval",
+        "2s",
+        "--health-retries",
+        "4",
+        "--log-driver",
+        "local",
+        "--log-opt",
+        "max-size=1m",
+        "--env-file",
+        &file,
+        "-e",
+        "A=1",
+        "-h",
+        "machine",
+        "-l",
+        "a=b",
+        "-p",
+        "127.0.0.1::80",
+        "--expose",
+        "90-91",
+        "--stop-signal",
+        "SIGINT",
+        "--stop-timeout",
+        "5",
+        "--isolation",
+        "process",
+        "-u",
+        "ContainerUser",
+        "-w",
+        "C:/data",
+        "-v",
+        &bind,
+        "-it",
+        "--entrypoint",
+        "cmd",
+        "porthole/nanoserver",
+        "/c",
+        "ver",
+    ];
+    let docker = &fixture.docker;
+    let cid = directory.path().join("cid");
+    let cid_text = cid.display().to_string();
+    let ours = [&["create", "--cidfile", &cid_text][..], &options].concat();
+    let ours = porthole(fixture, &ours)?;
+    ensure!(ours.status.success(), "{ours:?}");
+    let id = String::from_utf8_lossy(&ours.stdout).trim().to_owned();
+    let dockers = docker.ok([&["create"][..], &options].concat())?;
+    let read = |id: &str| -> Result<serde_json::Value> {
+        let all = docker.inspect(id)?;
+        let mut host = all["HostConfig"].clone();
+        // Only this program was told of a file; docker sends a size that it has without a terminal.
+        for field in ["ContainerIDFile", "ConsoleSize"] {
+            host[field] = serde_json::Value::Null;
+        }
+        Ok(serde_json::json!([all["Config"], host]))
+    };
+    let (seen, expected) = (read(&id)?, read(&dockers)?);
+    docker.ok(["rm", &id, &dockers])?;
+    ensure!(seen == expected, "{seen:#}\nand docker's {expected:#}");
+    ensure!(
+        std::fs::read_to_string(&cid)? == id,
+        "the file has another ID"
+    );
+    Ok(())
+}
+
+fn attached(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-own-attach";
+    let made = [
+        "create",
+        "-i",
+        "--name",
+        name,
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "set /p word= & call echo got %word% & exit 9",
+    ];
+    let made = porthole(fixture, &made)?;
+    ensure!(made.status.success(), "{made:?}");
+    let mut command = Command::new(fixture.programs.join("porthole"));
+    let mut started = command
+        .args(["-H", fixture.docker.host(), "start", "-ai", name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = started.stdin.take().context("a pipe")?;
+    input.write_all(b"word\r\n")?;
+    drop(input);
+    let ended = started.wait_with_output()?;
+    fixture.docker.ok(["rm", name])?;
+    let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+    ensure!(
+        ended.status.code() == Some(9) && printed.contains("got word"),
+        "{ended:?}"
+    );
+    // A program that runs already: its end is what attach waits for.
+    fixture.docker.ok([
+        "run",
+        "-d",
+        "--name",
+        name,
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "ping -n 4 127.0.0.1 & exit 5",
+    ])?;
+    let ended = porthole(fixture, &["attach", "--no-stdin", name])?;
+    let again = porthole(fixture, &["attach", name])?;
+    fixture.docker.ok(["rm", name])?;
+    ensure!(ended.status.code() == Some(5), "{ended:?}");
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    ensure!(told.contains("it does not run"), "{told}");
+    Ok(())
+}
+
+fn images(fixture: &Fixture) -> Result<()> {
+    let name = "r.example:5000/e2e/own:1";
+    for (arguments, expected) in [
+        (&["tag", "porthole/nanoserver", name][..], ""),
+        (
+            &[
+                "images",
+                "--filter",
+                "reference=r.example:5000/e2e/own",
+                "--format",
+                "{{.Repository}} {{.Tag}}",
+            ],
+            "r.example:5000/e2e/own 1",
+        ),
+        (&["history", name], "CREATED BY"),
+        (&["rmi", name], "Untagged: r.example:5000/e2e/own:1"),
+        (&["images", "prune", "-f"], ""),
+        (&["system", "prune", "-f", "--filter", "label=e2e-none"], ""),
+    ] {
+        let ran = porthole(fixture, arguments)?;
+        let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+        ensure!(
+            ran.status.success() && printed.contains(expected),
+            "{arguments:?}: {ran:?}"
+        );
+    }
+    Ok(())
+}
+
+fn completion(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-own-completed";
+    let docker = &fixture.docker;
+    docker.ok(["create", "--name", name, "porthole/nanoserver"])?;
+    // As the script of `porthole completion bash` asks.
+    let asked = Command::new(fixture.programs.join("porthole"))
+        .args(["--", "porthole", "rm", "e2e-own-comp"])
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .env("PORTHOLE_HOST", docker.host())
+        .output()?;
+    docker.ok(["rm", name])?;
+    ensure!(String::from_utf8_lossy(&asked.stdout) == name, "{asked:?}");
     Ok(())
 }

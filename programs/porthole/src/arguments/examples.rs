@@ -1,0 +1,138 @@
+//! What long helps end with: commands to try.
+
+pub(super) const ALL: &str = "\
+Examples:
+  porthole doctor                                        see whether this host can run containers
+  porthole base build nanoserver                         make the small base image, once
+  porthole run --rm porthole/nanoserver cmd /c ver       run a program and see its output
+  porthole run -it --rm porthole/servercore cmd          work in a console; ctrl-p ctrl-q leaves it
+  porthole run --rm -v \"$PWD:C:/app\" -p 8080:8080 porthole/servercore 'C:\\app\\server.exe'
+
+'porthole COMMAND --help' has more of them.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  porthole run --rm porthole/nanoserver cmd /c ver               run a program, see its output, exit with its code
+  porthole run -it --rm porthole/servercore cmd                  work in a console; ctrl-p ctrl-q leaves it
+  porthole run -d --name web --restart always -p 8080:80 IMAGE   a server that stays
+  porthole run --rm -m 512m --cpus 1.5 IMAGE                     with limits of memory and processor time
+  porthole run --rm -v \"$PWD:C:/app:ro\" -w C:/app IMAGE app.exe  with a directory of this host
+  porthole run -d --health-cmd 'curl -f http://localhost' --health-interval 10s IMAGE
+
+In a shell, write Windows paths in single quotes or with forward slashes: C:\\app unquoted is C:app.";
+
+pub(super) const CREATE: &str = "\
+Examples:
+  porthole create --name job porthole/nanoserver cmd /c ver
+  porthole start -a job                                     start it, see its output, exit with its code
+
+All options are those of 'porthole run'.";
+
+pub(super) const EXEC: &str = "\
+Examples:
+  porthole exec web tasklist                     run a program beside the container's own
+  porthole exec -it web cmd                      work in a console
+  porthole exec -e LEVEL=2 -w C:/app web app.exe with a variable and a directory";
+
+pub(super) const ATTACH: &str = "\
+Examples:
+  porthole attach web                            ctrl-p ctrl-q leaves a console, ctrl-C goes to the program
+  porthole attach --no-stdin --sig-proxy=false web   only look; ctrl-C ends the looking";
+
+pub(super) const PS: &str = "\
+Examples:
+  porthole ps -a                                          all, also those that ended
+  porthole ps -aq --filter status=exited                  the IDs of those that ended
+  porthole ps --format 'table {{.Names}}\\t{{.Status}}'     a table of one's own
+  porthole ps --format json                               a line of JSON each
+
+Fields: ID, Names, Image, Command, CreatedAt, RunningFor, Ports, State, Status, Size, Labels, Mounts,
+Networks, LocalVolumes.";
+
+pub(super) const LOGS: &str = "\
+Examples:
+  porthole logs -f web                           what was written, and what comes
+  porthole logs -n 20 -t web                     the last 20 lines, with their times
+  porthole logs --since 10m web                  of the last ten minutes";
+
+pub(super) const START: &str = "\
+Examples:
+  porthole start web db                          start two
+  porthole start -ai shell                       start one and work in it";
+
+pub(super) const STOP: &str = "\
+Examples:
+  porthole stop web                              ask it to end, wait for it, then end it
+  porthole stop -t 0 web                         end it at once
+  porthole stop -s SIGINT -t 60 web              ask with Ctrl-C, and wait a minute";
+
+pub(super) const KILL: &str = "\
+Examples:
+  porthole kill web                              end it
+  porthole kill -s SIGINT web                    press Ctrl-C in it";
+
+pub(super) const UPDATE: &str = "\
+Examples:
+  porthole update -m 1g --cpus 2 web             other limits, at once
+  porthole update --restart unless-stopped web   started again from now on";
+
+pub(super) const INSPECT: &str = "\
+Examples:
+  porthole inspect web                                           everything
+  porthole inspect -f '{{.State.Status}} {{.State.ExitCode}}' web  two fields
+  porthole inspect -f '{{json .Config.Env}}' web                 a list, as JSON
+  porthole inspect -f '{{index .Config.Labels \"tier\"}}' web      one label";
+
+pub(super) const PORT: &str = "\
+Examples:
+  porthole port web                              all of them
+  porthole port web 80                           where the container's port 80 is";
+
+pub(super) const STATS: &str = "\
+Examples:
+  porthole stats                                 a table that is drawn again every second
+  porthole stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}'
+
+Fields: Container, ID, Name, CPUPerc, MemUsage, NetIO, BlockIO.";
+
+pub(super) const EVENTS: &str = "\
+Examples:
+  porthole events --filter type=container --filter event=die     programs that end
+  porthole events --since 10m --until 0s                         what happened, and no more
+  porthole events --format '{{.Action}} {{.Actor.Attributes.name}}'";
+
+pub(super) const RM: &str = "\
+Examples:
+  porthole rm job                                one that has ended
+  porthole rm -f web                             one that runs";
+
+pub(super) const PRUNE: &str = "\
+Examples:
+  porthole prune                                 asks first
+  porthole prune -f --filter until=24h           those that were made more than a day ago";
+
+pub(super) const IMAGES: &str = "\
+Examples:
+  porthole images                                all
+  porthole images --format '{{.Repository}}:{{.Tag}} {{.Size}}'
+  porthole images rm r.example:5000/app:1        remove one, or its name
+  porthole images prune                          those that have no name and no container
+
+Fields: ID, Repository, Tag, Digest, CreatedSince, CreatedAt, Size, Containers.";
+
+pub(super) const TAG: &str = "\
+Examples:
+  porthole tag porthole/nanoserver r.example:5000/windows/base:1
+
+Names that begin with porthole/ are for base images that were built on this host.";
+
+pub(super) const RMI: &str = "\
+Examples:
+  porthole rmi r.example:5000/app:1              a name, and with its last name the image
+  porthole rmi -f 1f2e3d4c5b6a                   an image with all its names";
+
+pub(super) const SYSTEM: &str = "\
+Examples:
+  porthole system df                             what images and containers take
+  porthole system df -v                          each of them
+  porthole system prune                          remove what nobody uses; asks first";

@@ -1,0 +1,113 @@
+//! The arguments of commands about images.
+
+use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+
+use super::system::{Prune, filter};
+use crate::complete;
+
+/// List images, or remove some.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Images {
+    #[command(subcommand)]
+    pub(crate) command: Option<ImagesCommand>,
+    #[command(flatten)]
+    pub(crate) list: ImagesLs,
+}
+
+/// What to do with images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImagesCommand {
+    /// List them.
+    Ls(ImagesLs),
+    /// Remove images, or names of them.
+    Rm(Rmi),
+    /// Remove images that have no name and that no container is made from.
+    Prune(ImagesPrune),
+}
+
+/// List images.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ImagesLs {
+    /// Print IDs alone.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Show digests.
+    #[arg(long)]
+    pub(crate) digests: bool,
+    /// Cut nothing short.
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
+    /// Only what the filter lets through, for example `dangling=true` or `reference=porthole/*`.
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = filter)]
+    pub(crate) filter: Vec<(String, String)>,
+    /// `json`, `table …` or a template such as `{{.Repository}}:{{.Tag}}`.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+}
+
+/// Remove images that nobody uses.
+#[derive(Debug, Args)]
+pub(crate) struct ImagesPrune {
+    /// Also those that have a name.
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) prune: Prune,
+}
+
+/// Remove images.
+#[derive(Debug, Args)]
+pub(crate) struct Rmi {
+    /// Also those that stopped containers use.
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Keep parents that have no name.
+    #[arg(long)]
+    pub(crate) no_prune: bool,
+    /// Names or IDs.
+    #[arg(required = true, value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
+    pub(crate) images: Vec<String>,
+}
+
+/// Give an image a further name.
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    /// The image's name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
+    pub(crate) image: String,
+    /// The further name, `repository[:tag]`.
+    pub(crate) name: String,
+}
+
+/// Get an image.
+#[derive(Debug, Args)]
+pub(crate) struct Pulled {
+    /// The platform: windows/amd64.
+    #[arg(long)]
+    pub(crate) platform: Option<String>,
+    /// Show no progress.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// The image.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
+    pub(crate) image: String,
+}
+
+/// An image.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Its name or ID.
+    #[arg(add = ArgValueCompleter::new(complete::images))]
+    pub(crate) image: String,
+    /// Cut nothing short.
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
+    /// Print IDs alone.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// `json`, `table …` or a template such as `{{.CreatedBy}}`.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! `porthole port`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::print_json;
+use crate::arguments::Port;
+use crate::request;
+
+/// Carries it out: a line for each published port, or the addresses of one.
+pub(crate) async fn carry_out(host: &str, port: &Port, json: bool) -> Result<ExitCode> {
+    let path = format!("/containers/{}/json", request::segment(&port.container));
+    let container = request::get(host, &path).await?;
+    let ports = &container["NetworkSettings"]["Ports"];
+    if json && port.port.is_none() {
+        print_json(ports)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(wanted) = &port.port else {
+        for (inside, bindings) in ports.as_object().into_iter().flatten() {
+            for address in addresses(bindings) {
+                println!("{inside} -> {address}");
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let key = if wanted.contains('/') {
+        wanted.clone()
+    } else {
+        format!("{wanted}/tcp")
+    };
+    let found = addresses(&ports[&key]);
+    if found.is_empty() {
+        bail!("no public port '{key}' published for {}", port.container);
+    }
+    if json {
+        print_json(&found)?;
+    } else {
+        println!("{}", found.join("\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn addresses(bindings: &Value) -> Vec<String> {
+    let shown = |binding: &Value| {
+        let address = binding["HostIp"].as_str().unwrap_or_default();
+        let port = binding["HostPort"].as_str().unwrap_or_default();
+        if address.contains(':') {
+            format!("[{address}]:{port}")
+        } else {
+            format!("{address}:{port}")
+        }
+    };
+    bindings
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(shown)
+        .collect()
+}

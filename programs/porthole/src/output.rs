@@ -1,0 +1,93 @@
+//! Answers as the user wants them: a table, docker's `--format`, or JSON.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::table::Table;
+use crate::template::Template;
+
+/// The names of a list's fields, and their headings.
+pub(crate) type Fields = [(&'static str, &'static str)];
+
+/// A `--format`.
+#[derive(Debug)]
+pub(crate) struct Format {
+    template: Template,
+    is_table: bool,
+}
+
+impl Format {
+    /// What `--format` and `--json` together ask for; none for the list's own table.
+    pub(crate) fn of(text: Option<&str>, json: bool) -> Result<Option<Self>> {
+        let Some(text) = text else { return Ok(None) };
+        if json {
+            bail!("--json and --format cannot both say what is printed");
+        }
+        let (text, is_table) = match text.strip_prefix("table") {
+            Some("") => return Ok(None),
+            Some(rest) if rest.starts_with([' ', '\t', '{', '\\']) => (rest.trim_start(), true),
+            _ if text == "json" => ("{{json .}}", false),
+            _ => (text, false),
+        };
+        let template = Template::parse(text)?;
+        Ok(Some(Self { template, is_table }))
+    }
+
+    /// Prints rows.
+    pub(crate) fn print(&self, fields: &Fields, rows: &[Value]) -> Result<()> {
+        let lines = rows.iter().map(|row| self.template.render(row));
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        if self.is_table {
+            let title = |name: &str| {
+                let field = fields.iter().find(|(field, _)| *field == name);
+                field.map(|(_, title)| (*title).to_owned())
+            };
+            let headings = self.template.headings(title);
+            let mut table = Table::new(&headings.split('\t').collect::<Vec<_>>());
+            for line in lines {
+                table.row(line.split('\t').map(str::to_owned));
+            }
+            table.print()?;
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Does what may take more than a moment, and shows on a terminal that it goes on.
+pub(crate) async fn with_spinner<T>(doing: String, work: impl Future<Output = T>) -> T {
+    /// What is done within it needs no sign of life.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const TICK: Duration = Duration::from_millis(120);
+    tokio::pin!(work);
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    let bar = ProgressBar::new_spinner();
+    // The template is constant and sound; the default style would do otherwise.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(doing);
+    bar.enable_steady_tick(TICK);
+    let done = work.await;
+    bar.finish_and_clear();
+    done
+}
