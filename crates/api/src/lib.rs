@@ -13,6 +13,7 @@ mod fields;
 mod go_json;
 mod handlers;
 mod hijack;
+mod listener;
 mod multiplex;
 mod parameters;
 mod path;
@@ -26,5 +27,6 @@ mod server;
 mod timestamp;
 mod version;
 
+pub use listener::Listener;
 pub use server::{Api, bind};
 pub use version::ApiVersion;

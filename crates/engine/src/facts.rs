@@ -22,6 +22,8 @@ pub struct Facts {
     pub windows_build: u32,
     /// The data root.
     pub data_root: String,
+    /// What whoever asks for `info` shall be warned of, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What of the installation may change while the engine runs, and is asked for each time.

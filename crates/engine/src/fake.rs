@@ -33,6 +33,7 @@ pub fn facts(store: &Store) -> Facts {
         memory: 1 << 30,
         windows_build: 20348,
         data_root: store.root().path().display().to_string(),
+        warnings: Vec::new(),
     }
 }
 

@@ -9,3 +9,4 @@ mod networks;
 mod streams;
 mod support;
 mod system;
+mod tls;
