@@ -36,6 +36,7 @@ mod own_cli;
 mod ports;
 mod run;
 mod streams;
+mod tls;
 mod tools;
 mod usage;
 mod workloads;
@@ -154,6 +155,7 @@ fn main() -> Result<ExitCode> {
     let first = libtest_mimic::run(&arguments, shared);
     server.stop()?;
     let mut alone = trials(&fixture, daemons::TESTS);
+    alone.extend(trials(&fixture, tls::TESTS));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
         let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {
