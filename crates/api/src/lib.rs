@@ -26,6 +26,7 @@ mod routes;
 mod server;
 mod timestamp;
 mod version;
+mod web_socket;
 
 pub use listener::Listener;
 pub use server::{Api, bind};

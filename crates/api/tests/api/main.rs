@@ -10,3 +10,4 @@ mod streams;
 mod support;
 mod system;
 mod tls;
+mod web_sockets;
