@@ -39,6 +39,7 @@ mod streams;
 mod tls;
 mod tools;
 mod usage;
+mod web_sockets;
 mod workloads;
 
 /// What a test works with.
@@ -123,6 +124,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     tools::TESTS,
     usage::TESTS,
     desktop::TESTS,
+    web_sockets::TESTS,
     workloads::TESTS,
 ];
 
