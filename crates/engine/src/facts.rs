@@ -96,7 +96,10 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         os_version: format!("10.0.{build}"),
         default_isolation: "process".to_owned(),
         log_driver: log_options::DEFAULT.to_owned(),
-        log_drivers: log_options::DRIVERS.map(str::to_owned).to_vec(),
+        log_drivers: log_options::drivers()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         storage_driver: "overlay".to_owned(),
         network_drivers: networks.map(|network| network.driver.to_owned()).collect(),
         wine_build,

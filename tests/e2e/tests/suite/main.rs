@@ -29,6 +29,7 @@ mod images;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod log_drivers;
 mod logs;
 mod names;
 mod options;
@@ -111,6 +112,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     limits::TESTS,
     health::TESTS,
     logs::TESTS,
+    log_drivers::TESTS,
     exec::TESTS,
     isolation::TESTS,
     binds::TESTS,
@@ -158,6 +160,7 @@ fn main() -> Result<ExitCode> {
     server.stop()?;
     let mut alone = trials(&fixture, daemons::TESTS);
     alone.extend(trials(&fixture, tls::TESTS));
+    alone.extend(trials(&fixture, log_drivers::ALONE));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
         let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {
