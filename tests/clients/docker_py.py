@@ -64,7 +64,7 @@ def listen(events, seen):
 def life(client, container):
     stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
     container.start()
-    stream._sock.sendall(b"echo %GREETING% from %COMPUTERNAME%\r\n")
+    getattr(stream, "_sock", stream).sendall(b"echo %GREETING% from %COMPUTERNAME%\r\n")
     code, output = container.exec_run(["cmd", "/c", "echo %GREETING%& exit 3"])
     assert (code, output) == (3, "grüß\r\n".encode()), (code, output)
     code, (out, err) = container.exec_run("cmd /c echo o& echo e>&2", demux=True)

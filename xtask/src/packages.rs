@@ -123,6 +123,11 @@ pub(crate) const FETCH: &[Need] = &[
 /// To test: lints, oracles, a maker of installers, a web client and clients' libraries.
 pub(crate) const TEST: &[Need] = &[
     need(
+        "openssl",
+        &["/usr/bin/openssl"],
+        "makes certificates as Docker's documentation has it",
+    ),
+    need(
         "rust-web-clippy",
         &["/usr/bin/cargo-clippy"],
         "lints what is compiled for Windows",

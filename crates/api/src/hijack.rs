@@ -83,6 +83,11 @@ pub(crate) struct Connection {
 }
 
 impl Upgrade {
+    /// The connection as it is, once the client has the answer.
+    pub(crate) async fn stream(self) -> hyper::Result<TokioIo<Upgraded>> {
+        Ok(TokioIo::new(self.connection.await?))
+    }
+
     /// The connection, once the client has the answer.
     pub(crate) async fn connection(self) -> hyper::Result<Connection> {
         let stream = TokioIo::new(self.connection.await?);
@@ -129,21 +134,39 @@ pub(crate) async fn relay(
     rules: InputRules,
 ) -> End {
     let Connection { stream, peer } = connection;
-    let (reader, mut writer) = tokio::io::split(stream);
+    let (reader, writer) = tokio::io::split(stream);
     let Attachment { tty, output, input } = attachment;
-    let input = async {
-        match input {
-            Some(input) => forward_input(reader, input, rules, tty).await,
-            None => discard_input(reader).await,
-        }
-    };
     let gone = async {
         match peer {
             Some(peer) => peer.gone().await,
             None => std::future::pending().await,
         }
     };
-    let end = until_end(input, send_output(wire(output, tty), &mut writer), gone).await;
+    let input = receive_input(reader, input, rules, tty);
+    exchange(input, wire(output, tty), writer, gone).await
+}
+
+/// Takes a client's input for as long as the program does; the end of the session, if it ends it.
+pub(crate) async fn receive_input(
+    reader: impl AsyncRead + Unpin,
+    input: Option<Input>,
+    rules: InputRules,
+    tty: bool,
+) -> Option<End> {
+    match input {
+        Some(input) => forward_input(reader, input, rules, tty).await,
+        None => discard_input(reader).await,
+    }
+}
+
+/// Sends `output` and runs `input` beside it, then ends the client's output.
+pub(crate) async fn exchange(
+    input: impl Future<Output = Option<End>>,
+    output: impl Stream<Item = std::io::Result<Bytes>> + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    gone: impl Future<Output = ()>,
+) -> End {
+    let end = until_end(input, send_output(output, &mut writer), gone).await;
     // The client may be gone already; then there is nobody to tell.
     let _ = writer.shutdown().await;
     end

@@ -13,6 +13,7 @@ mod fields;
 mod go_json;
 mod handlers;
 mod hijack;
+mod listener;
 mod multiplex;
 mod parameters;
 mod path;
@@ -25,6 +26,8 @@ mod routes;
 mod server;
 mod timestamp;
 mod version;
+mod web_socket;
 
+pub use listener::Listener;
 pub use server::{Api, bind};
 pub use version::ApiVersion;

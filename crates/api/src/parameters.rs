@@ -10,6 +10,16 @@ use crate::error::ApiError;
 use crate::fields::{Fate, Field, inert, not_on_windows, planned, works};
 use crate::query::Params;
 
+/// Of attaching, over either kind of connection.
+const ATTACH: &[Field] = &[
+    works("detachKeys"),
+    works("logs"),
+    works("stream"),
+    works("stdin"),
+    works("stdout"),
+    works("stderr"),
+];
+
 /// The parameters of each endpoint that has some.
 pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
     (
@@ -98,17 +108,8 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
     ("POST /containers/{id}/rename", &[works("name")]),
     ("POST /containers/{id}/wait", &[works("condition")]),
     ("POST /containers/{id}/resize", &[works("h"), works("w")]),
-    (
-        "POST /containers/{id}/attach",
-        &[
-            works("detachKeys"),
-            works("logs"),
-            works("stream"),
-            works("stdin"),
-            works("stdout"),
-            works("stderr"),
-        ],
-    ),
+    ("POST /containers/{id}/attach", ATTACH),
+    ("GET /containers/{id}/attach/ws", ATTACH),
     (
         "DELETE /containers/{id}",
         &[inert("v"), works("force"), not_on_windows("link")],

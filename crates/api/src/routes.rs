@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use porthole_engine::Engine;
 
 use crate::error::ApiError;
-use crate::handlers::{container, exec, image, network, prune, stream, system, volume};
+use crate::handlers::{attach, container, exec, image, network, prune, stream, system, volume};
 use crate::parameters;
 use crate::query::Params;
 
@@ -36,10 +36,6 @@ where
 pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("GET /containers/{id}/changes", "diff of a container"),
     ("GET /containers/{id}/export", "export of a container"),
-    (
-        "GET /containers/{id}/attach/ws",
-        "attaching over a web socket",
-    ),
     ("HEAD /containers/{id}/archive", "copying of files"),
     ("GET /containers/{id}/archive", "copying of files"),
     ("PUT /containers/{id}/archive", "copying of files"),
@@ -132,7 +128,8 @@ fn working() -> Vec<Route> {
         route("POST /containers/{id}/rename", container::rename),
         route("POST /containers/{id}/wait", container::wait),
         route("POST /containers/{id}/resize", container::resize),
-        route("POST /containers/{id}/attach", stream::attach),
+        route("POST /containers/{id}/attach", attach::attach),
+        route("GET /containers/{id}/attach/ws", attach::web_socket),
         route("DELETE /containers/{id}", container::remove),
         route("POST /containers/{id}/exec", exec::create),
         route("POST /exec/{id}/start", exec::start),

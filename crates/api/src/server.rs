@@ -15,14 +15,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use porthole_engine::Engine;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::error::ApiError;
+use crate::listener::{Arrival, Client, Listener};
 use crate::path::fold_name;
-use crate::peer::Peer;
 use crate::remainder::SharedBody;
 use crate::routes::router;
 use crate::version::{ApiVersion, split_version};
@@ -50,7 +50,7 @@ impl Api {
 
     /// Answers requests of `listener`'s clients until `stop` completes; then no connection is
     /// taken any more and requests under way get a moment to finish.
-    pub async fn serve(self, listener: UnixListener, stop: impl Future<Output = ()> + Send) {
+    pub async fn serve(self, listener: Listener, stop: impl Future<Output = ()> + Send) {
         let (ending, end) = watch::channel(false);
         let mut connections = JoinSet::new();
         tokio::pin!(stop);
@@ -58,8 +58,8 @@ impl Api {
             tokio::select! {
                 () = &mut stop => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(self.clone().connection(stream, end.clone()));
+                    Ok(arrival) => {
+                        connections.spawn(self.clone().arrival(arrival, end.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
@@ -78,12 +78,21 @@ impl Api {
         }
     }
 
-    async fn connection(self, stream: UnixStream, mut end: watch::Receiver<bool>) {
-        let peer = Peer::of(&stream).ok();
+    async fn arrival(self, arrival: Arrival, mut end: watch::Receiver<bool>) {
+        let admitted = tokio::select! {
+            admitted = arrival.admit() => admitted,
+            _ = end.changed() => return,
+        };
+        match admitted {
+            Ok(client) => self.connection(client, end).await,
+            Err(error) => tracing::info!(%error, "a client was not let in"),
+        }
+    }
+
+    async fn connection(self, client: Client, mut end: watch::Receiver<bool>) {
+        let Client { stream, peer } = client;
         let service = service_fn(move |mut request: Request<Incoming>| {
-            if let Some(peer) = &peer {
-                request.extensions_mut().insert(peer.clone());
-            }
+            request.extensions_mut().insert(peer.clone());
             let api = self.clone();
             async move { Ok::<_, Infallible>(api.answer(request).await) }
         });

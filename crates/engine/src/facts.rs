@@ -24,6 +24,8 @@ pub struct Facts {
     pub data_root: String,
     /// The host's time zone by its name in the tz database; none for UTC.
     pub time_zone: Option<String>,
+    /// What whoever asks for `info` shall be warned of, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What of the installation may change while the engine runs, and is asked for each time.
@@ -96,7 +98,10 @@ pub(crate) async fn info(context: &Context) -> Result<Info> {
         os_version: format!("10.0.{build}"),
         default_isolation: "process".to_owned(),
         log_driver: log_options::DEFAULT.to_owned(),
-        log_drivers: log_options::DRIVERS.map(str::to_owned).to_vec(),
+        log_drivers: log_options::drivers()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         storage_driver: "overlay".to_owned(),
         network_drivers: networks.map(|network| network.driver.to_owned()).collect(),
         wine_build,

@@ -34,6 +34,7 @@ pub fn facts(store: &Store) -> Facts {
         windows_build: 20348,
         data_root: store.root().path().display().to_string(),
         time_zone: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use crate::address::Address;
 use crate::arguments::Arguments;
+use crate::tls::CertificateFiles;
 
 /// A configuration file with every key explained, all of them commented out.
 pub(crate) const DEFAULT: &str = include_str!("../porthole.toml");
@@ -22,6 +23,8 @@ const FILE: &str = "/etc/porthole/porthole.toml";
 pub(crate) struct Configuration {
     /// Where to listen.
     pub(crate) hosts: Vec<Address>,
+    /// What is spoken on TCP; none for plain HTTP, which needs leave.
+    pub(crate) tls: Option<CertificateFiles>,
     /// The group that may use the sockets.
     pub(crate) group: String,
     /// Images and containers.
@@ -43,6 +46,11 @@ pub(crate) struct Configuration {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct File {
     hosts: Option<Vec<String>>,
+    tlsverify: Option<bool>,
+    tlscacert: Option<PathBuf>,
+    tlscert: Option<PathBuf>,
+    tlskey: Option<PathBuf>,
+    insecure_tcp_without_authentication: bool,
     group: Option<String>,
     data_root: Option<PathBuf>,
     exec_root: Option<PathBuf>,
@@ -69,7 +77,10 @@ impl Configuration {
         Self::merge(arguments, file)
     }
 
-    fn merge(arguments: Arguments, file: File) -> Result<Self> {
+    fn merge(mut arguments: Arguments, mut file: File) -> Result<Self> {
+        let is_insecure = arguments.insecure_tcp_without_authentication
+            || file.insecure_tcp_without_authentication;
+        let tls = certificate_files(&mut arguments, &mut file)?;
         let exec_root = arguments
             .exec_root
             .or(file.exec_root)
@@ -82,11 +93,12 @@ impl Configuration {
                 exec_root.join("docker.sock").display()
             )],
         };
+        let hosts = hosts.iter().map(|host| Address::parse(host));
+        let hosts = hosts.collect::<Result<Vec<_>>>()?;
+        check_tcp(&hosts, tls.as_ref(), is_insecure)?;
         Ok(Self {
-            hosts: hosts
-                .iter()
-                .map(|host| Address::parse(host))
-                .collect::<Result<_>>()?,
+            hosts,
+            tls,
             group: file.group.unwrap_or_else(|| "porthole".to_owned()),
             data_root: arguments
                 .data_root
@@ -102,6 +114,56 @@ impl Configuration {
             subnet: file.nat.subnet,
         })
     }
+}
+
+/// The files of TLS, if TLS is asked for.
+fn certificate_files(
+    arguments: &mut Arguments,
+    file: &mut File,
+) -> Result<Option<CertificateFiles>> {
+    let ca = arguments.tlscacert.take().or(file.tlscacert.take());
+    let certificate = arguments.tlscert.take().or(file.tlscert.take());
+    let key = arguments.tlskey.take().or(file.tlskey.take());
+    match arguments.tlsverify.or(file.tlsverify) {
+        Some(true) => Ok(Some(CertificateFiles {
+            ca: ca.unwrap_or_else(|| "/etc/porthole/ca.pem".into()),
+            certificate: certificate.unwrap_or_else(|| "/etc/porthole/cert.pem".into()),
+            key: key.unwrap_or_else(|| "/etc/porthole/key.pem".into()),
+        })),
+        // Said in so many words, it may stand beside the files.
+        Some(false) => Ok(None),
+        None => {
+            ensure!(
+                ca.is_none() && certificate.is_none() && key.is_none(),
+                "certificates are named but TLS is not asked for: add --tlsverify"
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Refuses what would open this host to everybody unless that was asked for.
+fn check_tcp(hosts: &[Address], tls: Option<&CertificateFiles>, is_insecure: bool) -> Result<()> {
+    ensure!(
+        tls.is_none() || !is_insecure,
+        "tlsverify and insecure-tcp-without-authentication exclude each other: leave one out"
+    );
+    let mut tcp = hosts.iter().filter(|host| matches!(host, Address::Tcp(_)));
+    match tcp.next() {
+        Some(host) => ensure!(
+            tls.is_some() || is_insecure,
+            "cannot listen on {host}: whoever reaches it would be root on this host. Add --tlsverify \
+             with --tlscacert, --tlscert and --tlskey, or forward the socket instead, for example by \
+             'ssh -L 2375:/run/porthole/docker.sock host'. To have it open to everybody, add \
+             --insecure-tcp-without-authentication"
+        ),
+        None => ensure!(
+            tls.is_none() && !is_insecure,
+            "tlsverify and insecure-tcp-without-authentication are for TCP, and no address to \
+             listen on is tcp://host:port"
+        ),
+    }
+    Ok(())
 }
 
 impl File {
@@ -121,6 +183,8 @@ impl File {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -133,6 +197,10 @@ mod tests {
             })
             .collect();
         let file: File = toml::from_str(&uncommented.join("\n")).expect("the explained file");
+        assert_eq!(
+            file.tlscacert.as_deref(),
+            Some(Path::new("/etc/porthole/ca.pem"))
+        );
         let explained = Configuration::merge(Arguments::default(), file).expect("a configuration");
         let default =
             Configuration::merge(Arguments::default(), File::default()).expect("a configuration");
@@ -161,6 +229,32 @@ mod tests {
             configuration.hosts,
             [Address::Unix("/file-run/docker.sock".into())]
         );
+    }
+
+    fn with(line: &[&str], file: &str) -> Result<Configuration> {
+        let arguments = Arguments::parse_from(["portholed"].iter().chain(line));
+        Configuration::merge(arguments, toml::from_str(file).expect("a file"))
+    }
+
+    #[test]
+    fn tcp_wants_tls_or_a_word_that_it_shall_be_open() {
+        const TCP: &str = "tcp://127.0.0.1:2376";
+        const OPEN: &str = "--insecure-tcp-without-authentication";
+        let refusal = with(&["-H", TCP], "").expect_err("no TLS").to_string();
+        assert!(refusal.contains("--tlsverify"), "{refusal}");
+        with(&["-H", TCP, "--tlsverify=false"], "").expect_err("no TLS");
+        with(&["-H", TCP, "--tlsverify", OPEN], "").expect_err("both");
+        with(&["-H", TCP, "--tlscert=/c"], "").expect_err("certificates and no TLS");
+        with(&["--tlsverify"], "").expect_err("no TCP");
+        assert!(with(&["-H", TCP, OPEN], "").expect("open").tls.is_none());
+        let file = "hosts = ['tcp://:1']\ntlsverify = true\ntlskey = '/file'\ntlscert = '/c'";
+        let files = with(&["--tlskey", "/line"], file).expect("TLS").tls;
+        let expected = CertificateFiles {
+            ca: "/etc/porthole/ca.pem".into(),
+            certificate: "/c".into(),
+            key: "/line".into(),
+        };
+        assert_eq!(files, Some(expected));
     }
 
     #[test]

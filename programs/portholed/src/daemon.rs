@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
-use porthole_api::Api;
+use porthole_api::{Api, Listener};
 use porthole_engine::network::HostNetwork;
 use porthole_engine::{Engine, Parts};
 use porthole_network::{Network, Options, Teardown};
 use porthole_store::Store;
-use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -18,6 +17,7 @@ use crate::address::Address;
 use crate::configuration::Configuration;
 use crate::facts::InstalledKernel;
 use crate::instance::Instance;
+use crate::tls::CertificateFiles;
 use crate::{compute, facts, socket};
 
 /// Runs until SIGTERM or SIGINT. Containers run on.
@@ -34,7 +34,7 @@ pub(crate) async fn run(configuration: &Configuration) -> Result<()> {
     let _instance = Instance::claim(exec_root)?;
     let network = open_network(configuration).await?;
     let engine = open_engine(configuration, network.clone()).await?;
-    let listeners = listen(configuration)?;
+    let listeners = listen(configuration).await?;
     let stop = stop_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving the API");
     let api = Api::new(engine);
@@ -69,22 +69,36 @@ async fn open_engine(configuration: &Configuration, network: Network) -> Result<
     if let Err(error) = kernel.build() {
         tracing::warn!(%error, "no kernel package: containers cannot start");
     }
+    let facts = facts::gather(configuration)?;
+    for warning in &facts.warnings {
+        tracing::warn!("{warning}");
+    }
     let parts = Parts {
         store,
         compute: Arc::new(compute::client(configuration)),
         network: Arc::new(HostNetwork::new(network)),
-        facts: facts::gather(configuration)?,
+        facts,
         installation: Arc::new(kernel),
     };
     Engine::open(parts).await.context("cannot open the engine")
 }
 
-fn listen(configuration: &Configuration) -> Result<Vec<UnixListener>> {
-    configuration
-        .hosts
-        .iter()
-        .map(|Address::Unix(path)| socket::bind(path, &configuration.group))
-        .collect()
+async fn listen(configuration: &Configuration) -> Result<Vec<Listener>> {
+    let tls = configuration.tls.as_ref().map(CertificateFiles::follow);
+    let tls = tls.transpose().context("cannot speak TLS")?;
+    let mut listeners = Vec::new();
+    for host in &configuration.hosts {
+        listeners.push(match (host, &tls) {
+            (Address::Unix(path), _) => Listener::unix(socket::bind(path, &configuration.group)?),
+            (Address::Tcp(address), Some(tls)) => {
+                Listener::tls(socket::bind_tcp(address, true).await?, tls.clone())
+            }
+            (Address::Tcp(address), None) => {
+                Listener::insecure_tcp(socket::bind_tcp(address, false).await?)
+            }
+        });
+    }
+    Ok(listeners)
 }
 
 /// Becomes true with the first signal that asks to end.
@@ -105,9 +119,11 @@ fn stop_signal() -> Result<watch::Receiver<bool>> {
 
 /// Takes down what the host need not have while no container runs.
 async fn leave(configuration: &Configuration, network: &Network) {
-    for Address::Unix(path) in &configuration.hosts {
-        // One that stays behind refuses connections, and the next daemon takes its place.
-        let _ = std::fs::remove_file(path);
+    for host in &configuration.hosts {
+        if let Address::Unix(path) = host {
+            // One that stays behind refuses connections, and the next daemon takes its place.
+            let _ = std::fs::remove_file(path);
+        }
     }
     match network.teardown().await {
         Ok(Teardown::Done) => tracing::debug!("the networks are taken down"),

@@ -9,6 +9,7 @@ use porthole_store::DataRoot;
 use porthole_wine::kernel::KernelPackage;
 use uuid::Uuid;
 
+use crate::address::Address;
 use crate::configuration::Configuration;
 
 /// The file with the engine's ID, in the data root.
@@ -32,7 +33,22 @@ pub(crate) fn gather(configuration: &Configuration) -> Result<Facts> {
         windows_build: configuration.windows_build,
         data_root: data_root.display().to_string(),
         time_zone: iana_time_zone::get_timezone().ok(),
+        warnings: warnings(configuration),
     })
+}
+
+/// What `docker info` shall warn of: addresses that are open to everybody, in dockerd's words.
+fn warnings(configuration: &Configuration) -> Vec<String> {
+    let open = configuration.hosts.iter().filter_map(|host| match host {
+        Address::Tcp(address) if configuration.tls.is_none() => Some(format!(
+            "WARNING: API is accessible on http://{}:{} without encryption.\n         \
+             Access to the remote API is equivalent to root access on the host: use --tlsverify.",
+            address.host,
+            address.port(false)
+        )),
+        _ => None,
+    });
+    open.collect()
 }
 
 /// The kernel package, which `porthole base build` may install or replace while the daemon runs.

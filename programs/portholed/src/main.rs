@@ -1,4 +1,5 @@
-//! The engine daemon: the Docker Engine API over the engine, on a Unix socket.
+//! The engine daemon: the Docker Engine API over the engine, on a Unix socket or, with
+//! mutual TLS, on TCP.
 //!
 //! It owns no container: those live in the Compute Service and its supervisors, so that this
 //! program may end, crash or be replaced while they run.
@@ -11,6 +12,7 @@ mod daemon;
 mod facts;
 mod instance;
 mod socket;
+mod tls;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::address::TcpAddress;
 
 /// Binds a socket that root, and the members of `group` if there is one, may use.
 ///
@@ -26,6 +28,17 @@ pub(crate) fn bind(path: &Path, group: &str) -> Result<UnixListener> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o660)).with_context(context)?;
     }
     Ok(listener)
+}
+
+/// Binds a TCP port.
+///
+/// # Errors
+/// When the host is not known or not this one, or somebody listens there.
+pub(crate) async fn bind_tcp(address: &TcpAddress, tls: bool) -> Result<TcpListener> {
+    let (host, port) = (address.host.as_str(), address.port(tls));
+    TcpListener::bind((host, port))
+        .await
+        .with_context(|| format!("cannot listen on port {port} of {host}"))
 }
 
 /// A group's ID in the text of `/etc/group`.

@@ -1,6 +1,7 @@
 //! The docker client that is installed, pointed at one server.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +11,7 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Docker {
     host: String,
+    certificates: Option<PathBuf>,
 }
 
 /// What a client's run gave.
@@ -27,7 +29,30 @@ impl Docker {
     /// A client that talks to `host`.
     #[must_use]
     pub fn new(host: String) -> Self {
-        Self { host }
+        Self {
+            host,
+            certificates: None,
+        }
+    }
+
+    /// A client that speaks TLS with `host`, with `ca.pem`, `cert.pem` and `key.pem` of a directory.
+    #[must_use]
+    pub fn over_tls(host: String, certificates: PathBuf) -> Self {
+        Self {
+            host,
+            certificates: Some(certificates),
+        }
+    }
+
+    /// The environment variables that lead any client of Docker's to this host.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![("DOCKER_HOST", OsString::from(&self.host))];
+        if let Some(directory) = &self.certificates {
+            variables.push(("DOCKER_TLS_VERIFY", "1".into()));
+            variables.push(("DOCKER_CERT_PATH", directory.into()));
+        }
+        variables
     }
 
     /// The host that it talks to.
@@ -46,7 +71,7 @@ impl Docker {
         let mut command = Command::new("docker");
         command
             .env_remove("DOCKER_CONTEXT")
-            .args(["--host", &self.host])
+            .envs(self.environment())
             .args(arguments);
         command
     }

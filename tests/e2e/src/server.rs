@@ -1,5 +1,6 @@
 //! A running Porthole: the daemons of one build on a data root of their own.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -75,6 +76,7 @@ pub struct Server {
     /// Where it keeps its data.
     pub place: Place,
     programs: PathBuf,
+    options: Vec<OsString>,
     child: Child,
 }
 
@@ -84,6 +86,14 @@ impl Server {
     /// # Errors
     /// When it ends or does not answer within 20 seconds; the message names its log.
     pub fn start(programs: &Path, place: Place) -> Result<Self> {
+        Self::start_with(programs, place, &[])
+    }
+
+    /// The same, with more options of `portholed`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(programs: &Path, place: Place, options: &[OsString]) -> Result<Self> {
         std::fs::create_dir_all(&place.exec_root)?;
         let log_path = place.exec_root.join("portholed.log");
         let log = File::options().create(true).append(true).open(&log_path)?;
@@ -93,6 +103,7 @@ impl Server {
             .arg("--exec-root")
             .arg(&place.exec_root)
             .args(["-H", &place.docker_host()])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -101,6 +112,7 @@ impl Server {
         let mut server = Self {
             place,
             programs: programs.to_owned(),
+            options: options.to_owned(),
             child,
         };
         server.wait_until_it_answers(&log_path)?;
@@ -129,7 +141,7 @@ impl Server {
     pub fn kill_and_restart(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        let next = Self::start(&self.programs, self.place.clone())?;
+        let next = Self::start_with(&self.programs, self.place.clone(), &self.options)?;
         *self = next;
         Ok(())
     }

@@ -1,84 +1,24 @@
-//! Streams: attach, logs, events.
+//! Streams: logs, events, stats.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures::StreamExt;
 use porthole_engine::Engine;
-use porthole_engine::attachment::Attach;
 use porthole_engine::container::logs::{LogEntry, LogQuery};
 use porthole_engine::container::stats::StatsQuery;
 use porthole_engine::event::EventQuery;
 
 use super::Answer;
-use crate::detach_keys::DetachKeys;
 use crate::error::ApiError;
-use crate::hijack::{self, End, InputRules};
+use crate::hijack;
 use crate::query::Params;
 use crate::version::ApiVersion;
 use crate::{multiplex, render, timestamp};
-
-/// `POST /containers/{id}/attach`.
-pub(crate) async fn attach(
-    State(engine): State<Arc<Engine>>,
-    Extension(version): Extension<ApiVersion>,
-    Path(id): Path<String>,
-    params: Params,
-    mut request: Request,
-) -> Answer {
-    let detach_keys = params
-        .get("detachKeys")
-        .map(DetachKeys::parse)
-        .transpose()
-        .map_err(|error| {
-            ApiError::bad_parameter(format!(
-                "invalid detach keys ({}) provided: {error}",
-                params.get("detachKeys").unwrap_or_default()
-            ))
-        })?;
-    let wanted = Attach {
-        stdin: params.flag("stdin"),
-        stdout: params.flag("stdout"),
-        stderr: params.flag("stderr"),
-        logs: params.flag("logs"),
-        stream: params.flag("stream"),
-    };
-    let upgrade = hijack::take_upgrade(&mut request);
-    if upgrade.is_none() && wanted.stdin {
-        return Err(ApiError::bad_parameter(
-            "attaching to the input needs an upgraded connection: send 'Connection: Upgrade' and 'Upgrade: tcp'",
-        ));
-    }
-    let container = engine.inspect_container(&id)?;
-    let attachment = engine.attach_container(&container.id, wanted).await?;
-    let Some(upgrade) = upgrade else {
-        return Ok(hijack::plain(attachment));
-    };
-    let rules = InputRules {
-        detach_keys: detach_keys.unwrap_or_default(),
-        close_with_client: container.config.stdin_once,
-    };
-    let answer = hijack::upgraded(hijack::media_type(attachment.tty, version));
-    tokio::spawn(async move {
-        let connection = match upgrade.connection().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::debug!(%error, container = container.id, "the client left before its streams began");
-                return;
-            }
-        };
-        if hijack::relay(connection, attachment, rules).await == End::Detached
-            && let Err(error) = engine.container_detached(&container.id).await
-        {
-            tracing::debug!(%error, container = container.id, "the container is gone");
-        }
-    });
-    Ok(answer)
-}
 
 /// `GET /containers/{id}/logs`.
 pub(crate) async fn logs(

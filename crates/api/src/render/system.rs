@@ -112,7 +112,7 @@ fn platform(info: &Info) -> Value {
         "ExperimentalBuild": false,
         "Debug": false,
         "SecurityOptions": [],
-        "Warnings": [],
+        "Warnings": info.facts.warnings,
     })
 }
 

@@ -9,3 +9,5 @@ mod networks;
 mod streams;
 mod support;
 mod system;
+mod tls;
+mod web_sockets;

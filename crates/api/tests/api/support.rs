@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::HeaderMap;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use porthole_api::Api;
+use porthole_api::{Api, Listener};
 use porthole_compute_service::fake::{Script, service};
 use porthole_engine::fake::{self, FakeInstallation, MemoryNetwork};
 use porthole_engine::{Engine, Parts};
@@ -60,6 +60,7 @@ impl Answer {
 pub(crate) struct World {
     pub(crate) script: Script,
     pub(crate) socket: PathBuf,
+    api: Api,
     _directory: tempfile::TempDir,
 }
 
@@ -81,13 +82,20 @@ impl World {
         .await
         .unwrap();
         let socket = directory.path().join("docker.sock");
-        let listener = porthole_api::bind(&socket).unwrap();
-        tokio::spawn(Api::new(engine).serve(listener, std::future::pending()));
-        Self {
+        let listener = Listener::unix(porthole_api::bind(&socket).unwrap());
+        let world = Self {
             script,
             socket,
+            api: Api::new(engine),
             _directory: directory,
-        }
+        };
+        world.listen(listener);
+        world
+    }
+
+    /// Lets clients come in by another way too.
+    pub(crate) fn listen(&self, listener: Listener) {
+        tokio::spawn(self.api.clone().serve(listener, std::future::pending()));
     }
 
     /// Sends a request and gives the answer without its body.

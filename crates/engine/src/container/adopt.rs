@@ -28,6 +28,7 @@ impl Task {
     /// Brings the record in line. Whatever fails is logged: the other containers go on.
     pub(super) async fn take_up(&mut self) {
         let container = self.handle.ledger.read();
+        self.forward_on();
         let outcome = match container.state.phase {
             Phase::Running | Phase::Paused => self.take_up_running().await,
             Phase::Starting => self.take_up_starting().await,

@@ -60,6 +60,15 @@ pub(crate) fn attributes(container: &Container) -> Result<BTreeMap<String, Strin
     Ok(attributes)
 }
 
+/// The tag of what is sent away: the container's ID, unless the options say otherwise.
+pub(crate) fn tag_or_id(container: &Container) -> Result<String> {
+    let template = container.host.log.options.get("tag").map(String::as_str);
+    tag(
+        template.filter(|tag| !tag.is_empty()).unwrap_or("{{.ID}}"),
+        container,
+    )
+}
+
 /// Fills a tag's template: text with fields of Docker's `logger.Info`, such as `{{.Name}}`.
 fn tag(template: &str, container: &Container) -> Result<String> {
     let mut tag = String::new();

@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use porthole_compute_service::settings::{LogRotation, LogSpec};
+use porthole_log_drivers::{Driver, Host};
 use serde::{Deserialize, Serialize};
 
 use crate::container::log_attributes::attributes;
 use crate::container::record::Container;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Drivers whose logs can be read, in the order in which `info` lists them. `none` records nothing
-/// and so is no driver there, as in dockerd.
-pub(crate) const DRIVERS: [&str; 2] = ["json-file", LOCAL];
-
 /// The driver of a request that names none.
-pub(crate) const DEFAULT: &str = DRIVERS[0];
+pub(crate) const DEFAULT: &str = "json-file";
 
 const LOCAL: &str = "local";
 const NONE: &str = "none";
 
-/// Options that every driver has: how messages get to it.
+/// Options that every driver has: how messages get to it, and what is kept here of those that a
+/// driver sends away.
 const MODE: &str = "mode";
 const BUFFER: &str = "max-buffer-size";
+const CACHE_DISABLED: &str = "cache-disabled";
+const CACHE: [&str; 3] = ["cache-max-size", "cache-max-file", "cache-compress"];
+
+/// What limits the files of a log: their size, their number, and whether they are compressed.
+const FILES: [&str; 3] = ["max-size", "max-file", "compress"];
 
 const OPTIONS: [&str; 8] = [
     "max-size",
@@ -45,7 +48,7 @@ const LOCAL_ROTATION: LogRotation = LogRotation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
-    /// `json-file`, `local` or `none`; empty is `json-file`.
+    /// Its name, such as `local` or `none`; empty is `json-file`.
     pub driver: String,
     /// The driver's options as the client gave them.
     pub options: BTreeMap<String, String>,
@@ -62,9 +65,10 @@ impl LogConfig {
         }
     }
 
-    /// Refuses a log that is not recorded, with dockerd's sentence.
+    /// Refuses a log that is not there to be read, with dockerd's sentence.
     pub(crate) fn check_readable(&self) -> Result<()> {
-        if self.driver() == NONE {
+        let is_hidden = self.is_sent() && self.switch(CACHE_DISABLED)? == Some(true);
+        if self.driver() == NONE || is_hidden {
             return Err(Error::new(
                 ErrorKind::NotImplemented,
                 "configured logging driver does not support reading",
@@ -73,17 +77,40 @@ impl LogConfig {
         Ok(())
     }
 
+    /// Whether the driver sends the log away.
+    pub(crate) fn is_sent(&self) -> bool {
+        porthole_log_drivers::DRIVERS.contains(&self.driver())
+    }
+
+    /// What sends the log away, if anything does; refuses options and values as dockerd does.
+    pub(crate) fn sender(&self, host: &Host) -> Result<Option<Driver>> {
+        Driver::new(self.driver(), &self.own_options(), host)
+            .map_err(|error| Error::invalid(error.to_string()).with_source(error))
+    }
+
+    /// The driver's own options, without those that every driver has.
+    fn own_options(&self) -> BTreeMap<String, String> {
+        let is_common =
+            |name: &str| [MODE, BUFFER, CACHE_DISABLED].contains(&name) || CACHE.contains(&name);
+        let mut options = self.options.clone();
+        options.retain(|name, _| !is_common(name));
+        options
+    }
+
     /// When a new file is begun; refuses drivers, options and values as dockerd does.
     fn rotation(&self) -> Result<Option<LogRotation>> {
-        let driver = self.driver();
         self.check_mode()?;
-        let own = |name: &&String| *name != MODE;
-        let unknown = self
-            .options
+        self.check_switch(CACHE_DISABLED)?;
+        let cache = self.bounded(CACHE)?;
+        if self.sender(&Host::new(""))?.is_some() {
+            // What is sent away is read from these files: they are the cache of `docker logs` too.
+            return Ok(Some(cache));
+        }
+        let options = self.own_options();
+        let unknown = options
             .keys()
-            .filter(own)
             .find(|name| !OPTIONS.contains(&name.as_str()));
-        match (driver, unknown) {
+        match (self.driver(), unknown) {
             (DEFAULT, Some(name)) => Err(Error::invalid(format!(
                 "unknown log opt '{name}' for json-file log driver"
             ))),
@@ -91,33 +118,45 @@ impl LogConfig {
                 "unknown log opt '{name}' for log driver local"
             ))),
             (DEFAULT, None) => self.json_file(),
-            (LOCAL, None) => self.local().map(Some),
+            (LOCAL, None) => self.bounded(FILES).map(Some),
             (other, _) => Err(Error::invalid(format!(
                 "logger: no log driver named '{other}' is registered: this version of Porthole has \
-                 json-file, local and none"
+                 {} and none",
+                drivers().join(", ")
             ))),
         }
     }
 
+    /// Both modes are there: a program never waits for more than the disk, whatever its driver, and
+    /// nothing is dropped.
     fn check_mode(&self) -> Result<()> {
         let mode = self.options.get(MODE).map_or("", String::as_str);
-        match mode {
-            // Messages would be dropped where the disk is too slow: nothing does that here.
-            "non-blocking" => Err(Error::unsupported("the log mode non-blocking")),
-            "" | "blocking" if self.options.contains_key(BUFFER) => Err(Error::invalid(
+        match (mode, self.options.get(BUFFER)) {
+            ("non-blocking", Some(text)) if size(text).is_none() => Err(Error::invalid(format!(
+                "error parsing option max-buffer-size: invalid size: '{text}'"
+            ))),
+            ("non-blocking", _) | ("" | "blocking", None) => Ok(()),
+            ("" | "blocking", Some(_)) => Err(Error::invalid(
                 "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
             )),
-            "" | "blocking" => Ok(()),
-            mode => Err(Error::invalid(format!(
+            (mode, _) => Err(Error::invalid(format!(
                 "logger: logging mode not supported: {mode}"
             ))),
         }
     }
 
+    fn check_switch(&self, name: &str) -> Result<()> {
+        self.switch(name).map(drop).map_err(|_| {
+            let value = self.options.get(name).map_or("", String::as_str);
+            Error::invalid(format!("invalid value for option {name}: {value}"))
+        })
+    }
+
     fn json_file(&self) -> Result<Option<LogRotation>> {
-        let max_size = self.max_size()?;
-        let max_files = self.max_file()?.unwrap_or(1);
-        let compress = self.compress()?.unwrap_or(false);
+        let [max_size, max_file, compress] = FILES;
+        let max_size = self.size(max_size)?;
+        let max_files = self.number(max_file)?.unwrap_or(1);
+        let compress = self.switch(compress)?.unwrap_or(false);
         if max_files < 1 {
             return Err(Error::invalid("max-file cannot be less than 1"));
         }
@@ -133,11 +172,13 @@ impl LogConfig {
         }))
     }
 
-    fn local(&self) -> Result<LogRotation> {
-        let max_files = self.max_file()?.unwrap_or(LOCAL_ROTATION.max_files.into());
-        let compress = self.compress()?.unwrap_or(LOCAL_ROTATION.compress);
+    /// Files as `local` has them, and every driver's cache.
+    fn bounded(&self, [max_size, max_file, compress]: [&str; 3]) -> Result<LogRotation> {
+        let max_files = self.number(max_file)?;
+        let max_files = max_files.unwrap_or(LOCAL_ROTATION.max_files.into());
+        let compress = self.switch(compress)?.unwrap_or(LOCAL_ROTATION.compress);
         if max_files < 0 {
-            return Err(Error::invalid("max-file must not be negative"));
+            return Err(Error::invalid(format!("{max_file} must not be negative")));
         }
         if compress && max_files <= 1 {
             return Err(Error::invalid(
@@ -145,48 +186,57 @@ impl LogConfig {
             ));
         }
         Ok(LogRotation {
-            max_size: self.max_size()?.unwrap_or(LOCAL_ROTATION.max_size),
+            max_size: self.size(max_size)?.unwrap_or(LOCAL_ROTATION.max_size),
             // 0 is the file that is written, alone.
             max_files: u32::try_from(max_files.max(1)).unwrap_or(u32::MAX),
             compress,
         })
     }
 
-    fn max_size(&self) -> Result<Option<u64>> {
-        let Some(text) = self.options.get("max-size") else {
+    fn size(&self, name: &str) -> Result<Option<u64>> {
+        let Some(text) = self.options.get(name) else {
             return Ok(None);
         };
         match size(text) {
             None => Err(Error::invalid(format!(
-                "invalid value for max-size: {text}: invalid size: '{text}'"
+                "invalid value for {name}: {text}: invalid size: '{text}'"
             ))),
-            Some(0) => Err(Error::invalid("max-size must be a positive number")),
+            Some(0) => Err(Error::invalid(format!("{name} must be a positive number"))),
             Some(size) => Ok(Some(size)),
         }
     }
 
-    fn max_file(&self) -> Result<Option<i64>> {
+    fn number(&self, name: &str) -> Result<Option<i64>> {
         let number = |text: &String| {
             text.parse().map_err(|_| {
                 Error::invalid(format!(
-                    "invalid value for max-file: {text}: strconv.Atoi: parsing {text:?}: invalid syntax"
+                    "invalid value for {name}: {text}: strconv.Atoi: parsing {text:?}: invalid syntax"
                 ))
             })
         };
-        self.options.get("max-file").map(number).transpose()
+        self.options.get(name).map(number).transpose()
     }
 
     /// What Go's `ParseBool` takes.
-    fn compress(&self) -> Result<Option<bool>> {
+    fn switch(&self, name: &str) -> Result<Option<bool>> {
         let switch = |text: &String| match text.as_str() {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
             _ => Err(Error::invalid(format!(
-                "invalid boolean value for compress: strconv.ParseBool: parsing {text:?}: invalid syntax"
+                "invalid boolean value for {name}: strconv.ParseBool: parsing {text:?}: invalid syntax"
             ))),
         };
-        self.options.get("compress").map(switch).transpose()
+        self.options.get(name).map(switch).transpose()
     }
+}
+
+/// Every driver in the order in which `info` lists them. `none` records nothing and so is no driver
+/// there, as in dockerd.
+pub(crate) fn drivers() -> Vec<&'static str> {
+    let mut drivers = vec![DEFAULT, LOCAL];
+    drivers.extend(porthole_log_drivers::DRIVERS);
+    drivers.sort_unstable();
+    drivers
 }
 
 /// Bytes, as Docker's units write them for logs: `10m` is ten million.
@@ -288,6 +338,11 @@ mod tests {
             ),
             ("local", &[], rotation(20 * 1024 * 1024, 5, true)),
             (
+                "syslog",
+                &[("cache-max-size", "1k"), ("mode", "non-blocking")],
+                rotation(1000, 5, true),
+            ),
+            (
                 "local",
                 &[("max-file", "0"), ("compress", "f")],
                 rotation(20 * 1024 * 1024, 1, false),
@@ -348,8 +403,18 @@ mod tests {
             ),
             (
                 "",
-                &[("mode", "non-blocking")],
-                "invalid option: this version of Porthole does not support the log mode non-blocking",
+                &[("mode", "non-blocking"), ("max-buffer-size", "much")],
+                "error parsing option max-buffer-size: invalid size: 'much'",
+            ),
+            (
+                "syslog",
+                &[("cache-disabled", "perhaps")],
+                "invalid value for option cache-disabled: perhaps",
+            ),
+            (
+                "journald",
+                &[("max-size", "1m")],
+                "unknown log opt 'max-size' for journald log driver",
             ),
             (
                 "",
@@ -357,10 +422,10 @@ mod tests {
                 "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
             ),
             (
-                "syslog",
+                "splunk",
                 &[],
-                "logger: no log driver named 'syslog' is registered: this version of Porthole has \
-                 json-file, local and none",
+                "logger: no log driver named 'splunk' is registered: this version of Porthole has \
+                 fluentd, gelf, journald, json-file, local, syslog and none",
             ),
         ] {
             let error = config(driver, options).rotation().unwrap_err();

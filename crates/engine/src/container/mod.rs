@@ -19,6 +19,7 @@ pub(crate) mod launch;
 pub(crate) mod ledger;
 pub mod list;
 pub(crate) mod log_attributes;
+pub(crate) mod log_forward;
 pub mod log_options;
 pub mod logs;
 pub(crate) mod merge;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
 use porthole_compute_service::system::{Process, Wanted};
+use porthole_log_drivers::Forwarder;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
@@ -15,6 +16,7 @@ use crate::container::handle::{Handle, Live, Order};
 use crate::container::health::{Health, HealthCheck};
 use crate::container::health_monitor::Monitor;
 use crate::container::ledger::Ledger;
+use crate::container::log_forward::{self, Forwarding};
 use crate::container::record::Container;
 use crate::container::restart::{self, Backoff};
 use crate::container::state::{Phase, Step};
@@ -44,6 +46,8 @@ pub(crate) struct Task {
     /// Resolves when the restart policy's pause is over.
     pub(super) again: Option<Pin<Box<Sleep>>>,
     pub(super) backoff: Backoff,
+    /// Sends its log away, where the driver does.
+    forwarding: Option<Forwarding>,
     removed: bool,
 }
 
@@ -74,6 +78,7 @@ fn new(context: &Arc<Context>, container: Container) -> Task {
         end: None,
         again: None,
         backoff: Backoff::default(),
+        forwarding: None,
         removed: false,
     }
 }
@@ -148,6 +153,11 @@ impl Task {
             })
             .await?;
         let waiters = std::mem::take(&mut self.waiters);
+        self.finish_forwarding().await;
+        match log_forward::connect(&self.context, &container).await {
+            Ok(forwarder) => self.forward(forwarder),
+            Err(error) => return self.not_started(error.into()).await,
+        }
         match launch::launch(&self.context, &container, waiters).await {
             Ok(launched) => self.started(launched).await,
             Err(error) => self.not_started(error).await,
@@ -201,6 +211,27 @@ impl Task {
         let compute = Arc::clone(&self.context.compute);
         self.end = Some(ending::of(compute, Arc::clone(&live.system)).boxed());
         self.handle.set_live(Some(live));
+    }
+
+    fn forward(&mut self, forwarder: Option<Forwarder>) {
+        let spawn = |forwarder| Forwarding::spawn(forwarder, &self.handle);
+        self.forwarding = forwarder.map(spawn);
+    }
+
+    /// Goes on sending the log that an earlier engine did not send, or not all of it.
+    pub(super) fn forward_on(&mut self) {
+        match log_forward::open(&self.context, &self.read()) {
+            Ok(forwarder) => self.forward(forwarder),
+            Err(error) => {
+                tracing::error!(container = self.handle.id, %error, "its log is not sent on");
+            }
+        }
+    }
+
+    async fn finish_forwarding(&mut self) {
+        if let Some(forwarding) = self.forwarding.take() {
+            forwarding.finish().await;
+        }
     }
 
     /// Begins to check the health of what runs, where that is asked for.
@@ -314,6 +345,7 @@ impl Task {
     /// Removes what a container in phase `Removing` still has.
     pub(super) async fn finish_removal(&mut self) -> Result<()> {
         let container = self.read();
+        self.finish_forwarding().await;
         if let Err(error) = self.context.records.remove(&container.id).await {
             let message = error.to_string();
             let ledger = &self.handle.ledger;

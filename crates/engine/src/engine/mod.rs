@@ -151,7 +151,10 @@ async fn load(context: &Arc<Context>, container: Container, has_system: bool) {
         container.state.phase,
         Phase::Created | Phase::Exited | Phase::Dead
     );
-    let rests = !container.host.auto_remove && !restart::is_wanted_at_start(&container);
+    // The rest of a log may be to be sent yet.
+    let rests = !container.host.auto_remove
+        && !restart::is_wanted_at_start(&container)
+        && !container.host.log.is_sent();
     if settled && !has_system && rests {
         task::spawn(context, container);
     } else {

@@ -9,6 +9,7 @@ mod health;
 mod images;
 mod limits;
 mod lists;
+mod log_drivers;
 mod logs;
 mod pauses;
 mod policies;

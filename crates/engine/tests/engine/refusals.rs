@@ -53,10 +53,10 @@ async fn what_cannot_be_is_refused_and_leaves_nothing() {
         ),
         (
             with(base(), |request| {
-                request.host.log.driver = "syslog".to_owned();
+                request.host.log.driver = "splunk".to_owned();
             }),
             ErrorKind::InvalidParameter,
-            "logger: no log driver named 'syslog' is registered",
+            "logger: no log driver named 'splunk' is registered",
         ),
         (
             with(base(), |request| {

@@ -21,7 +21,7 @@ pub mod write;
 
 pub use read::{LogReader, Selection};
 pub use record::{Attributes, Record, RecordError, Stream};
-pub use rotated::RotatedLog;
+pub use rotated::{Position, RotatedLog};
 pub use split::LineSplitter;
 pub use timestamp::Timestamp;
 pub use write::{LogWriter, Rotation};

@@ -17,6 +17,10 @@ pub struct LogReader<R> {
     /// Bytes read and not yet given out; those before `start` have been.
     buffer: Vec<u8>,
     start: usize,
+    /// Bytes of the input up to the end of the line that was given out last.
+    consumed: u64,
+    /// Where that line begins.
+    last: u64,
 }
 
 /// A record that could not be read.
@@ -38,7 +42,14 @@ impl<R: Read> LogReader<R> {
             input,
             buffer: Vec::new(),
             start: 0,
+            consumed: 0,
+            last: 0,
         }
+    }
+
+    /// Where the record that was given out last begins, in bytes from where the input stood.
+    pub const fn last_start(&self) -> u64 {
+        self.last
     }
 
     /// The next record, or `None` where the log ends now. Called again after more was written it
@@ -55,6 +66,7 @@ impl<R: Read> LogReader<R> {
             {
                 let line = self.start..searched + end;
                 self.start = searched + end + 1;
+                self.take(self.start - line.start);
                 return decode(&self.buffer[line])
                     .map(Some)
                     .map_err(ReadError::Record);
@@ -63,6 +75,7 @@ impl<R: Read> LogReader<R> {
             self.start = 0;
             searched = self.buffer.len();
             if searched > MAX_RECORD {
+                self.take(searched);
                 self.buffer.clear();
                 return Err(ReadError::Record(RecordError::TooLong));
             }
@@ -71,6 +84,11 @@ impl<R: Read> LogReader<R> {
                 return Ok(None);
             }
         }
+    }
+
+    const fn take(&mut self, length: usize) {
+        self.last = self.consumed;
+        self.consumed += length as u64;
     }
 
     /// One read that appends to the buffer.

@@ -1,12 +1,24 @@
 //! Reading a log with all its files, also while it is written and rotated.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::read::{LogReader, ReadError};
 use crate::record::Record;
 use crate::segment::{Identity, Segment, Source, list};
 use crate::tail;
+use crate::timestamp::Timestamp;
+
+/// A record in a log, to be found again when the log has been rotated meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The inode of the file that the record was written to.
+    pub file: u64,
+    /// Where in that file, uncompressed, the record begins.
+    pub start: u64,
+    /// The record's time: another file that got the inode later is known by it.
+    pub time: Timestamp,
+}
 
 /// Reads the records of a log, from its oldest file to the one that is written.
 #[derive(Debug)]
@@ -41,6 +53,8 @@ impl End {
 #[derive(Debug)]
 struct Current {
     identity: Identity,
+    /// Bytes of the file before what the reader gets.
+    base: u64,
     reader: LogReader<io::Take<Source>>,
 }
 
@@ -71,6 +85,63 @@ impl RotatedLog {
                 return Ok(log);
             }
         }
+    }
+
+    /// Reads what comes after a record; none when the record is not there any more.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn after_record(path: &Path, last: Position) -> io::Result<Option<Self>> {
+        loop {
+            let files = list(path)?;
+            // A freed inode is soon another file's: each of those that have it may be the one.
+            for (number, file) in &files {
+                if file.origin() == last.file
+                    && let Some(segment) = Segment::open(path, *number)?
+                    && let Some(log) = Self::enter_after(path, segment, last)?
+                {
+                    return Ok(Some(log));
+                }
+            }
+            // Otherwise a file was moved meanwhile, and perhaps passed by.
+            if list(path)? == files {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes to behind a record in a file, if it is there.
+    fn enter_after(path: &Path, mut segment: Segment, last: Position) -> io::Result<Option<Self>> {
+        match &mut segment.source {
+            Source::Plain(file) => drop(file.seek(SeekFrom::Start(last.start))?),
+            Source::Compressed(decoder) => {
+                io::copy(&mut decoder.take(last.start), &mut io::sink())?;
+            }
+        }
+        let identity = segment.identity;
+        let mut log = Self::new(path);
+        log.enter(segment, last.start);
+        match log.next_record() {
+            Ok(Some(record)) if record.time == last.time => {
+                let current = log.current.as_ref();
+                Ok(current
+                    .is_some_and(|now| now.identity == identity)
+                    .then_some(log))
+            }
+            Err(ReadError::Io(error)) => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the record stands that was given last.
+    #[must_use]
+    pub fn position(&self, last: &Record) -> Option<Position> {
+        let current = self.current.as_ref()?;
+        Some(Position {
+            file: current.identity.origin(),
+            start: current.base + current.reader.last_start(),
+            time: last.time,
+        })
     }
 
     /// Reads what is there now and stops.
@@ -105,7 +176,7 @@ impl RotatedLog {
                 let Some(first) = self.oldest().map_err(ReadError::Io)? else {
                     return Ok(None);
                 };
-                self.enter(first);
+                self.enter(first, 0);
                 continue;
             };
             match current.reader.next_record() {
@@ -121,7 +192,7 @@ impl RotatedLog {
                 return Ok(None);
             }
             if let Some(next) = self.next.take() {
-                self.enter(next);
+                self.enter(next, 0);
                 continue;
             }
             // Where it was rotated, it is read once more: what was written between the last read
@@ -133,14 +204,15 @@ impl RotatedLog {
         }
     }
 
-    /// Goes on with a file, from where it stands.
-    fn enter(&mut self, segment: Segment) {
+    /// Goes on with a file, from where it stands: after `base` bytes.
+    fn enter(&mut self, segment: Segment, base: u64) {
         let limit = match self.end {
             End::In(_, length) if self.end.is_in(segment.identity) => length,
             _ => u64::MAX,
         };
         self.current = Some(Current {
             identity: segment.identity,
+            base,
             reader: LogReader::new(segment.source.take(limit)),
         });
     }
@@ -212,7 +284,11 @@ impl RotatedLog {
                     records.min(count)
                 }
             };
-            self.enter(segment);
+            let base = match &mut segment.source {
+                Source::Plain(file) => file.stream_position()?,
+                Source::Compressed(_) => 0,
+            };
+            self.enter(segment, base);
             count -= found;
             if count == 0 {
                 break;

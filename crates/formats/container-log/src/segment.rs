@@ -26,6 +26,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// The inode that its records were written to.
+    pub(crate) fn origin(self) -> u64 {
+        self.original.unwrap_or(self.inode)
+    }
+
     /// Whether the file that is held open is this listed one, or what became of it. Of several the
     /// newest is: only an older one's original can have had the same inode.
     pub(crate) fn is_of(self, listed: Self) -> bool {

@@ -18,7 +18,7 @@ fn records(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
         encode(
             &mut out,
             Stream::Stdout,
-            Timestamp(0),
+            Timestamp(number.cast_signed()),
             &Attributes::default(),
             text.as_bytes(),
         );
@@ -192,5 +192,33 @@ proptest! {
             prop_assert_eq!(&kept, &(0..written).collect::<Vec<_>>());
             prop_assert_eq!(&seen, &kept);
         }
+    }
+}
+
+#[test]
+fn reading_goes_on_after_a_record_wherever_it_has_gone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let size = records([10]).len() as u64;
+    let mut writer = LogWriter::open(&path, rotation(3 * size, 4, true)).expect("a log");
+    let mut log = RotatedLog::new(&path);
+    let mut positions = Vec::new();
+    for number in 10..20 {
+        writer.append(&records([number])).expect("written");
+        let record = log.next_record().expect("readable").expect("a record");
+        positions.push(log.position(&record).expect("a position"));
+    }
+    for (number, position) in (10..20).zip(positions) {
+        let mut rest = RotatedLog::after_record(&path, position)
+            .expect("readable")
+            .expect("the record is there");
+        assert_eq!(read(&mut rest), ((number + 1)..20).collect::<Vec<_>>());
+        // Another file that got the inode of one that is gone.
+        let other = porthole_container_log::Position {
+            time: Timestamp(0),
+            ..position
+        };
+        let found = RotatedLog::after_record(&path, other).expect("readable");
+        assert!(found.is_none(), "{number}");
     }
 }

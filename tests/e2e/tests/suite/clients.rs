@@ -34,8 +34,11 @@ fn clients() -> Result<PathBuf> {
 }
 
 fn passes(fixture: &Fixture, command: &mut Command) -> Result<()> {
+    // Python's requests takes these, where they are set, over the CA that it is told to trust.
     let output = command
-        .env("DOCKER_HOST", fixture.docker.host())
+        .env_remove("REQUESTS_CA_BUNDLE")
+        .env_remove("CURL_CA_BUNDLE")
+        .envs(fixture.docker.environment())
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;
     ensure!(
@@ -46,7 +49,7 @@ fn passes(fixture: &Fixture, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn docker_py(fixture: &Fixture) -> Result<()> {
+pub(crate) fn docker_py(fixture: &Fixture) -> Result<()> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../clients/docker_py.py");
     let python = clients()?.join("python/bin/python");
     passes(
@@ -55,7 +58,7 @@ fn docker_py(fixture: &Fixture) -> Result<()> {
     )
 }
 
-fn dockerode(fixture: &Fixture) -> Result<()> {
+pub(crate) fn dockerode(fixture: &Fixture) -> Result<()> {
     let directory = clients()?;
     let node = directory.join("python/bin/node");
     let script = directory.join("node/dockerode.js");
@@ -193,12 +196,12 @@ const OLD: &[(&[&str], &str)] = &[
     (&["system", "df"], "Images"),
 ];
 
-fn old_docker(fixture: &Fixture) -> Result<()> {
+pub(crate) fn old_docker(fixture: &Fixture) -> Result<()> {
     let docker = clients()?.join("docker-old");
     for (arguments, expected) in OLD {
         let output = Command::new(&docker)
             .env_remove("DOCKER_CONTEXT")
-            .args(["--host", fixture.docker.host()])
+            .envs(fixture.docker.environment())
             .args(*arguments)
             .output()?;
         let printed = String::from_utf8_lossy(&output.stdout);

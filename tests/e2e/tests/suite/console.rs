@@ -18,10 +18,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 /// Runs the docker client in a terminal of 30 rows and 100 columns (util-linux's `script`), types
 /// `keys` and returns what the screen was sent, without escape sequences.
 pub(crate) fn in_terminal(fixture: &Fixture, arguments: &str, keys: &str) -> Result<String> {
-    let line = format!(
-        "stty rows 30 cols 100; docker --host {} {arguments}",
-        fixture.docker.host()
-    );
+    let line = format!("stty rows 30 cols 100; docker {arguments}");
     let mut child = Command::new("timeout")
         .args([
             "120",
@@ -33,6 +30,8 @@ pub(crate) fn in_terminal(fixture: &Fixture, arguments: &str, keys: &str) -> Res
             "/dev/null",
         ])
         .env("TERM", "xterm")
+        .env_remove("DOCKER_CONTEXT")
+        .envs(fixture.docker.environment())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -30,6 +30,7 @@ mod images;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod log_drivers;
 mod logs;
 mod names;
 mod options;
@@ -38,8 +39,10 @@ mod ports;
 mod restarts;
 mod run;
 mod streams;
+mod tls;
 mod tools;
 mod usage;
+mod web_sockets;
 mod workloads;
 
 /// What a test works with.
@@ -111,6 +114,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     limits::TESTS,
     health::TESTS,
     logs::TESTS,
+    log_drivers::TESTS,
     exec::TESTS,
     isolation::TESTS,
     binds::TESTS,
@@ -126,6 +130,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     tools::TESTS,
     usage::TESTS,
     desktop::TESTS,
+    web_sockets::TESTS,
     workloads::TESTS,
 ];
 
@@ -158,6 +163,8 @@ fn main() -> Result<ExitCode> {
     let first = libtest_mimic::run(&arguments, shared);
     server.stop()?;
     let mut alone = trials(&fixture, daemons::TESTS);
+    alone.extend(trials(&fixture, tls::TESTS));
+    alone.extend(trials(&fixture, log_drivers::ALONE));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
         let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {
