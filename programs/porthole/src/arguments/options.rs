@@ -233,7 +233,7 @@ pub(crate) struct Linux {
     /// Run an init in front of the program.
     #[arg(long)]
     pub(crate) init: bool,
-    /// A limit, NAME=SOFT[:HARD].
+    /// A limit, NAME=SOFT\[:HARD\].
     #[arg(long, value_name = "NAME=SOFT[:HARD]")]
     pub(crate) ulimit: Vec<String>,
     /// A directory in memory.
