@@ -61,8 +61,8 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["read-only"],
     ),
     (
-        &["create", "--ulimit", "nofile=10", "porthole/nanoserver"],
-        &["limits"],
+        &["create", "--ulimit", "core=10", "porthole/nanoserver"],
+        &["ulimit core"],
     ),
     (
         &["create", "--sysctl", "a.b=1", "porthole/nanoserver"],
