@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use porthole_container_log::record::encode;
 use porthole_container_log::{Attributes, LogWriter, Rotation, Stream, Timestamp};
 use porthole_log_drivers::{Driver, Forwarder, Host, Round, Source};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+use tokio_rustls::TlsAcceptor;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -330,4 +334,57 @@ async fn who_does_not_answer_is_named() {
         .await
         .unwrap();
     assert!(!Path::new(&ground.log()).exists());
+}
+
+/// A server's certificate that signs itself, in PEM, and what speaks TLS with it.
+fn certificate() -> (String, TlsAcceptor) {
+    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let configuration = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key)
+        .unwrap();
+    (
+        signed.cert.pem(),
+        TlsAcceptor::from(Arc::new(configuration)),
+    )
+}
+
+#[tokio::test]
+async fn syslog_over_tls_trusts_the_named_ca_and_no_other() {
+    let mut ground = Ground::new();
+    ground.write(&["secret"]);
+    let (pem, acceptor) = certificate();
+    let ca = ground.directory.path().join("ca.pem");
+    std::fs::write(&ca, pem).unwrap();
+    let other = ground.directory.path().join("other.pem");
+    std::fs::write(&other, certificate().0).unwrap();
+    let listener = TcpListener::bind("localhost:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = format!("tcp+tls://localhost:{port}");
+    let (ca, other) = (ca.to_string_lossy(), other.to_string_lossy());
+    for (option, value, is_trusted) in [
+        ("syslog-tls-ca-cert", ca.as_ref(), true),
+        ("syslog-tls-ca-cert", other.as_ref(), false),
+        ("syslog-tls-skip-verify", "true", true),
+    ] {
+        let options = [("syslog-address", address.as_str()), (option, value)];
+        let mut forwarder = ground.forwarder("syslog", &options);
+        let serve = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.ok()?;
+            let mut text = vec![0; 64];
+            let count = stream.read(&mut text).await.ok()?;
+            String::from_utf8_lossy(&text[..count])
+                .contains("]: secret\n")
+                .then_some(())
+        };
+        let (served, round) = tokio::join!(within(serve), within(forwarder.round()));
+        assert_eq!(served.is_some(), is_trusted, "{option} {value}");
+        let is_sent = round.unwrap() == Round::Sent;
+        assert_eq!(is_sent, is_trusted, "{option} {value}");
+    }
 }
