@@ -12,6 +12,7 @@ mod layers;
 mod packages;
 mod suites;
 mod tally;
+mod vm;
 mod workloads;
 
 /// Sets up, tests and measures Porthole. Every verb works on a fresh Debian 12 with only Rust and

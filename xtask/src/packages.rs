@@ -165,6 +165,25 @@ pub(crate) const TEST: &[Need] = &[
     ),
 ];
 
+/// To test on a Debian of its own, in a virtual machine.
+pub(crate) const MACHINE: &[Need] = &[
+    need(
+        "qemu-system-x86",
+        &["/usr/bin/qemu-system-x86_64"],
+        "the virtual machine",
+    ),
+    need(
+        "mmdebstrap",
+        &["/usr/bin/mmdebstrap"],
+        "makes its system from packages",
+    ),
+    need(
+        "e2fsprogs",
+        &["/sbin/mke2fs", "/usr/sbin/mke2fs"],
+        "makes its disks",
+    ),
+];
+
 /// To measure.
 pub(crate) const BENCH: &[Need] = &[
     need(

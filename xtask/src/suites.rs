@@ -12,12 +12,12 @@ use crate::builds::{self, Built};
 use crate::command::{cargo, run, shown};
 use crate::tally::Tally;
 use crate::workloads::{self, Wanted};
-use crate::{clients, guest, layers, packages};
+use crate::{clients, guest, layers, packages, vm};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Run only these suites: check, unit, base, e2e.
+    /// Run only these suites: check, unit, base, e2e, vm.
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
     /// Run only the end-to-end tests whose names contain this.
@@ -32,6 +32,7 @@ pub(crate) fn run_suites(options: &Options) -> Result<()> {
         packages::RUN,
         packages::FETCH,
         packages::TEST,
+        packages::MACHINE,
     ])?;
     let mut report = Report::default();
     let wanted =
@@ -41,7 +42,7 @@ pub(crate) fn run_suites(options: &Options) -> Result<()> {
             check_all().map(|checks| tally.passed += checks)
         });
     }
-    if ["base", "e2e", "unit"].into_iter().any(wanted) {
+    if ["base", "e2e", "unit", "vm"].into_iter().any(wanted) {
         let mut built = None;
         report.suite("build", |_| builds::all().map(|done| built = Some(done)));
         if let Some(built) = built {
@@ -69,6 +70,9 @@ fn containers(
     // After the bases: the supervisor's, the back end's and the agent's tests make silos of them.
     if wanted("unit") {
         report.suite("unit", |tally| unit(tally, built, &place));
+    }
+    if wanted("vm") {
+        report.suite("vm", |tally| vm::run(tally, built, &place));
     }
 }
 

@@ -30,6 +30,8 @@ struct Workload {
 pub(crate) enum Wanted {
     /// The demo's alone.
     Demo,
+    /// The one of this name.
+    One(&'static str),
     /// All.
     All,
 }
@@ -40,14 +42,20 @@ pub(crate) fn fetch(wanted: Wanted) -> Result<PathBuf> {
     let list: List = toml::from_str(&text)?;
     let directory = target_directory().join("workloads");
     std::fs::create_dir_all(&directory)?;
-    for workload in list
-        .workload
-        .iter()
-        .filter(|one| wanted == Wanted::All || one.demo)
-    {
+    for workload in list.workload.iter().filter(|one| wanted.has(one)) {
         workload.fetch(&directory)?;
     }
     Ok(directory)
+}
+
+impl Wanted {
+    fn has(self, workload: &Workload) -> bool {
+        match self {
+            Self::Demo => workload.demo,
+            Self::One(name) => workload.name == name,
+            Self::All => true,
+        }
+    }
 }
 
 impl Workload {

@@ -18,6 +18,8 @@ use porthole_compute_service::rpc;
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::silo::{SiloBackend, SiloConfig};
 use porthole_files::{GRACE, lock_within};
+use porthole_sandbox::cgroup::Hierarchies;
+use porthole_systemd::{Scope, Systemd};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -82,7 +84,12 @@ fn run() -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(serve(&options))?;
+        .block_on(async {
+            if options.detached {
+                leave_starter().await;
+            }
+            serve(&options).await
+        })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,6 +112,28 @@ fn lock(exec_root: &Path) -> Result<Option<File>> {
     lock.set_len(0)?;
     (&lock).write_all(std::process::id().to_string().as_bytes())?;
     Ok(Some(lock))
+}
+
+/// Leaves the cgroup of whoever started this service: on a host where the cgroups are systemd's,
+/// that of a unit whose restart must not concern it.
+async fn leave_starter() {
+    let one_tree = matches!(Hierarchies::detect(), Ok(Hierarchies::V2(_)));
+    if !(one_tree && porthole_systemd::is_running()) {
+        return;
+    }
+    let process = std::process::id();
+    // Named for the process: an earlier service's may not be gone yet.
+    let scope = Scope::new(
+        &format!("compute:{process}"),
+        "system.slice",
+        "Porthole's Compute Service",
+    );
+    if let Err(error) = Systemd::default().start(&scope, process).await {
+        tracing::warn!(
+            error = error.chain(),
+            "staying in the cgroup of the starter"
+        );
+    }
 }
 
 async fn serve(options: &Options) -> Result<()> {

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use porthole_sandbox::cgroup::Birthplace;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 /// Which side of [`split`] this is.
@@ -61,8 +62,16 @@ pub(crate) fn listen(directory: &Path, name: &str) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Makes the process that stays.
-pub(crate) fn split() -> Result<Side> {
+/// Makes the process that stays, in `cgroup` if it is to be in another than this.
+pub(crate) fn split(cgroup: Option<&Birthplace>) -> Result<Side> {
+    if let Some(cgroup) = cgroup {
+        let is_child = cgroup.duplicate_process()?;
+        return Ok(if is_child {
+            Side::Supervisor
+        } else {
+            Side::Caller
+        });
+    }
     // SAFETY: this process has one thread, so the child may do anything that its parent may.
     match unsafe { libc::fork() } {
         -1 => Err(std::io::Error::last_os_error()).context("cannot detach"),

@@ -27,6 +27,7 @@ mod poller;
 mod processes;
 mod proxy;
 mod requests;
+mod scope;
 mod silo;
 mod stdio;
 mod supervisor;
@@ -60,7 +61,8 @@ fn run() -> Result<()> {
         .with_context(|| format!("{} is supervised already", directory.display()))?;
     let spec = read_spec(&directory)?;
     let listener = detach::listen(&directory, CONTROL_SOCKET)?;
-    if detach::split()? == Side::Caller {
+    let birthplace = spec.in_scope.then(|| scope::enter(&spec)).transpose()?;
+    if detach::split(birthplace.as_ref())? == Side::Caller {
         return Ok(());
     }
     detach::settle(&directory.join(LOG_FILE))?;

@@ -39,6 +39,7 @@ fn supervisor(directory: &Path) -> Supervisor {
         dns: SiloDns::default(),
         limits: Limits::default(),
         cgroup_parent: "test".into(),
+        in_scope: false,
         published_ports: Vec::new(),
     };
     let listener = UnixListener::bind(directory.join("socket")).unwrap();

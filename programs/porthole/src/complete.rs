@@ -28,6 +28,12 @@ pub(crate) fn answer_shell() {
 
 /// Prints the script that makes a shell ask.
 pub(crate) fn print_script(shell: clap_complete::Shell) -> Result<()> {
+    std::io::stdout().write_all(&script(shell)?)?;
+    Ok(())
+}
+
+/// The script that makes a shell ask.
+pub(crate) fn script(shell: clap_complete::Shell) -> Result<Vec<u8>> {
     let shells = Shells::builtins();
     let name = shell.to_string();
     let completer = shells
@@ -35,8 +41,7 @@ pub(crate) fn print_script(shell: clap_complete::Shell) -> Result<()> {
         .with_context(|| format!("there is no completion for {name}"))?;
     let mut script = Vec::new();
     completer.write_registration(VARIABLE, "porthole", "porthole", "porthole", &mut script)?;
-    std::io::stdout().write_all(&script)?;
-    Ok(())
+    Ok(script)
 }
 
 /// The names of containers.

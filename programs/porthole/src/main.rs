@@ -56,7 +56,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
     } = arguments;
     if json && !command.has_json() {
         anyhow::bail!(
-            "--json is for commands that list or tell something: ps, images, history, inspect, top, port, stats, events, prune, system, info, base, doctor, version"
+            "--json is for commands that list or tell something: ps, images, history, inspect, top, port, stats, events, prune, system, info, base, doctor, setup, version"
         );
     }
     let asks_daemon = match command {
@@ -66,6 +66,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),
+        Command::Setup(setup) => return commands::setup::carry_out(&setup, &host, json),
         other => other,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -37,6 +37,9 @@ pub(crate) async fn run(configuration: &Configuration) -> Result<()> {
     let listeners = listen(configuration).await?;
     let stop = stop_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving the API");
+    if let Err(error) = porthole_systemd::ready() {
+        tracing::warn!(%error, "cannot tell systemd that the daemon is ready");
+    }
     let api = Api::new(engine);
     join_all(listeners.into_iter().map(|listener| {
         let mut stop = stop.clone();

@@ -166,8 +166,54 @@ impl Server {
         Ok(())
     }
 
+    /// Ends every process of this server's at once and empties its run-time directory, as a power
+    /// cut does. Network namespaces are unmounted, which the end of the kernel would do.
+    ///
+    /// # Errors
+    /// When a process stays or the directory cannot be removed.
+    pub fn lose_power(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let processes = processes_below(&self.place.exec_root);
+            if processes.is_empty() {
+                break;
+            }
+            if Instant::now() > deadline {
+                bail!("processes {processes:?} do not end");
+            }
+            let _ = Command::new("kill").arg("-9").args(&processes).status();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for namespace in std::fs::read_dir(self.place.exec_root.join("netns"))? {
+            let _ = Command::new("umount").arg(namespace?.path()).status();
+        }
+        std::fs::remove_dir_all(&self.place.exec_root)
+            .with_context(|| format!("cannot empty {}", self.place.exec_root.display()))
+    }
+
     /// Lets the daemons outlive this process.
     pub fn leave_running(self) {}
+}
+
+/// The IDs of processes whose arguments name the directory or something in it: the Compute Service
+/// and the supervisors, whose end is that of their silos.
+fn processes_below(directory: &Path) -> Vec<String> {
+    let needle = directory.display().to_string();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().to_str()?.to_owned();
+            name.parse::<u32>().ok()?;
+            let arguments = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            let is_ours = arguments.starts_with('/') && arguments.contains("porthole-");
+            (is_ours && arguments.split('\0').any(|one| one.starts_with(&needle))).then_some(name)
+        })
+        .collect()
 }
 
 /// Asks a daemon to end and waits until it has, ten seconds at most.

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use porthole_hcs as hcs;
 use porthole_protocol::supervisor::Request;
+use porthole_sandbox::cgroup::Hierarchies;
+use porthole_systemd::Systemd;
 
 use super::directory::RunDirectory;
+use super::place::Place;
 use super::supervised::SiloSupervised;
 use super::{image, spawn, spec};
 use crate::document::{self, SystemPlan};
@@ -40,6 +43,7 @@ pub struct SiloConfig {
 pub struct SiloBackend {
     config: Arc<SiloConfig>,
     processors: u32,
+    systemd: Systemd,
 }
 
 impl SiloBackend {
@@ -62,6 +66,7 @@ impl SiloBackend {
         Ok(Self {
             config: Arc::new(config),
             processors: u32::try_from(processors).unwrap_or(u32::MAX),
+            systemd: Systemd::default(),
         })
     }
 }
@@ -79,20 +84,26 @@ impl Backend for SiloBackend {
         settings: &SystemSettings,
     ) -> Result<Arc<dyn Supervised>> {
         let directory = run_directory(&self.config, &plan.id);
+        let failed = |source: io::Error| {
+            host(&plan.id, "cannot start the system's supervisor").with_source(source)
+        };
+        let hierarchies = Hierarchies::detect().map_err(|error| failed(io::Error::other(error)))?;
+        let place = Place::of(&plan.id, &hierarchies);
         let work = (
             plan.clone(),
             settings.clone(),
             self.config.clone(),
             directory.clone(),
+            place.clone(),
         );
         blocking(&plan.id, move || {
-            write_files(&work.0, &work.1, &work.2, &work.3)
+            write_files(&work.0, &work.1, &work.2, &work.3, &work.4)
         })
         .await?;
-        let failed = |source: io::Error| {
-            host(&plan.id, "cannot start the system's supervisor").with_source(source)
-        };
-        let exists = match spawn::supervisor(&self.config.supervisor, directory.path()).await {
+        let program = &self.config.supervisor;
+        let scope = place.scope.as_ref().map(|scope| (&self.systemd, scope));
+        let started = spawn::supervisor(program, directory.path(), scope).await;
+        let exists = match started {
             Ok(()) => directory.write_document(document).map_err(failed),
             Err(error) => Err(failed(error)),
         };
@@ -155,9 +166,10 @@ fn write_files(
     settings: &SystemSettings,
     config: &SiloConfig,
     directory: &RunDirectory,
+    place: &Place,
 ) -> Result<()> {
     let image = image::make_ready(plan, &config.data_root)?;
-    let spec = spec::spec(plan, &image, &config.exec_root);
+    let spec = spec::spec(plan, &image, &config.exec_root, place);
     let failed = |source: io::Error| {
         let message = format!("cannot write {}", directory.path().display());
         host(&plan.id, message).with_source(source)

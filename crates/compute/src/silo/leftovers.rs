@@ -9,7 +9,7 @@ use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::directory::RunDirectory;
-use super::spec::CGROUP_PARENT;
+use super::place::Place;
 use crate::timeout;
 
 /// How long killed processes may take to be gone.
@@ -28,7 +28,8 @@ pub(super) fn end(directory: &RunDirectory, id: &str) -> io::Result<()> {
 /// Removes the system's cgroup, if a killed supervisor left it.
 pub(super) fn remove_cgroup(id: &str) -> io::Result<()> {
     let hierarchies = Hierarchies::detect().map_err(io::Error::other)?;
-    Cgroup::remove_orphan(&hierarchies, CGROUP_PARENT, id).map_err(io::Error::other)
+    let place = Place::of(id, &hierarchies);
+    Cgroup::remove_orphan(&hierarchies, &place.parent, &place.name).map_err(io::Error::other)
 }
 
 /// Waits until no supervisor runs in `directory`.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`directory`] | the run directory's files |
 //! | `image` | kernel package, layers and registry, checked and made ready |
+//! | `place` | where the cgroup is |
 //! | `spec` | from the plan to what the supervisor is told |
 //! | `spawn` | starts the supervisor |
 //! | `supervised` | one system |
@@ -17,6 +18,7 @@ mod backend;
 pub mod directory;
 mod image;
 mod leftovers;
+mod place;
 mod root_certificates;
 mod spawn;
 mod spec;

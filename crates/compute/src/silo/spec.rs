@@ -5,16 +5,14 @@ use std::path::Path;
 use porthole_protocol::supervisor::SiloSpec;
 
 use super::image::{Image, LAYER_FILES};
+use super::place::Place;
 use super::root_certificates;
 use crate::document::{Network, SystemPlan};
-
-/// The cgroup that holds those of all silos.
-pub(super) const CGROUP_PARENT: &str = "porthole";
 
 /// The directory of network namespaces, in the run-time root.
 const NAMESPACES: &str = "netns";
 
-pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSpec {
+pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path, place: &Place) -> SiloSpec {
     let layers = plan.layers.iter();
     let network_namespace = match &plan.network {
         Network::None => None,
@@ -38,7 +36,8 @@ pub(super) fn spec(plan: &SystemPlan, image: &Image, exec_root: &Path) -> SiloSp
         network_namespace,
         dns: plan.dns.clone(),
         limits: plan.limits.clone(),
-        cgroup_parent: CGROUP_PARENT.to_owned(),
+        cgroup_parent: place.parent.clone(),
+        in_scope: place.scope.is_some(),
         published_ports: plan.published_ports.clone(),
     }
 }

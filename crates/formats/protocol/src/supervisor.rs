@@ -35,6 +35,12 @@ pub const EXIT_RECORD: &str = "exit.json";
 /// The supervisor's log, in the system's run directory.
 pub const LOG_FILE: &str = "supervisor.log";
 
+/// The silo's cgroup in a scope of its own.
+pub const SCOPE_SILO: &str = "silo";
+
+/// The supervisor's cgroup in a scope of its own.
+pub const SCOPE_SUPERVISOR: &str = "supervisor";
+
 /// The exit code of a process that was killed with its silo: `ERROR_PROCESS_ABORTED`.
 pub const KILLED_EXIT_CODE: u32 = 1067;
 
@@ -83,9 +89,24 @@ pub struct SiloSpec {
     pub limits: Limits,
     /// The cgroup's parent, relative to each hierarchy's root, for example `porthole`.
     pub cgroup_parent: String,
+    /// Whether that parent is a scope, made for this silo alone by whoever starts the supervisor,
+    /// with the program that it starts in it. The program waits for the end of its standard input
+    /// before it uses the scope; then the silo's cgroup is [`SCOPE_SILO`] there and the
+    /// supervisor's [`SCOPE_SUPERVISOR`]. Otherwise the silo's is named by its ID. Absent in what
+    /// an older compute service wrote.
+    #[serde(default)]
+    pub in_scope: bool,
     /// Host ports that the supervisor holds, and for which it relays connections that the
     /// firewall's translation does not reach.
     pub published_ports: Vec<PublishedPort>,
+}
+
+impl SiloSpec {
+    /// The name of the silo's cgroup in its parent.
+    #[must_use]
+    pub fn cgroup_name(&self) -> &str {
+        if self.in_scope { SCOPE_SILO } else { &self.id }
+    }
 }
 
 /// The silo's resolver configuration.

@@ -69,7 +69,9 @@ pub(crate) struct MountAttributes<'a> {
     pub(crate) id_map: Option<BorrowedFd<'a>>,
 }
 
-/// Changes the attributes of the mount (or detached tree) that `tree` stands for.
+/// Changes the attributes of the mount (or detached tree) that `tree` stands for, and makes it
+/// private: under systemd every mount of the host is shared, and so is a copy of it. What is then
+/// mounted on the copy would appear on the host too, and `pivot_root` refuses it as a root.
 pub(crate) fn set_mount_attributes(
     tree: BorrowedFd<'_>,
     attributes: &MountAttributes<'_>,
@@ -77,7 +79,7 @@ pub(crate) fn set_mount_attributes(
     let mut raw = libc::mount_attr {
         attr_set: attributes.set,
         attr_clr: 0,
-        propagation: 0,
+        propagation: libc::MS_PRIVATE,
         userns_fd: 0,
     };
     if let Some(namespace) = attributes.id_map {

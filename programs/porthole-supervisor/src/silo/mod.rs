@@ -45,7 +45,7 @@ impl RunningSilo {
         let cgroup = Cgroup::create(
             &hierarchies,
             &spec.cgroup_parent,
-            &spec.id,
+            spec.cgroup_name(),
             &limits(&spec.limits),
         )?;
         let connections = Connections {

@@ -170,6 +170,7 @@ impl Supervised {
             dns: SiloDns::default(),
             limits: Limits::default(),
             cgroup_parent: CGROUP_PARENT.to_owned(),
+            in_scope: false,
             published_ports: Vec::new(),
         };
         Self { directory, spec }

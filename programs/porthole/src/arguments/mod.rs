@@ -5,6 +5,7 @@ mod examples;
 mod images;
 pub(crate) mod options;
 pub(crate) mod resources;
+mod setup;
 mod system;
 pub(crate) mod units;
 
@@ -15,6 +16,7 @@ pub(crate) use containers::{
     Start, Stats, Stop, Update,
 };
 pub(crate) use images::{Images, ImagesCommand, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
+pub(crate) use setup::Setup;
 pub(crate) use system::{Df, Events, Info, Prune, System, SystemCommand, SystemPrune};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -132,6 +134,7 @@ pub(crate) enum Command {
     Base(Base),
     /// Check whether this host can run containers, and say what to do if not.
     Doctor(Doctor),
+    Setup(Setup),
     /// Show the versions of this program and of the daemon.
     Version,
     /// Print a script that completes this program's commands in a shell.
@@ -145,7 +148,7 @@ impl Command {
     /// Whether its answer can be told in JSON.
     pub(crate) const fn has_json(&self) -> bool {
         match self {
-            Self::Ps(_) | Self::Base(_) | Self::Doctor(_) | Self::Version => true,
+            Self::Ps(_) | Self::Base(_) | Self::Doctor(_) | Self::Setup(_) | Self::Version => true,
             Self::Images(images) => !matches!(images.command, Some(ImagesCommand::Rm(_))),
             Self::Inspect(_) | Self::Top(_) | Self::Stats(_) | Self::Events(_) | Self::Prune(_) => {
                 true

@@ -19,6 +19,7 @@ mod ps;
 mod pull;
 mod rm;
 mod run;
+pub(crate) mod setup;
 mod stats;
 mod system;
 mod top;
@@ -70,7 +71,11 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::System(system) => system::carry_out(&client, host, system, json).await,
         Command::Info(info) => system::info(host, &info, json).await,
         Command::Images(images) => images::carry_out(&client, images, json).await,
-        Command::Base(_) | Command::Doctor(_) | Command::Version | Command::Completion { .. } => {
+        Command::Base(_)
+        | Command::Doctor(_)
+        | Command::Setup(_)
+        | Command::Version
+        | Command::Completion { .. } => {
             bail!("this command asks no daemon")
         }
     }

@@ -36,6 +36,7 @@ mod names;
 mod options;
 mod own_cli;
 mod ports;
+mod reboot;
 mod restarts;
 mod run;
 mod streams;
@@ -165,6 +166,7 @@ fn main() -> Result<ExitCode> {
     let mut alone = trials(&fixture, daemons::TESTS);
     alone.extend(trials(&fixture, tls::TESTS));
     alone.extend(trials(&fixture, log_drivers::ALONE));
+    alone.extend(trials(&fixture, reboot::TESTS));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
         let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {

@@ -4,6 +4,7 @@
 //! right place on hybrid hosts, or move a process in through `cgroup.procs`, which waits for an
 //! RCU grace period of the whole machine (10 ms and more) in each hierarchy.
 
+mod birthplace;
 mod directories;
 mod files;
 mod hierarchies;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Context, Result, SandboxError};
+pub use birthplace::Birthplace;
 use directories::{kill_everywhere, make_directory, relative_path, remove_directory};
 use files::write;
 pub use hierarchies::{Controller, Hierarchies};

@@ -12,7 +12,10 @@ pub(super) const CONTROLLERS: [&str; 4] = ["cpu", "memory", "pids", "io"];
 
 /// Lets children of `directory` be controlled, by each controller that is there.
 pub(super) fn enable_controllers(directory: &Path) {
-    for controller in CONTROLLERS {
+    let enabled = read(directory, "cgroup.subtree_control").unwrap_or_default();
+    let is_missing = |controller| !enabled.split_whitespace().any(|one| one == controller);
+    // What systemd has made is as it is to be, and not ours to write to.
+    for controller in CONTROLLERS.into_iter().filter(|one| is_missing(*one)) {
         // One that is missing shows when a limit needs it.
         let _ = write(
             directory,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use porthole_sandbox::{Identity, Mapped, Report};
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
 use crate::fixture::{Host, end, next_report, shell};
 
 type Case = (&'static str, fn());
 
-pub(crate) const ALL: [Case; 16] = [
+pub(crate) const ALL: [Case; 17] = [
     (
         "an_administrator_is_nobody_outside",
         an_administrator_is_nobody_outside,
@@ -53,6 +54,10 @@ pub(crate) const ALL: [Case; 16] = [
         a_frozen_silo_without_a_supervisor_is_removed,
     ),
     ("a_kill_leaves_nothing", a_kill_leaves_nothing),
+    (
+        "shared_mounts_of_the_host_stay_as_they_are",
+        shared_mounts_of_the_host_stay_as_they_are,
+    ),
     (
         "a_network_namespace_is_joined",
         a_network_namespace_is_joined,
@@ -292,8 +297,11 @@ fn a_frozen_silo_without_a_supervisor_is_removed() {
     end(&mut silo);
 }
 
+fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap()
+}
+
 fn a_kill_leaves_nothing() {
-    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap();
     let before = mounts();
     let mut host = Host::new("kill", Identity::Administrator);
     host.plan.services = vec![shell(
@@ -320,6 +328,23 @@ fn a_kill_leaves_nothing() {
         fs::metadata(staging).unwrap().permissions().mode() & 0o777,
         0o755
     );
+}
+
+/// Under systemd every mount of the host is shared.
+fn shared_mounts_of_the_host_stay_as_they_are() {
+    let mut host = Host::new("shared", Identity::Administrator);
+    let place = host.directory.path().to_owned();
+    rustix::mount::mount_bind(&place, &place).unwrap();
+    let shared = rustix::mount::mount_change(&place, MountPropagationFlags::SHARED);
+    let before = mounts();
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        shared.unwrap();
+        host.run("echo $$").output
+    }));
+    let after = mounts();
+    rustix::mount::unmount(&place, UnmountFlags::DETACH).unwrap();
+    assert_eq!(ran.unwrap(), "2\n");
+    assert_eq!(after, before);
 }
 
 fn a_silo_is_born_in_a_v2_tree() {

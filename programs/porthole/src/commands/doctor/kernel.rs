@@ -1,6 +1,7 @@
 //! The host's kernel and its cgroups.
 
 use std::fs;
+use std::path::Path;
 
 use porthole_sandbox::cgroup::Hierarchies;
 
@@ -75,6 +76,25 @@ pub(super) fn cgroups() -> Finding {
         Ok(hierarchies) => Finding::good(NAME, describe(&hierarchies)),
         Err(error) => Finding::missing(NAME, chain(&error), REMEDY),
     }
+}
+
+/// The way to systemd, where the cgroups are its own.
+pub(super) fn system_bus() -> Option<Finding> {
+    const NAME: &str = "system bus";
+    const SOCKET: &str = "/run/dbus/system_bus_socket";
+    let one_tree = matches!(Hierarchies::detect(), Ok(Hierarchies::V2(_)));
+    if !(one_tree && porthole_systemd::is_running()) {
+        return None;
+    }
+    Some(if Path::new(SOCKET).exists() {
+        Finding::good(NAME, "systemd can be asked for cgroups")
+    } else {
+        Finding::missing(
+            NAME,
+            format!("{SOCKET} is not there"),
+            "systemd hands out cgroups over D-Bus: 'apt install dbus'",
+        )
+    })
 }
 
 fn describe(hierarchies: &Hierarchies) -> String {

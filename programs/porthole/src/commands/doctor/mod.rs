@@ -45,6 +45,7 @@ fn examine(doctor: &Doctor) -> Vec<Finding> {
         kernel::cgroups(),
         kernel::seccomp(),
     ];
+    findings.extend(kernel::system_bus());
     findings.extend(overlay::examine(&doctor.data_root));
     findings.extend([
         firewall::nft(),

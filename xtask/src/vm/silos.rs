@@ -1,0 +1,135 @@
+//! Containers on a host whose cgroups are systemd's.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Test;
+use super::machine::Machine;
+
+pub(super) const TESTS: &[Test] = &[
+    ("containers_are_in_porthole_slice", in_slice),
+    ("a_memory_limit_holds", memory_limit),
+    ("systemd_reloads_and_leaves_limits_alone", reloads),
+    ("restarts_under_load_stop_no_container", restarts_under_load),
+    ("apparmor_denied_nothing", apparmor),
+];
+
+/// Starts an idle container with more options.
+fn idle(machine: &mut Machine, name: &str, options: &str) -> Result<String> {
+    machine.ok(&format!(
+        "docker --context porthole run -d --name {name} {options} porthole/nanoserver ping -n 9000 127.0.0.1"
+    ))
+}
+
+fn in_slice(machine: &mut Machine) -> Result<()> {
+    let id = idle(machine, "in-slice", "")?;
+    let scope = format!("/sys/fs/cgroup/porthole.slice/porthole-{id}.scope");
+    // Of the scope's own cgroup nobody, of the daemon's nobody but it, and nowhere else anybody.
+    let found = machine.ok(&format!(
+        "systemctl is-active porthole-{id}.scope; systemctl show -p Delegate porthole-{id}.scope
+         cd {scope}; wc -l <cgroup.procs; wc -l <supervisor/cgroup.procs; grep -q . silo/cgroup.procs && echo full
+         wc -l </sys/fs/cgroup/system.slice/portholed.service/cgroup.procs
+         for pid in $(pgrep 'porthole-superv|wineserver|cexecsvc|ping.exe'); do cat /proc/$pid/cgroup; done |
+             grep -vE '^0::/porthole.slice/porthole-[0-9a-f]+.scope/(silo|supervisor)$' | wc -l",
+    ))?;
+    ensure!(
+        found
+            .lines()
+            .eq(["active", "Delegate=yes", "0", "1", "full", "1", "0"]),
+        "{found}"
+    );
+    machine.ok("docker --context porthole rm -f in-slice")?;
+    machine.eventually(&format!("! systemctl is-active porthole-{id}.scope"))?;
+    let left = machine.run(&format!("test -e {scope}"))?;
+    ensure!(left.status != 0, "the cgroup is left");
+    Ok(())
+}
+
+fn memory_limit(machine: &mut Machine) -> Result<()> {
+    let id = idle(machine, "limited", "--memory 100m --cpus 0.5")?;
+    let files = format!(
+        "cd /sys/fs/cgroup/porthole.slice/porthole-{id}.scope/silo; cat memory.max cpu.max"
+    );
+    let found = machine.ok(&files)?;
+    ensure!(found.lines().eq(["104857600", "50000 100000"]), "{found}");
+    machine.ok("docker --context porthole update --memory 120m limited")?;
+    ensure!(
+        machine.ok(&files)?.starts_with("125829120\n"),
+        "not updated"
+    );
+    machine.ok("docker --context porthole rm -f limited")?;
+    let ended = machine.run(
+        "docker --context porthole run --name eater --memory 64m -v /home/ada/porthole/target/guest/probes:C:/probes:ro \\
+             porthole/nanoserver 'C:\\probes\\eat.exe' 200; docker --context porthole inspect -f '{{.State.OOMKilled}}' eater
+         docker --context porthole rm eater >/dev/null",
+    )?;
+    ensure!(ended.output.contains("true"), "{ended:?}");
+    Ok(())
+}
+
+fn reloads(machine: &mut Machine) -> Result<()> {
+    let id = idle(machine, "reloaded", "--memory 100m")?;
+    let found = machine.ok(&format!(
+        "systemctl daemon-reload; systemctl daemon-reexec
+         cat /sys/fs/cgroup/porthole.slice/porthole-{id}.scope/silo/memory.max
+         docker --context porthole run --rm porthole/nanoserver cmd /c echo after"
+    ))?;
+    ensure!(found.starts_with("104857600\nafter"), "{found}");
+    machine.ok("docker --context porthole rm -f reloaded")?;
+    Ok(())
+}
+
+/// A container that counts, one that is asked all the time, one whose log is followed.
+fn restarts_under_load(machine: &mut Machine) -> Result<()> {
+    machine.ok(
+        "docker --context porthole run -d --name counter -v /home/ada/porthole/target/guest/probes:C:/probes:ro \\
+             porthole/nanoserver 'C:\\probes\\lines.exe' 100000 50",
+    )?;
+    idle(machine, "bystander", "")?;
+    let state = "docker --context porthole inspect -f '{{.State.Pid}} {{.State.StartedAt}} {{.State.Running}} {{.RestartCount}}' counter bystander";
+    let before = machine.ok(state)?;
+    machine.ok(
+        "touch /run/load; (while test -e /run/load; do docker --context porthole exec bystander cmd /c echo yes; done) >/run/load.log 2>&1 &
+         (while test -e /run/load; do docker --context porthole logs -f --tail 1 counter; done) >/run/follow.log 2>&1 &",
+    )?;
+    for _ in 0..4 {
+        machine.ok("systemctl restart portholed && docker --context porthole version >/dev/null && sleep 1")?;
+    }
+    machine.ok("systemctl kill -s KILL portholed")?;
+    machine.eventually("docker --context porthole version")?;
+    machine.ok("rm /run/load")?;
+    let after = machine.ok(state)?;
+    ensure!(before == after, "before:\n{before}\nafter:\n{after}");
+    let asked = machine.ok(
+        "grep -c yes /run/load.log; docker --context porthole exec bystander cmd /c echo yes",
+    )?;
+    ensure!(
+        asked.ends_with("yes") && !asked.starts_with("0\n"),
+        "{asked}"
+    );
+    let log = machine.ok("docker --context porthole logs counter")?;
+    let numbers: Vec<usize> = log
+        .lines()
+        .map(|line| line.trim().parse())
+        .collect::<Result<_, _>>()
+        .context("a line is no number")?;
+    ensure!(numbers.len() > 20, "only {} lines", numbers.len());
+    ensure!(
+        numbers
+            .iter()
+            .enumerate()
+            .all(|(index, number)| index + 1 == *number),
+        "a line is lost or doubled"
+    );
+    println!(
+        "  {} lines, none lost, over 4 restarts and a kill",
+        numbers.len()
+    );
+    machine.ok("docker --context porthole rm -f counter bystander")?;
+    Ok(())
+}
+
+fn apparmor(machine: &mut Machine) -> Result<()> {
+    let denied = machine.run("journalctl -k --grep 'apparmor=.DENIED' --quiet --no-pager")?;
+    ensure!(denied.output.is_empty(), "{}", denied.output);
+    Ok(())
+}
