@@ -73,7 +73,9 @@ async fn pulling_a_local_name_is_up_to_date_or_says_what_to_build() {
         .await;
     assert_eq!(foreign.status, 501);
     assert!(
-        foreign.message().starts_with("cannot pull alpine: "),
+        foreign
+            .message()
+            .starts_with("no matching manifest for windows/amd64 of alpine: "),
         "{}",
         foreign.message()
     );
