@@ -1,7 +1,7 @@
 //! Every field of the body of `POST /containers/create` in API 1.50, and what becomes of it.
 //! `docs/api.md` lists the same fields; a test compares the two.
 
-use crate::fields::{Fate, Field, inert, not_on_windows, planned, refused, works};
+use crate::fields::{Field, inert, not_on_windows, planned, refused, works};
 
 /// Fields of the body itself (`ContainerConfig`).
 pub(crate) const CONTAINER: &[Field] = &[
@@ -39,20 +39,24 @@ pub(crate) const CONTAINER: &[Field] = &[
 
 /// Fields of `HostConfig`.
 pub(crate) fn host() -> Vec<Field> {
-    let mut fields = [RESOURCES, HOST].concat();
-    for field in &mut fields {
-        if field.fate == Fate::Refused(AT_CREATION) {
-            field.fate = Fate::Works;
-        }
-    }
-    fields
+    [RESOURCES, AT_CREATION, HOST].concat()
 }
 
-/// Of a resource that an update cannot change.
-const AT_CREATION: &str = "Init, PidsLimit and Ulimits are set when a container is created";
+/// The resources that an update cannot change.
+const AT_CREATION: &[Field] = &[works("Init"), works("PidsLimit"), works("Ulimits")];
+
+/// The fields of an update: those resources, refused, and what else can be updated.
+pub(crate) fn update() -> Vec<Field> {
+    let sentence = "Init, PidsLimit and Ulimits are set when a container is created";
+    let refused = AT_CREATION
+        .iter()
+        .map(|field| refused(field.name, sentence));
+    let updated = RESOURCES.iter().copied().chain([works("RestartPolicy")]);
+    updated.chain(refused).collect()
+}
 
 /// The fields of `HostConfig` that can be updated, the restart policy aside.
-pub(crate) const RESOURCES: &[Field] = &[
+const RESOURCES: &[Field] = &[
     works("CpuShares"),
     works("Memory"),
     not_on_windows("CgroupParent"),
@@ -83,9 +87,6 @@ pub(crate) const RESOURCES: &[Field] = &[
     not_on_windows("MemorySwappiness"),
     works("NanoCpus"),
     not_on_windows("OomKillDisable"),
-    refused("Init", AT_CREATION),
-    refused("PidsLimit", AT_CREATION),
-    refused("Ulimits", AT_CREATION),
     works("CpuCount"),
     works("CpuPercent"),
     planned("IOMaximumIOps"),

@@ -3,16 +3,13 @@
 use porthole_engine::container::update::UpdateContainer;
 use serde_json::{Map, Value};
 
-use super::fields::RESOURCES;
-use super::{Host, resources, restart_policy};
+use super::{Host, fields, resources, restart_policy};
 use crate::body;
 use crate::error::ApiError;
-use crate::fields::works;
 
 /// Reads a request to update a container.
 pub(crate) fn parse(object: Map<String, Value>) -> Result<UpdateContainer, ApiError> {
-    let table = [RESOURCES, &[works("RestartPolicy")]].concat();
-    let host: Host = body::decode(object, &table)?;
+    let host: Host = body::decode(object, &fields::update())?;
     let policy = restart_policy(&host.restart_policy)?;
     // Without a name the policy stays.
     let restart = (!host.restart_policy.name.is_empty()).then_some(policy);
