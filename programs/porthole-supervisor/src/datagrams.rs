@@ -10,9 +10,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::net::SocketType;
 
 use crate::clock::Deadline;
+use crate::host_socket;
 use crate::journal::note;
 use crate::poller::{Interest, Poller, Registration, Source};
 
@@ -233,29 +234,15 @@ fn received(outcome: std::io::Result<(usize, SocketAddr)>) -> Option<(usize, Soc
     }
 }
 
-/// On IPv6 addresses for IPv6 only: the same port of IPv4 is published, or not, on its own.
 fn bind(address: SocketAddr) -> rustix::io::Result<UdpSocket> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
-    if address.is_ipv6() {
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
-    }
+    let socket = host_socket::unbound(address, SocketType::DGRAM)?;
     rustix::net::bind(&socket, &address)?;
     Ok(UdpSocket::from(socket))
 }
 
+/// A socket that sends to this address, and takes datagrams from nobody else.
 fn connect(inside: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = if inside.is_ipv6() {
-        ([0_u16; 8], 0).into()
-    } else {
-        ([0_u8; 4], 0).into()
-    };
-    let socket = bind(any)?;
-    socket.connect(inside)?;
-    Ok(socket)
+    let socket = host_socket::unbound(inside, SocketType::DGRAM)?;
+    rustix::net::connect(&socket, &inside)?;
+    Ok(UdpSocket::from(socket))
 }

@@ -20,6 +20,7 @@ mod detach;
 mod ending;
 mod exits;
 mod framing;
+mod host_socket;
 mod journal;
 mod lifecycle;
 mod listening;

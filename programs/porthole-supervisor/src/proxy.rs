@@ -12,14 +12,12 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context, Result};
 use porthole_protocol::supervisor::{PublishedPort, Transport};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvFlags, Shutdown, SocketFlags, SocketType, connect, recv, shutdown,
-    socket_with,
-};
+use rustix::net::{RecvFlags, Shutdown, SocketType, connect, recv, shutdown};
 
 use crate::clock::Deadline;
 use crate::datagrams::Datagrams;
 use crate::framing::Outbox;
+use crate::host_socket;
 use crate::journal::note;
 use crate::listening::Listening;
 use crate::poller::{Interest, Poller, Registration, Source};
@@ -320,33 +318,19 @@ impl Half {
     }
 }
 
-/// Listens as a server does that is restarted often, and on IPv6 addresses for IPv6 only: the
-/// same port of IPv4 is published, or not, on its own.
+/// Listens as a server does that is restarted often.
 fn listen(address: SocketAddr) -> rustix::io::Result<TcpListener> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family(address), SocketType::STREAM, flags, None)?;
+    let socket = host_socket::unbound(address, SocketType::STREAM)?;
     rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
-    }
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, 128)?;
     Ok(TcpListener::from(socket))
 }
 
 fn begin_to_connect(address: SocketAddr) -> std::io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family(address), SocketType::STREAM, flags, None)?;
+    let socket = host_socket::unbound(address, SocketType::STREAM)?;
     match connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn family(address: SocketAddr) -> AddressFamily {
-    if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
     }
 }
