@@ -15,60 +15,76 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
         SiloUser::ContainerAdministrator => v1::SiloUser::ContainerAdministrator,
         SiloUser::ContainerUser => v1::SiloUser::ContainerUser,
     };
-    let hosts = settings.dns.hosts.iter();
-    let ports = settings.published_ports.iter();
     v1::SystemSettings {
         wine_build: settings.wine_build.clone(),
         user: user.into(),
         network_namespace: settings.network_namespace.clone(),
-        dns: Some(v1::Dns {
-            servers: settings.dns.servers.clone(),
-            search: settings.dns.search.clone(),
-            hosts: hosts
-                .map(|(address, name)| v1::HostEntry {
-                    address: address.clone(),
-                    name: name.clone(),
-                })
-                .collect(),
-        }),
-        published_ports: ports
-            .map(|port| v1::PublishedPort {
-                host_address: port.host_address.clone(),
-                host_port: port.host_port.into(),
-                container_address: port.container_address.clone(),
-                container_port: port.container_port.into(),
-                transport: match port.transport {
-                    Transport::Tcp => v1::Transport::Tcp,
-                    Transport::Udp => v1::Transport::Udp,
-                }
-                .into(),
-            })
-            .collect(),
+        dns: Some(dns_to_wire(&settings.dns)),
+        published_ports: settings.published_ports.iter().map(port_to_wire).collect(),
         pids: settings.pids,
         directories: settings.directories.clone(),
         temporary_directories: settings
             .temporary_directories
             .iter()
-            .map(|directory| v1::TemporaryDirectory {
-                target: directory.target.clone(),
-                size: directory.size,
-                files: directory.files,
-                mode: directory.mode,
-            })
+            .map(temporary_to_wire)
             .collect(),
         time_zone: settings.time_zone.as_ref().map(|zone| v1::TimeZone {
             unix: zone.unix.clone(),
             windows: zone.windows.clone(),
         }),
-        resource_limits: settings
-            .resource_limits
-            .iter()
-            .map(|limit| v1::ResourceLimit {
-                resource: limit.resource.name().to_owned(),
-                soft: limit.soft,
-                hard: limit.hard,
-            })
-            .collect(),
+        resource_limits: settings.resource_limits.iter().map(limit_to_wire).collect(),
+    }
+}
+
+fn dns_to_wire(dns: &SiloDns) -> v1::Dns {
+    let host = |(address, name): &(String, String)| v1::HostEntry {
+        address: address.clone(),
+        name: name.clone(),
+    };
+    v1::Dns {
+        servers: dns.servers.clone(),
+        search: dns.search.clone(),
+        hosts: dns.hosts.iter().map(host).collect(),
+    }
+}
+
+fn port_to_wire(port: &PublishedPort) -> v1::PublishedPort {
+    let transport = match port.transport {
+        Transport::Tcp => v1::Transport::Tcp,
+        Transport::Udp => v1::Transport::Udp,
+    };
+    v1::PublishedPort {
+        host_address: port.host_address.clone(),
+        host_port: port.host_port.into(),
+        container_address: port.container_address.clone(),
+        container_port: port.container_port.into(),
+        transport: transport.into(),
+    }
+}
+
+fn temporary_to_wire(directory: &TemporaryDirectory) -> v1::TemporaryDirectory {
+    v1::TemporaryDirectory {
+        target: directory.target.clone(),
+        size: directory.size,
+        files: directory.files,
+        mode: directory.mode,
+    }
+}
+
+fn temporary_from_wire(directory: v1::TemporaryDirectory) -> TemporaryDirectory {
+    TemporaryDirectory {
+        target: directory.target,
+        size: directory.size,
+        files: directory.files,
+        mode: directory.mode,
+    }
+}
+
+fn limit_to_wire(limit: &ResourceLimit) -> v1::ResourceLimit {
+    v1::ResourceLimit {
+        resource: limit.resource.name().to_owned(),
+        soft: limit.soft,
+        hard: limit.hard,
     }
 }
 
@@ -90,16 +106,7 @@ pub(super) fn settings_from_wire(
         .collect();
     let ports = settings.published_ports.into_iter().map(port_from_wire);
     let limits = settings.resource_limits.iter().map(limit_from_wire);
-    let temporary =
-        settings
-            .temporary_directories
-            .into_iter()
-            .map(|directory| TemporaryDirectory {
-                target: directory.target,
-                size: directory.size,
-                files: directory.files,
-                mode: directory.mode,
-            });
+    let temporary = settings.temporary_directories.into_iter();
     Ok(SystemSettings {
         wine_build: settings.wine_build,
         user,
@@ -111,7 +118,7 @@ pub(super) fn settings_from_wire(
         },
         published_ports: ports.collect::<Result<_, _>>()?,
         directories: settings.directories,
-        temporary_directories: temporary.collect(),
+        temporary_directories: temporary.map(temporary_from_wire).collect(),
         resource_limits: limits.collect::<Result<_, _>>()?,
         time_zone: settings.time_zone.map(|zone| TimeZone {
             unix: zone.unix,

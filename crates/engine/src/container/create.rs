@@ -111,16 +111,7 @@ fn build(
     if let Some(check) = &config.healthcheck {
         check.check(&config.shell)?;
     }
-    if host.auto_remove && host.restart != RestartPolicy::No {
-        return Err(Error::invalid(
-            "can't create 'AutoRemove' container with restart policy",
-        ));
-    }
-    host.isolation = isolation(&host.isolation)?;
-    host.log.driver = host.log.driver().to_owned();
-    check_network(&host)?;
-    ulimits::limits(&host.ulimits)?;
-    tmpfs::directories(&host.tmpfs)?;
+    check_host(&mut host)?;
     ports::publish(&host, config.exposed_ports.iter().copied())?;
     config.exposed_ports.extend(host.port_bindings.keys());
     let command_line = command::main_command_line(&config)?;
@@ -152,6 +143,20 @@ fn build(
     // What a start would refuse.
     log_options::spec(&container)?;
     Ok(container)
+}
+
+/// Fills in what is the default, and refuses what cannot be.
+fn check_host(host: &mut HostConfig) -> Result<()> {
+    if host.auto_remove && host.restart != RestartPolicy::No {
+        return Err(Error::invalid(
+            "can't create 'AutoRemove' container with restart policy",
+        ));
+    }
+    host.isolation = isolation(&host.isolation)?;
+    host.log.driver = host.log.driver().to_owned();
+    check_network(host)?;
+    ulimits::limits(&host.ulimits)?;
+    tmpfs::directories(&host.tmpfs).map(drop)
 }
 
 fn check_image(image: &Image) -> Result<()> {
