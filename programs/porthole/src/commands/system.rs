@@ -99,7 +99,7 @@ async fn usage(host: &str, df: &Df, json: bool) -> Result<ExitCode> {
 
 /// A row for each kind of object, with the fields that docker's `--format` has.
 fn summary(usage: &Value) -> Vec<Value> {
-    let items = |name: &str| usage[name].as_array().map_or(&[][..], Vec::as_slice);
+    let items = |name: &str| list(&usage[name]);
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let images = items("Images");
     let used: Vec<_> = images
@@ -109,35 +109,13 @@ fn summary(usage: &Value) -> Vec<Value> {
     // What a shared layer takes counts once; what is in use is not free for the taking.
     let whole = number(&usage["LayersSize"]);
     let kept: u64 = used.iter().map(|image| number(&image["Size"])).sum();
-    let containers = items("Containers");
-    let is_active = |container: &&Value| {
+    let runs = |container: &Value| {
         matches!(
             container["State"].as_str(),
             Some("running" | "paused" | "restarting")
         )
     };
-    let taken = |container: &Value| number(&container["SizeRw"]);
-    let idle = containers
-        .iter()
-        .filter(|container| !is_active(container))
-        .map(taken)
-        .sum();
-    let volumes = items("Volumes");
-    let in_use = |volume: &&Value| volume["UsageData"]["RefCount"].as_i64().unwrap_or_default() > 0;
-    let volume_size = |volume: &Value| number(&volume["UsageData"]["Size"]);
-    let unused = volumes
-        .iter()
-        .filter(|volume| !in_use(volume))
-        .map(volume_size)
-        .sum();
-    let cache = items("BuildCache");
-    let cache_in_use = |item: &&Value| item["InUse"] == true;
-    let cached = |item: &Value| number(&item["Size"]);
-    let uncached = cache
-        .iter()
-        .filter(|item| !cache_in_use(item))
-        .map(cached)
-        .sum();
+    let refers = |volume: &Value| volume["UsageData"]["RefCount"].as_i64().unwrap_or_default() > 0;
     vec![
         row(
             "Images",
@@ -146,28 +124,32 @@ fn summary(usage: &Value) -> Vec<Value> {
             whole,
             whole.saturating_sub(kept),
         ),
-        row(
-            "Containers",
-            containers.len(),
-            containers.iter().filter(is_active).count(),
-            containers.iter().map(taken).sum(),
-            idle,
-        ),
-        row(
-            "Local Volumes",
-            volumes.len(),
-            volumes.iter().filter(in_use).count(),
-            volumes.iter().map(volume_size).sum(),
-            unused,
-        ),
-        row(
+        row_of("Containers", items("Containers"), runs, |container| {
+            number(&container["SizeRw"])
+        }),
+        row_of("Local Volumes", items("Volumes"), refers, |volume| {
+            number(&volume["UsageData"]["Size"])
+        }),
+        row_of(
             "Build Cache",
-            cache.len(),
-            cache.iter().filter(cache_in_use).count(),
-            cache.iter().map(cached).sum(),
-            uncached,
+            items("BuildCache"),
+            |item| item["InUse"] == true,
+            |item| number(&item["Size"]),
         ),
     ]
+}
+
+/// The row of objects that share nothing: what is not active is free for the taking.
+fn row_of(
+    kind: &str,
+    items: &[Value],
+    is_active: impl Fn(&Value) -> bool,
+    taken: impl Fn(&Value) -> u64,
+) -> Value {
+    let whole = items.iter().map(&taken).sum();
+    let (active, idle): (Vec<&Value>, Vec<&Value>) = items.iter().partition(|item| is_active(item));
+    let free = idle.into_iter().map(&taken).sum();
+    row(kind, items.len(), active.len(), whole, free)
 }
 
 fn row(kind: &str, count: usize, active: usize, whole: u64, free: u64) -> Value {
@@ -186,20 +168,16 @@ fn row(kind: &str, count: usize, active: usize, whole: u64, free: u64) -> Value 
 }
 
 fn verbose(usage: &Value) -> std::io::Result<()> {
-    let items = |name: &str| usage[name].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let bytes = |value: &Value| size(value.as_u64().unwrap_or_default());
-    let names = |value: &Value| {
-        let names = value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        let names: Vec<_> = names.map(|name| name.trim_start_matches('/')).collect();
-        names.join(", ")
-    };
+    images(usage).print()?;
+    println!();
+    containers(usage).print()?;
+    println!();
+    volumes(usage).print()
+}
+
+fn images(usage: &Value) -> Table {
     let mut images = Table::new(&["IMAGE", "ID", "CREATED", "SIZE", "SHARED", "CONTAINERS"]);
-    for image in items("Images") {
+    for image in list(&usage["Images"]) {
         let names = names(&image["RepoTags"]);
         images.row([
             if names.is_empty() {
@@ -214,10 +192,12 @@ fn verbose(usage: &Value) -> std::io::Result<()> {
             image["Containers"].to_string(),
         ]);
     }
-    images.print()?;
-    println!();
+    images
+}
+
+fn containers(usage: &Value) -> Table {
     let mut containers = Table::new(&["CONTAINER", "ID", "IMAGE", "SIZE", "STATUS"]);
-    for container in items("Containers") {
+    for container in list(&usage["Containers"]) {
         containers.row([
             names(&container["Names"]),
             short_id(&text(&container["Id"])).to_owned(),
@@ -226,10 +206,12 @@ fn verbose(usage: &Value) -> std::io::Result<()> {
             text(&container["Status"]),
         ]);
     }
-    containers.print()?;
-    println!();
+    containers
+}
+
+fn volumes(usage: &Value) -> Table {
     let mut volumes = Table::new(&["VOLUME", "LINKS", "SIZE"]);
-    for volume in items("Volumes") {
+    for volume in list(&usage["Volumes"]) {
         let data = &volume["UsageData"];
         volumes.row([
             text(&volume["Name"]),
@@ -237,7 +219,26 @@ fn verbose(usage: &Value) -> std::io::Result<()> {
             bytes(&data["Size"]),
         ]);
     }
-    volumes.print()
+    volumes
+}
+
+/// The items of a list, none of what is null.
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[][..], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn bytes(value: &Value) -> String {
+    size(value.as_u64().unwrap_or_default())
+}
+
+fn names(value: &Value) -> String {
+    let names = list(value).iter().filter_map(Value::as_str);
+    let names: Vec<_> = names.map(|name| name.trim_start_matches('/')).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]
