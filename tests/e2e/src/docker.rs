@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -131,6 +132,28 @@ impl Docker {
         let text = self.ok(["inspect", name])?;
         let mut list: Vec<Value> = serde_json::from_str(&text)?;
         list.pop().context("inspect printed an empty list")
+    }
+
+    /// Waits until a template of `docker inspect` gives what `done` is after.
+    ///
+    /// # Errors
+    /// When it does not while there is patience, with what it gave last.
+    pub fn until(
+        &self,
+        name: &str,
+        template: &str,
+        patience: Duration,
+        done: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let found = self.ok(["inspect", "-f", template, name])?;
+            if done(&found) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{name}: {template} is {found}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Whether a daemon answers.

@@ -1,6 +1,6 @@
 //! Health checks, as `ps`, `inspect` and `events` tell of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -21,16 +21,9 @@ fn start(fixture: &Fixture, name: &str, check: &[&str]) -> Result<()> {
 }
 
 fn until(fixture: &Fixture, name: &str, wanted: &str) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let format = "{{.State.Health.Status}} {{json .State.Health.Log}}";
-    loop {
-        let health = fixture.docker.ok(["inspect", "-f", format, name])?;
-        if health.starts_with(wanted) {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "{health}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let template = "{{.State.Health.Status}} {{json .State.Health.Log}}";
+    let is_wanted = |health: &str| health.starts_with(wanted);
+    fixture.docker.until(name, template, PATIENCE, is_wanted)
 }
 
 fn changes(fixture: &Fixture) -> Result<()> {

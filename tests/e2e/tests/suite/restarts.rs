@@ -1,8 +1,8 @@
 //! Restart policies: who is started again, how often, and who is not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{Fixture, Test};
 
@@ -12,20 +12,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("restarts_of_what_is_removed_are_refused", auto_remove),
 ];
 
-/// Waits until `inspect` has `expected` for a template.
-fn await_state(fixture: &Fixture, name: &str, template: &str, expected: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let state = fixture.docker.ok(["inspect", "-f", template, name])?;
-        if state == expected {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("{name}: {state}, not {expected}");
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn always(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
@@ -33,9 +20,11 @@ fn always(fixture: &Fixture) -> Result<()> {
     let program = ["porthole/nanoserver", "cmd", "/c", "echo run & exit 0"];
     let options = ["run", "-d", "--name", name, "--restart", "always"];
     docker.ok(options.iter().chain(&program))?;
-    await_state(fixture, name, "{{ge .RestartCount 3}}", "true")?;
+    docker.until(name, "{{ge .RestartCount 3}}", PATIENCE, |is| is == "true")?;
     docker.ok(["stop", name])?;
-    await_state(fixture, name, "{{.State.Status}}", "exited")?;
+    docker.until(name, "{{.State.Status}}", PATIENCE, |state| {
+        state == "exited"
+    })?;
     let count = docker.ok(["inspect", "-f", "{{.RestartCount}}", name])?;
     let lines = docker.ok(["logs", name])?;
     // Longer than the next pause would have been.
@@ -65,7 +54,7 @@ fn on_failure(fixture: &Fixture) -> Result<()> {
         docker.ok(options.iter().chain(&program))?;
         let expected = format!("exited {code} {restarts}");
         let template = "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}";
-        let outcome = await_state(fixture, name, template, &expected);
+        let outcome = docker.until(name, template, PATIENCE, |state| state == expected);
         docker.ok(["rm", "-f", name])?;
         outcome?;
     }
