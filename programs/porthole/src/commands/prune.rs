@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use bollard::Docker;
+use bollard::models::ImagePruneResponse;
 use bollard::query_parameters::{
     PruneBuildOptionsBuilder, PruneContainersOptionsBuilder, PruneImagesOptionsBuilder,
     PruneNetworksOptionsBuilder, PruneVolumesOptionsBuilder,
@@ -49,10 +50,7 @@ pub(crate) async fn images(client: &Docker, images: ImagesPrune, json: bool) -> 
     if !confirmed(&images.prune, what)? {
         return Ok(ExitCode::FAILURE);
     }
-    let mut filter = images.prune.filter;
-    filter.push(("dangling".to_owned(), (!images.all).to_string()));
-    let options = PruneImagesOptionsBuilder::default().filters(&filters(filter));
-    let work = client.prune_images(Some(options.build()));
+    let work = unused_images(client, images.prune.filter, images.all);
     let pruned = with_spinner("removing images".to_owned(), work).await?;
     if json {
         print_json(&pruned)?;
@@ -103,10 +101,7 @@ async fn prune_all(
         let options = PruneVolumesOptionsBuilder::default().filters(&filter);
         volumes = Some(client.prune_volumes(Some(options.build())).await?);
     }
-    let mut for_images = system.prune.filter;
-    for_images.push(("dangling".to_owned(), (!system.all).to_string()));
-    let options = PruneImagesOptionsBuilder::default().filters(&filters(for_images));
-    let images = client.prune_images(Some(options.build())).await?;
+    let images = unused_images(client, system.prune.filter, system.all).await?;
     let options = PruneBuildOptionsBuilder::default().all(system.all);
     let cache = client.prune_build(Some(options.build())).await?;
     let answer = json!({ "Containers": containers, "Networks": networks, "Volumes": volumes,
@@ -140,6 +135,17 @@ async fn prune_all(
     let gone = gone.filter_map(|image| image.untagged.or(image.deleted));
     add("image", Some(gone.collect()));
     Ok((answer, lines, bytes))
+}
+
+/// Removes the images that nobody uses: those without a name, or all of them.
+async fn unused_images(
+    client: &Docker,
+    mut filter: Vec<(String, String)>,
+    all: bool,
+) -> Result<ImagePruneResponse> {
+    filter.push(("dangling".to_owned(), (!all).to_string()));
+    let options = PruneImagesOptionsBuilder::default().filters(&filters(filter));
+    Ok(client.prune_images(Some(options.build())).await?)
 }
 
 fn reclaimed(bytes: Option<i64>) {
