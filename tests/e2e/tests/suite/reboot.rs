@@ -56,10 +56,13 @@ fn power_cut(fixture: &Fixture) -> Result<()> {
         }
     }
     server.lose_power()?;
-    // What the kernel held is gone with it.
-    let _ = Command::new("ip")
-        .args(["link", "delete", "porthole0"])
-        .status();
+    // What the kernel held is gone with it. A cgroup that somebody is in is not of this server.
+    for lost in [
+        "ip link delete porthole0",
+        "find /sys/fs/cgroup -depth -type d -path '*/porthole/*' -exec rmdir {} +",
+    ] {
+        let _ = Command::new("sh").args(["-c", lost]).output();
+    }
     let server = Server::start(&fixture.programs, fixture.place.clone())?;
     let outcome = await_states(docker).and_then(|()| nothing_stale(fixture));
     server.stop()?;
