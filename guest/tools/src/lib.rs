@@ -3,6 +3,9 @@
 //! The programs themselves are in `src/bin`, one each; `docs/base_images.md` lists them.
 
 pub mod arguments;
+#[cfg(windows)]
+pub mod certificate_store;
+pub mod certificates;
 pub mod connections;
 pub mod dns;
 #[cfg(windows)]

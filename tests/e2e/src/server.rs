@@ -77,6 +77,7 @@ pub struct Server {
     pub place: Place,
     programs: PathBuf,
     options: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     child: Child,
 }
 
@@ -94,6 +95,19 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn start_with(programs: &Path, place: Place, options: &[OsString]) -> Result<Self> {
+        Self::start_in(programs, place, options, &[])
+    }
+
+    /// The same, with variables of its environment, which the Compute Service inherits.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_in(
+        programs: &Path,
+        place: Place,
+        options: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self> {
         std::fs::create_dir_all(&place.exec_root)?;
         let log_path = place.exec_root.join("portholed.log");
         let log = File::options().create(true).append(true).open(&log_path)?;
@@ -104,6 +118,7 @@ impl Server {
             .arg(&place.exec_root)
             .args(["-H", &place.docker_host()])
             .args(options)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -113,6 +128,7 @@ impl Server {
             place,
             programs: programs.to_owned(),
             options: options.to_owned(),
+            environment: environment.to_owned(),
             child,
         };
         server.wait_until_it_answers(&log_path)?;
@@ -141,7 +157,8 @@ impl Server {
     pub fn kill_and_restart(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        let next = Self::start_with(&self.programs, self.place.clone(), &self.options)?;
+        let place = self.place.clone();
+        let next = Self::start_in(&self.programs, place, &self.options, &self.environment)?;
         *self = next;
         Ok(())
     }

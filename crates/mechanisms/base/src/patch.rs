@@ -1,4 +1,4 @@
-//! The three changes to Wine's own code, each a few bytes in place.
+//! The four changes to Wine's own code, each a few bytes in place.
 //!
 //! A library in which the bytes do not stand exactly once is refused, so that a newer Wine is looked
 //! at before it is changed.
@@ -37,6 +37,16 @@ const EXIT_CODE_32: [u8; 12] = [
 /// Where the conditional jump stands in both, and the jump that is always taken.
 const CONDITION: usize = 3;
 const ALWAYS: u8 = 0xeb;
+
+/// How the 64-bit `crypt32.dll`, which has brought the registry's root certificates in line with the
+/// host's file, sees whether it holds others, and jumps where it holds none (`cmp %ebp,0x6c(%rsp);
+/// jae …`).
+const OTHER_ROOTS_64: [u8; 6] = [0x39, 0x6c, 0x24, 0x6c, 0x73, 0x7d];
+
+/// The same in the 32-bit one, with the instruction between both (`movl $0,-0xc0(%ebp); jae …`).
+const OTHER_ROOTS_32: [u8; 16] = [
+    0xc7, 0x85, 0x40, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0x0f, 0x83, 0xac, 0x00, 0x00, 0x00,
+];
 
 /// The content of the Unix `ntdll.so` with another key for the current time zone.
 ///
@@ -83,6 +93,27 @@ pub(crate) fn exit_by_control_event(library: Vec<u8>, is_64_bit: bool) -> Result
     let mut new = old.to_vec();
     new[CONDITION] = ALWAYS;
     replace_once("kernelbase.dll", library, old, &new)
+}
+
+/// The content of a `crypt32.dll` that leaves certificates alone which the host does not have.
+///
+/// The first program that opens the store of root certificates has Wine add those of the host to the
+/// registry, and delete all others: who adds a CA to an image would add it for nothing. The jump past
+/// the deletion is always taken.
+pub(crate) fn keep_other_roots(library: Vec<u8>, is_64_bit: bool) -> Result<Vec<u8>> {
+    let old: &[u8] = if is_64_bit {
+        &OTHER_ROOTS_64
+    } else {
+        &OTHER_ROOTS_32
+    };
+    let mut new = old.to_vec();
+    if is_64_bit {
+        new[4] = ALWAYS;
+    } else {
+        // `nop; jmp …`, as long as the conditional one, and with the same distance.
+        new[10..12].copy_from_slice(&[0x90, 0xe9]);
+    }
+    replace_once("crypt32.dll", library, old, &new)
 }
 
 fn replace_once(name: &str, mut library: Vec<u8>, old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
@@ -139,6 +170,15 @@ mod tests {
             assert_eq!((new[CONDITION], &new[4..]), (ALWAYS, &code[4..]));
             assert!(exit_by_control_event(code.to_vec(), !is_64_bit).is_err());
         }
+    }
+
+    #[test]
+    fn roots_of_others_are_never_deleted() {
+        let new = keep_other_roots(OTHER_ROOTS_64.to_vec(), true).unwrap();
+        assert_eq!(new, [0x39, 0x6c, 0x24, 0x6c, ALWAYS, 0x7d]);
+        let new = keep_other_roots(OTHER_ROOTS_32.to_vec(), false).unwrap();
+        assert_eq!(new[9..], [0x00, 0x90, 0xe9, 0xac, 0x00, 0x00, 0x00]);
+        assert!(keep_other_roots(OTHER_ROOTS_32.to_vec(), true).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::sources::{self, Sources};
 use crate::{nls, patch, pe};
 
 /// Raised when this module makes other files from the same packages.
-const FORMAT: &str = "stage 4";
+const FORMAT: &str = "stage 5";
 
 /// The locale of a silo, whose code pages become UTF-8: en-US.
 const LOCALE: u32 = 0x0409;
@@ -201,6 +201,9 @@ fn changed(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     for (directory, is_64_bit) in [(PROGRAMS_64, true), (PROGRAMS_32, false)] {
         if path == format!("{directory}kernelbase.dll") {
             return patch::exit_by_control_event(bytes, is_64_bit);
+        }
+        if path == format!("{directory}crypt32.dll") {
+            return patch::keep_other_roots(bytes, is_64_bit);
         }
     }
     Ok(bytes)

@@ -1,4 +1,5 @@
-//! `certutil -hashfile|-encode|-decode`. Wine's returns success without doing anything.
+//! `certutil -hashfile|-encode|-decode|-addstore|-delstore|-store`. Wine's returns success without
+//! doing anything, and an image built with it would trust nobody whom its author added.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,26 +10,31 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest;
 
+const VERBS: &str = "-hashfile, -encode, -decode, -addstore, -delstore and -store";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments
+    let mut words = arguments
         .iter()
         .map(String::as_str)
-        .filter(|word| !word.eq_ignore_ascii_case("-f"))
-        .collect();
+        .filter(|word| !is_option(word, "f") && !is_option(word, "user"));
     let verb = words
-        .first()
+        .next()
         .map(|verb| verb.replace('/', "-").to_lowercase())
         .unwrap_or_default();
-    let outcome = match (verb.as_str(), &words[words.len().min(1)..]) {
+    let words: Vec<&str> = words.collect();
+    let outcome = match (verb.as_str(), words.as_slice()) {
         ("-hashfile", [file]) => hash_file(file, "SHA1"),
         ("-hashfile", [file, algorithm]) => hash_file(file, algorithm),
         ("-encode", [from, to]) => encode(from, to),
         ("-decode", [from, to]) => decode(from, to),
-        ("-hashfile" | "-encode" | "-decode", _) => Err("Expected other arguments".to_owned()),
-        (other, _) => Err(format!(
-            "{other} is not supported; -hashfile, -encode and -decode are"
-        )),
+        ("-addstore", [store, file]) => stores::add(store, file),
+        ("-delstore", [store, thumbprint]) => stores::delete(store, thumbprint),
+        ("-store", [store]) => stores::list(store),
+        (known, _) if VERBS.split([',', ' ']).any(|verb| verb == known) => {
+            Err("Expected other arguments".to_owned())
+        }
+        (other, _) => Err(format!("{other} is not supported; {VERBS} are")),
     };
     match outcome {
         Ok(()) => {
@@ -39,6 +45,78 @@ fn main() -> ExitCode {
             println!("CertUtil: {verb} command FAILED: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether a word of the command line is this option.
+fn is_option(word: &str, name: &str) -> bool {
+    word.strip_prefix(['-', '/'])
+        .is_some_and(|option| option.eq_ignore_ascii_case(name))
+}
+
+fn has_option(name: &str) -> bool {
+    std::env::args().any(|word| is_option(&word, name))
+}
+
+/// The verbs that work on certificate stores, of the machine or with `-user` of the user.
+#[cfg(windows)]
+mod stores {
+    use porthole_tools::certificate_store::{Owner, Store};
+    use porthole_tools::certificates;
+
+    fn open(name: &str) -> Result<Store, String> {
+        let owner = if super::has_option("user") {
+            Owner::User
+        } else {
+            Owner::Machine
+        };
+        println!("{name}");
+        Store::open(name, owner).map_err(|error| format!("{name}: {error}"))
+    }
+
+    pub(super) fn add(store: &str, file: &str) -> Result<(), String> {
+        let content = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+        let found = certificates::read(&content).map_err(|error| format!("{file}: {error}"))?;
+        let store = open(store)?;
+        for certificate in found {
+            let subject = store
+                .add(&certificate)
+                .map_err(|error| format!("{file}: {error}"))?;
+            println!("Certificate \"{subject}\" added to store.");
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete(store: &str, thumbprint: &str) -> Result<(), String> {
+        let deleted = open(store)?
+            .delete(thumbprint)
+            .map_err(|error| error.to_string())?;
+        if !deleted {
+            return Err(format!("no certificate {thumbprint} in the store"));
+        }
+        println!("Deleting Certificate {thumbprint}");
+        Ok(())
+    }
+
+    pub(super) fn list(store: &str) -> Result<(), String> {
+        for (number, entry) in open(store)?.entries().into_iter().enumerate() {
+            println!("================ Certificate {number} ================");
+            println!("Subject: {}", entry.subject);
+            println!("Cert Hash(sha1): {}", entry.thumbprint);
+        }
+        Ok(())
+    }
+}
+
+/// Elsewhere there are none; the program is built there for its tests alone.
+#[cfg(not(windows))]
+mod stores {
+    pub(super) fn add(_: &str, _: &str) -> Result<(), String> {
+        Err("there are no stores".to_owned())
+    }
+    pub(super) use add as delete;
+    pub(super) fn list(_: &str) -> Result<(), String> {
+        Err("there are no stores".to_owned())
     }
 }
 
@@ -119,7 +197,7 @@ fn decode(from: &str, to: &str) -> Result<(), String> {
 
 /// As Windows' certutil, overwrites only with `-f`.
 fn write(to: &str, bytes: &[u8]) -> Result<(), String> {
-    if Path::new(to).exists() && !std::env::args().any(|word| word.eq_ignore_ascii_case("-f")) {
+    if Path::new(to).exists() && !has_option("f") {
         return Err(format!("{to} exists; use -f to overwrite it"));
     }
     std::fs::write(to, bytes).map_err(|error| format!("{to}: {error}"))

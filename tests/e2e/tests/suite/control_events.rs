@@ -35,7 +35,7 @@ fn start(fixture: &Fixture, name: &str, arguments: &[&str]) -> Result<()> {
     wait_for_log(fixture, name, "ready")
 }
 
-fn wait_for_log(fixture: &Fixture, name: &str, text: &str) -> Result<()> {
+pub(crate) fn wait_for_log(fixture: &Fixture, name: &str, text: &str) -> Result<()> {
     for _ in 0..200 {
         if fixture.docker.ok(["logs", name])?.contains(text) {
             return Ok(());

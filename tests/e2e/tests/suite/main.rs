@@ -17,6 +17,7 @@ use porthole_e2e::server::{Place, Server};
 
 mod bad_input;
 mod binds;
+mod certificates;
 mod clients;
 mod console;
 mod control_events;
@@ -165,6 +166,7 @@ fn main() -> Result<ExitCode> {
     server.stop()?;
     let mut alone = trials(&fixture, daemons::TESTS);
     alone.extend(trials(&fixture, tls::TESTS));
+    alone.extend(trials(&fixture, certificates::TESTS));
     alone.extend(trials(&fixture, log_drivers::ALONE));
     alone.extend(trials(&fixture, reboot::TESTS));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {

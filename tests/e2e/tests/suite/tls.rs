@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Makes a CA, and with it `server-*.pem`, and `cert.pem` and `key.pem` for a client.
-fn make_certificates(directory: &Path) -> Result<()> {
+pub(crate) fn make_certificates(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
     let script = r"
         openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$1 -keyout ca-key.pem -out ca.pem
