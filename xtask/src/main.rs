@@ -10,6 +10,7 @@ mod demo;
 mod guest;
 mod layers;
 mod packages;
+mod room;
 mod suites;
 mod tally;
 mod vm;

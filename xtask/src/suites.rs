@@ -12,7 +12,7 @@ use crate::builds::{self, Built};
 use crate::command::{cargo, run, shown};
 use crate::tally::Tally;
 use crate::workloads::{self, Wanted};
-use crate::{clients, guest, layers, packages, vm};
+use crate::{clients, guest, layers, packages, room, vm};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,7 @@ pub(crate) struct Options {
 
 /// Runs the suites, all of them unless some are named.
 pub(crate) fn run_suites(options: &Options) -> Result<()> {
+    room::ensure()?;
     packages::ensure(&[
         packages::BUILD,
         packages::RUN,
