@@ -82,13 +82,18 @@ fn parent(process: &Path) -> Option<u32> {
     rest.split(' ').nth(1)?.parse().ok()
 }
 
-fn share(pid: u32) -> Option<Share> {
+/// Private pages of a process, in KiB.
+pub(super) fn private(pid: u32) -> Option<u64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let private = rollup
         .lines()
         .filter(|line| line.starts_with("Private_"))
-        .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
-        .sum();
+        .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Some(private.sum())
+}
+
+fn share(pid: u32) -> Option<Share> {
+    let private = private(pid)?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(Share {
         name: name.trim().to_owned(),

@@ -10,7 +10,9 @@ use crate::builds::{self, Built};
 use crate::packages;
 
 mod burst;
+mod crowd;
 mod memory;
+mod pairs;
 mod peer;
 mod sizes;
 mod timing;
@@ -27,6 +29,12 @@ pub(crate) struct Options {
     /// Containers that are started at once.
     #[arg(long, default_value_t = 50)]
     burst: usize,
+    /// Containers that have ended and are kept.
+    #[arg(long, default_value_t = 1000)]
+    ended: usize,
+    /// Containers that run beside them.
+    #[arg(long, default_value_t = 30)]
+    running: usize,
 }
 
 /// Measures everything and prints Markdown.
@@ -40,29 +48,39 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let built = builds::all()?;
     let place = Place::test();
     builds::bases(&built, &place)?;
-    let peer = Peer::start()?;
-    let server = Server::start(&built.programs, place.clone())?;
+    let mut peer = Peer::start()?;
+    let mut server = Server::start(&built.programs, place.clone())?;
     let measured = peer
         .import_same_tree(&place)
-        .and_then(|()| measure(options, &built, &place, &peer));
+        .and_then(|()| measure(options, &built, &mut server, &mut peer));
     drop(peer);
     server.stop()?;
     println!("\n{}", measured?);
     Ok(())
 }
 
-fn measure(options: &Options, built: &Built, place: &Place, peer: &Peer) -> Result<String> {
+fn measure(
+    options: &Options,
+    built: &Built,
+    server: &mut Server,
+    peer: &mut Peer,
+) -> Result<String> {
+    let place = server.place.clone();
     let ours = place.docker();
     let mut report = String::from("## Start\n\n");
     report += &start_table(options, &ours, peer)?;
+    report += "\n## Two at a time\n\n";
+    report += &pairs::table(options.runs, &ours, peer)?;
     report += "\n## A running container\n\n";
     report += &running_table(options, &ours)?;
     report += "\n## Memory of one more idle `cmd` container\n\n";
     report += &memory::table(&ours)?;
     report += "\n## Many at once\n\n";
     report += &burst::line(&ours, options.burst)?;
+    report += "\n## A host full of containers\n\n";
+    report += &crowd::table(options, server, peer)?;
     report += "\n## Base images\n\n";
-    report += &sizes::table(built, place)?;
+    report += &sizes::table(built, &place)?;
     Ok(report)
 }
 

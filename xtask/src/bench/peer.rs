@@ -19,6 +19,33 @@ const STOCK_LOADER: &str = "/usr/lib/wine/wine64";
 /// Porthole's kernel package with nanoserver's C: and registry in it.
 const SAME_TREE: &str = "peer-same-tree";
 
+const ROOT: &str = "/var/lib/porthole-bench";
+
+fn host() -> String {
+    format!("unix://{ROOT}/docker.sock")
+}
+
+/// Starts dockerd, as one that lets containers live when it ends, which Porthole always does.
+fn spawn() -> Result<Child> {
+    let log = target_directory().join("dockerd.log");
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)?;
+    let root = Path::new(ROOT);
+    Command::new("/usr/sbin/dockerd")
+        .args(["--live-restore", "--host", &host(), "--data-root"])
+        .arg(root.join("data"))
+        .arg("--exec-root")
+        .arg(root.join("run"))
+        .arg("--pidfile")
+        .arg(root.join("dockerd.pid"))
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start dockerd")
+}
+
 /// A running dockerd.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -29,25 +56,10 @@ pub(crate) struct Peer {
 impl Peer {
     /// Starts dockerd and makes the image of Debian's Wine unless it has it.
     pub(crate) fn start() -> Result<Self> {
-        let root = PathBuf::from("/var/lib/porthole-bench");
-        let socket = root.join("docker.sock");
-        std::fs::create_dir_all(&root)?;
-        let log = std::fs::File::create(target_directory().join("dockerd.log"))?;
-        let host = format!("unix://{}", socket.display());
-        let child = Command::new("/usr/sbin/dockerd")
-            .args(["--host", &host, "--data-root"])
-            .arg(root.join("data"))
-            .arg("--exec-root")
-            .arg(root.join("run"))
-            .arg("--pidfile")
-            .arg(root.join("dockerd.pid"))
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("cannot start dockerd")?;
+        std::fs::create_dir_all(ROOT)?;
         let peer = Self {
-            docker: Docker::new(host),
-            child,
+            docker: Docker::new(host()),
+            child: spawn()?,
         };
         peer.wait()?;
         let images = peer.docker.ok(["images", "--format", "{{.Repository}}"])?;
@@ -57,13 +69,32 @@ impl Peer {
         Ok(peer)
     }
 
+    /// Kills dockerd without warning and starts another; containers run on.
+    pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = spawn()?;
+        self.wait()
+    }
+
+    /// The processes that it consists of, without those that each container has.
+    pub(crate) fn daemons(&self) -> Vec<u32> {
+        let containerd = Path::new(ROOT).join("run/containerd/containerd.pid");
+        let containerd = std::fs::read_to_string(containerd).unwrap_or_default();
+        let containerd = containerd.trim().parse().ok();
+        [Some(self.child.id()), containerd]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     fn wait(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if self.docker.answers() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(20));
         }
         bail!(
             "dockerd does not answer; its log is {}",
