@@ -139,10 +139,26 @@ impl Supervisor {
 
     /// The agent says that a process has ended and that nothing which it wrote is left.
     pub(crate) fn process_exited(&mut self, key: ProcessKey, exit_code: u32) {
+        let exit_code = self.told_from_success(exit_code);
         if let Some(process) = self.processes.get_mut(&key) {
             process.exit_code.get_or_insert(exit_code);
             self.settle_exit(key);
         }
+    }
+
+    /// The exit code, unless it is 0 because the kernel has just killed for want of memory: Wine knows
+    /// of no code of a process that is killed so, says 0, and a restart policy would take the end for
+    /// a success. What clients know a kill for memory by is 128 and the signal's number.
+    fn told_from_success(&mut self, exit_code: u32) -> u32 {
+        const KILLED: u32 = 137;
+        if exit_code != 0 {
+            return exit_code;
+        }
+        self.check_out_of_memory();
+        if self.killed_for_memory.is_set() && !self.killed_for_memory.is_due() {
+            return KILLED;
+        }
+        exit_code
     }
 
     /// Reports a process's end once all that it wrote is recorded. Descendants that still hold a

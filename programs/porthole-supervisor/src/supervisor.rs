@@ -29,6 +29,10 @@ use crate::stdio::PumpBuffer;
 /// How long a silo may take from its start until its agent answers.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long after the kernel has killed for want of memory an end may be by that kill: the agent
+/// hears of it from wineserver within milliseconds, unless the host has no processor to spare.
+const KILL_SHOWS: Duration = Duration::from_secs(2);
+
 /// Bytes of the services' own messages that are kept: a program inside can write there too.
 const SERVICE_LOG_LIMIT: usize = 256 * 1024;
 
@@ -60,6 +64,8 @@ pub(crate) struct Supervisor {
     pub(crate) record: Option<ExitRecord>,
     pub(crate) cause: Option<Cause>,
     pub(crate) out_of_memory_kills: u64,
+    /// Until when an end is taken for one by the last kill for want of memory.
+    pub(crate) killed_for_memory: Deadline,
     pub(crate) pump_buffer: PumpBuffer,
     service_log_kept: usize,
     start_due: Deadline,
@@ -105,6 +111,7 @@ impl Supervisor {
             record: None,
             cause: None,
             out_of_memory_kills: 0,
+            killed_for_memory: Deadline::NEVER,
             pump_buffer: PumpBuffer::default(),
             service_log_kept: 0,
             start_due: Deadline::NEVER,
@@ -336,6 +343,7 @@ impl Supervisor {
         let kills = running.cgroup.out_of_memory_kills();
         if kills > self.out_of_memory_kills {
             self.out_of_memory_kills = kills;
+            self.killed_for_memory = Deadline::after(KILL_SHOWS);
             self.tell_watchers(&Event::OutOfMemory);
         }
     }

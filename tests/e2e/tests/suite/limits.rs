@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -9,6 +10,7 @@ use crate::{Fixture, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("limits_are_seen_inside_and_kept_by_the_kernel", created),
+    ("limits_of_memory_end_a_program_with_137", exceeded),
     ("limits_change_while_a_container_runs", updated),
 ];
 
@@ -42,6 +44,40 @@ fn created(fixture: &Fixture) -> Result<()> {
             .contains("Minimum memory limit allowed is 6MB"),
         "{refused:?}"
     );
+    Ok(())
+}
+
+fn exceeded(fixture: &Fixture) -> Result<()> {
+    let (docker, name) = (&fixture.docker, "limits-exceeded");
+    let bind = fixture.probes_bind();
+    let how = [
+        "run",
+        "--name",
+        name,
+        "-m",
+        "200m",
+        "--restart",
+        "on-failure:1",
+        "-v",
+        &bind,
+    ];
+    let outcome =
+        docker.run(
+            how.iter()
+                .chain(&["porthole/nanoserver", r"C:\probes\eat", "400"]),
+        )?;
+    ensure!(outcome.code == 137, "{outcome:?}");
+    // It was no success, so it was tried again.
+    let patience = Duration::from_secs(20);
+    let template = "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}";
+    docker.until(name, template, patience, |seen| seen == "1 exited 137 true")?;
+    docker.ok(["rm", name])?;
+    // Memory that is enough ends nothing.
+    let how = ["run", "--rm", "-m", "200m", "-v", &bind];
+    let eaten = docker.ok(how
+        .iter()
+        .chain(&["porthole/nanoserver", r"C:\probes\eat", "50"]))?;
+    ensure!(eaten == "ate 50 MiB", "{eaten}");
     Ok(())
 }
 
