@@ -70,10 +70,18 @@ fn deliver_to(pid: u32, event: ControlEvent) -> Outcome<()> {
     Ok(())
 }
 
+/// Milliseconds that an end of its own may take a process once the thread of its handlers is gone.
+const OWN_END: u32 = 500;
+
 /// Ends the process when its handlers have returned without ending it.
 fn end_after_handlers(process: &Process, handlers: &OwnedHandle) {
     let either = [process.handle().as_handle(), handlers.as_handle()];
-    if matches!(wait_any(&either, None), Ok(Some(1))) {
+    if !matches!(wait_any(&either, None), Ok(Some(1))) {
+        return;
+    }
+    // A handler that blocks while the rest of the program cleans up (Go's, .NET's) does not return:
+    // its thread is ended by `ExitProcess`, which ends the process last of all, with its own code.
+    if matches!(wait_any(&either[..1], Some(OWN_END)), Ok(None)) {
         // It may just have ended by itself, which is as good.
         let _ = process.terminate(CONTROL_EXIT);
     }

@@ -136,11 +136,10 @@ impl Agent {
 
     fn configure(&mut self, configuration: Configuration) -> Outcome<()> {
         session::configure(&configuration)?;
-        let processors = configuration.processors;
         self.configuration = configuration;
         // No program needs these keys in its first milliseconds.
-        stdio::spawn(move || {
-            if let Err(failure) = session::describe_hardware(processors) {
+        stdio::spawn(|| {
+            if let Err(failure) = session::describe_hardware() {
                 eprintln!("cexecsvc: {failure}");
             }
         })

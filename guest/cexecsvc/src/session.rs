@@ -243,13 +243,16 @@ pub(crate) fn net_bios_name(host_name: &str) -> String {
     label.chars().take(15).collect::<String>().to_uppercase()
 }
 
-/// Describes the hardware in the registry, which programs read (Node.js: `os.cpus()`).
-pub(crate) fn describe_hardware(processors: u32) -> Outcome<()> {
+/// Describes the hardware in the registry, which programs read (Node.js: `os.cpus()`): every processor
+/// that `GetSystemInfo` counts. A limit makes those no fewer, and a program that looks for the next
+/// one and does not find it takes none to be there.
+pub(crate) fn describe_hardware() -> Outcome<()> {
     const SYSTEM: &str = r"Hardware\Description\System";
     let (vendor, brand, megahertz) = (cpu::vendor(), cpu::brand(), megahertz());
     let identifier = processor_identifier();
     let system = Key::create(Root::Machine, SYSTEM, Keeping::Volatile)?;
     system.set_text("Identifier", "AT/AT COMPATIBLE")?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     for number in 0..processors {
         let path = format!(r"{SYSTEM}\CentralProcessor\{number}");
         let key = Key::create(Root::Machine, &path, Keeping::Volatile)?;

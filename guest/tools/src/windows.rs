@@ -23,6 +23,7 @@ use windows_sys::Win32::System::Registry::{
     HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_SET_VALUE, REG_EXPAND_SZ, REG_SZ, RegCloseKey,
     RegCreateKeyExW, RegSetValueExW,
 };
+use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows_sys::Win32::UI::WindowsAndMessaging::{
     HWND_BROADCAST, SMTO_ABORTIFHUNG, SendMessageTimeoutW, WM_SETTINGCHANGE,
@@ -33,6 +34,23 @@ use crate::connections::Kind;
 /// A text as Windows takes it: UTF-16 with a zero at its end.
 pub(crate) fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
+}
+
+/// The name of this host, as DNS has it.
+///
+/// # Errors
+/// What Windows answered.
+pub fn host_name() -> std::io::Result<String> {
+    let mut name = [0; 256];
+    let mut length = 256;
+    // SAFETY: the buffer has as many characters as the length says.
+    let known =
+        unsafe { GetComputerNameExW(ComputerNameDnsHostname, name.as_mut_ptr(), &raw mut length) };
+    if known == 0 {
+        return Err(last_error());
+    }
+    let length = usize::try_from(length).unwrap_or(0).min(name.len());
+    Ok(String::from_utf16_lossy(&name[..length]))
 }
 
 fn last_error() -> std::io::Error {

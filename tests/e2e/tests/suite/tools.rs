@@ -279,10 +279,7 @@ fn answer_questions(server: &UdpSocket) -> std::io::Result<()> {
 }
 
 fn names(shell: &Shell<'_>) -> Result<()> {
-    ensure!(
-        shell.ok("hostname")?.eq_ignore_ascii_case("ship"),
-        "hostname"
-    );
+    ensure!(shell.ok("hostname")? == "Ship", "hostname");
     let account = shell.ok("echo %USERNAME%")?.to_lowercase();
     let user = format!(r"user manager\{account}");
     ensure!(shell.ok("whoami")? == user, "whoami");
