@@ -56,7 +56,7 @@ fn nothing_stale(machine: &mut Machine) -> Result<()> {
         "docker --context porthole ps -q --no-trunc | sort >/run/ids
          ls /run/porthole/compute | sort | cmp - /run/ids && echo systems
          grep -o '/run/porthole/netns/[0-9a-f]*' /proc/mounts | xargs -n1 basename | sort | cmp - /run/ids && echo namespaces
-         ls -d /sys/fs/cgroup/porthole.slice/*.scope | sed 's/.*porthole-//; s/.scope//' | sort | cmp - /run/ids && echo cgroups
+         ls -d /sys/fs/cgroup/porthole.slice/*.scope | sed 's/.*porthole-//; s/:.*//' | sort | cmp - /run/ids && echo cgroups
          ip -o link show master porthole0 | wc -l
          ls /var/lib/porthole/containers | wc -l; docker --context porthole ps -aq | wc -l",
     )?;

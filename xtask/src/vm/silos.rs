@@ -9,6 +9,10 @@ pub(super) const TESTS: &[Test] = &[
     ("containers_are_in_porthole_slice", in_slice),
     ("a_memory_limit_holds", memory_limit),
     ("systemd_reloads_and_leaves_limits_alone", reloads),
+    (
+        "a_container_restarts_while_systemd_is_busy",
+        restarts_beside_reloads,
+    ),
     ("restarts_under_load_stop_no_container", restarts_under_load),
     ("apparmor_denied_nothing", apparmor),
 ];
@@ -20,16 +24,25 @@ fn idle(machine: &mut Machine, name: &str, options: &str) -> Result<String> {
     ))
 }
 
+/// The directory of the one scope that a container has, whose name is of this run.
+fn scope_of(machine: &mut Machine, id: &str) -> Result<String> {
+    let found = machine.ok(&format!(
+        "ls -d /sys/fs/cgroup/porthole.slice/porthole-{id}:*.scope"
+    ))?;
+    ensure!(found.lines().count() == 1, "more than one scope:\n{found}");
+    Ok(found)
+}
+
 fn in_slice(machine: &mut Machine) -> Result<()> {
     let id = idle(machine, "in-slice", "")?;
-    let scope = format!("/sys/fs/cgroup/porthole.slice/porthole-{id}.scope");
+    let scope = scope_of(machine, &id)?;
     // Of the scope's own cgroup nobody, of the daemon's nobody but it, and nowhere else anybody.
     let found = machine.ok(&format!(
-        "systemctl is-active porthole-{id}.scope; systemctl show -p Delegate porthole-{id}.scope
+        "unit=$(basename {scope}); systemctl is-active $unit; systemctl show -p Delegate $unit
          cd {scope}; wc -l <cgroup.procs; wc -l <supervisor/cgroup.procs; grep -q . silo/cgroup.procs && echo full
          wc -l </sys/fs/cgroup/system.slice/portholed.service/cgroup.procs
          for pid in $(pgrep 'porthole-superv|wineserver|cexecsvc|ping.exe'); do cat /proc/$pid/cgroup; done |
-             grep -vE '^0::/porthole.slice/porthole-[0-9a-f]+.scope/(silo|supervisor)$' | wc -l",
+             grep -vE '^0::/porthole.slice/porthole-[0-9a-f:]+.scope/(silo|supervisor)$' | wc -l",
     ))?;
     ensure!(
         found
@@ -38,7 +51,7 @@ fn in_slice(machine: &mut Machine) -> Result<()> {
         "{found}"
     );
     machine.ok("docker --context porthole rm -f in-slice")?;
-    machine.eventually(&format!("! systemctl is-active porthole-{id}.scope"))?;
+    machine.eventually(&format!("! systemctl is-active $(basename {scope})"))?;
     let left = machine.run(&format!("test -e {scope}"))?;
     ensure!(left.status != 0, "the cgroup is left");
     Ok(())
@@ -46,9 +59,8 @@ fn in_slice(machine: &mut Machine) -> Result<()> {
 
 fn memory_limit(machine: &mut Machine) -> Result<()> {
     let id = idle(machine, "limited", "--memory 100m --cpus 0.5")?;
-    let files = format!(
-        "cd /sys/fs/cgroup/porthole.slice/porthole-{id}.scope/silo; cat memory.max cpu.max"
-    );
+    let scope = scope_of(machine, &id)?;
+    let files = format!("cd {scope}/silo; cat memory.max cpu.max");
     let found = machine.ok(&files)?;
     ensure!(found.lines().eq(["104857600", "50000 100000"]), "{found}");
     machine.ok("docker --context porthole update --memory 120m limited")?;
@@ -68,13 +80,33 @@ fn memory_limit(machine: &mut Machine) -> Result<()> {
 
 fn reloads(machine: &mut Machine) -> Result<()> {
     let id = idle(machine, "reloaded", "--memory 100m")?;
+    let scope = scope_of(machine, &id)?;
     let found = machine.ok(&format!(
         "systemctl daemon-reload; systemctl daemon-reexec
-         cat /sys/fs/cgroup/porthole.slice/porthole-{id}.scope/silo/memory.max
+         cat {scope}/silo/memory.max
          docker --context porthole run --rm porthole/nanoserver cmd /c echo after"
     ))?;
     ensure!(found.starts_with("104857600\nafter"), "{found}");
     machine.ok("docker --context porthole rm -f reloaded")?;
+    Ok(())
+}
+
+/// A scope is forgotten when systemd comes to it, and the next run does not wait for that.
+fn restarts_beside_reloads(machine: &mut Machine) -> Result<()> {
+    let id = idle(machine, "again", "")?;
+    machine.ok(
+        "touch /run/reload; (while test -e /run/reload; do systemctl daemon-reload; done) >/run/reload.log 2>&1 &",
+    )?;
+    let restarted = machine.run(
+        "set -e; for run in 1 2 3 4 5 6 7 8 9 10; do docker --context porthole restart -t 0 again; done",
+    );
+    machine.ok("rm /run/reload; wait; cat /run/reload.log")?;
+    let restarted = restarted?;
+    ensure!(restarted.status == 0, "{restarted:?}");
+    machine.eventually(&format!(
+        "test $(ls -d /sys/fs/cgroup/porthole.slice/porthole-{id}:*.scope | wc -l) = 1"
+    ))?;
+    machine.ok("docker --context porthole rm -f again")?;
     Ok(())
 }
 

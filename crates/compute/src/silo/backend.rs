@@ -88,7 +88,7 @@ impl Backend for SiloBackend {
             host(&plan.id, "cannot start the system's supervisor").with_source(source)
         };
         let hierarchies = Hierarchies::detect().map_err(|error| failed(io::Error::other(error)))?;
-        let place = Place::of(&plan.id, &hierarchies);
+        let place = Place::choose(&plan.id, &hierarchies);
         let work = (
             plan.clone(),
             settings.clone(),

@@ -9,7 +9,6 @@ use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::directory::RunDirectory;
-use super::place::Place;
 use crate::timeout;
 
 /// How long killed processes may take to be gone.
@@ -17,19 +16,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Kills the supervisor in `directory`, if one still runs, and everything in the system's cgroup;
 /// removes the cgroup. What the silo mounted lives in its own mount namespace and goes with it.
-pub(super) fn end(directory: &RunDirectory, id: &str) -> io::Result<()> {
+pub(super) fn end(directory: &RunDirectory) -> io::Result<()> {
     if directory.is_supervised()? {
         kill_supervisors(directory.path())?;
         await_unsupervised(directory, PATIENCE)?;
     }
-    remove_cgroup(id)
+    remove_cgroup(directory)
 }
 
 /// Removes the system's cgroup, if a killed supervisor left it.
-pub(super) fn remove_cgroup(id: &str) -> io::Result<()> {
+pub(super) fn remove_cgroup(directory: &RunDirectory) -> io::Result<()> {
+    let spec = match directory.spec() {
+        // Nothing was started without it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        spec => spec?,
+    };
     let hierarchies = Hierarchies::detect().map_err(io::Error::other)?;
-    let place = Place::of(id, &hierarchies);
-    Cgroup::remove_orphan(&hierarchies, &place.parent, &place.name).map_err(io::Error::other)
+    Cgroup::remove_orphan(&hierarchies, &spec.cgroup_parent, spec.cgroup_name())
+        .map_err(io::Error::other)
 }
 
 /// Waits until no supervisor runs in `directory`.

@@ -2,9 +2,10 @@
 //! systemd's each.
 //!
 //! A host with one cgroup tree under systemd has no place in it that is ours unless systemd hands
-//! it out: `porthole.slice/porthole-<id>.scope`, whose `silo` holds the silo and whose
+//! it out: `porthole.slice/porthole-<id>:<run>.scope`, whose `silo` holds the silo and whose
 //! `supervisor` its supervisor, for a cgroup that controls others' resources holds no process
-//! itself. Elsewhere (no systemd, or version 1's hierarchies, which systemd leaves to whoever
+//! itself. The name is of one run, because systemd forgets a scope some time after its last
+//! process has ended, and refuses another of its name until then. Elsewhere (no systemd, or version 1's hierarchies, which systemd leaves to whoever
 //! makes a directory) it is `porthole/<id>`.
 
 use std::path::Path;
@@ -31,21 +32,26 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// That of the system `id` on this host.
-    pub(super) fn of(id: &str, hierarchies: &Hierarchies) -> Self {
-        let systemd = matches!(hierarchies, Hierarchies::V2(_)) && porthole_systemd::is_running();
-        Self::choose(id, systemd)
+    /// That of the system `id` on this host, for one run of it.
+    pub(super) fn choose(id: &str, hierarchies: &Hierarchies) -> Self {
+        if matches!(hierarchies, Hierarchies::V2(_)) && porthole_systemd::is_running() {
+            Self::in_scope(id, rand::random())
+        } else {
+            Self::of_our_own(id)
+        }
     }
 
-    fn choose(id: &str, systemd: bool) -> Self {
-        if !systemd {
-            return Self {
-                parent: OWN_PARENT.to_owned(),
-                name: id.to_owned(),
-                scope: None,
-            };
+    fn of_our_own(id: &str) -> Self {
+        Self {
+            parent: OWN_PARENT.to_owned(),
+            name: id.to_owned(),
+            scope: None,
         }
-        let scope = Scope::new(id, SLICE, format!("Windows container {id}"));
+    }
+
+    fn in_scope(id: &str, run: u32) -> Self {
+        let name = format!("{id}:{run:08x}");
+        let scope = Scope::new(&name, SLICE, format!("Windows container {id}"));
         Self {
             parent: text(&scope.cgroup()),
             name: SCOPE_SILO.to_owned(),
@@ -65,14 +71,14 @@ mod tests {
 
     #[test]
     fn systems_are_beside_one_another_or_in_scopes() {
-        let own = Place::choose("c1", false);
+        let own = Place::of_our_own("c1");
         assert_eq!(
             (&*own.parent, &*own.name, own.scope),
             ("porthole", "c1", None)
         );
-        let place = Place::choose("c1", true);
-        assert_eq!(place.parent, "porthole.slice/porthole-c1.scope");
+        let place = Place::in_scope("c1", 0x2a);
+        assert_eq!(place.parent, "porthole.slice/porthole-c1:0000002a.scope");
         assert_eq!(place.name, "silo");
-        assert!(place.scope.is_some());
+        assert_ne!(place.scope, Place::in_scope("c1", 0x2b).scope);
     }
 }

@@ -26,10 +26,10 @@ impl SiloSupervised {
     /// Does blocking work with the run directory.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&RunDirectory, &str) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&RunDirectory) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let (directory, id) = (self.directory.clone(), self.id.clone());
-        tokio::task::spawn_blocking(move || work(&directory, &id))
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || work(&directory))
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
@@ -68,7 +68,7 @@ impl Supervised for SiloSupervised {
     }
 
     async fn is_supervised(&self) -> io::Result<bool> {
-        let looked = self.blocking(|directory, _| directory.is_supervised());
+        let looked = self.blocking(|directory| directory.is_supervised());
         match looked.await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             looked => looked,
@@ -80,13 +80,13 @@ impl Supervised for SiloSupervised {
     }
 
     async fn forget(&self, keys: BTreeSet<u32>) -> io::Result<()> {
-        self.blocking(move |directory, _| directory.forget(&keys))
+        self.blocking(move |directory| directory.forget(&keys))
             .await
     }
 
     async fn keep_limits(&self, limits: &Limits) -> io::Result<()> {
         let limits = limits.clone();
-        self.blocking(move |directory, _| {
+        self.blocking(move |directory| {
             let mut spec = directory.spec()?;
             spec.limits = limits;
             directory.write_spec(&spec)
@@ -95,13 +95,13 @@ impl Supervised for SiloSupervised {
     }
 
     async fn exit_record(&self) -> io::Result<Option<ExitRecord>> {
-        self.blocking(|directory, _| directory.exit_record()).await
+        self.blocking(|directory| directory.exit_record()).await
     }
 
     async fn abandon(&self, record: &ExitRecord) {
         let mut record = record.clone();
-        let ended = self.blocking(move |directory, id| {
-            let ended = leftovers::end(directory, id);
+        let ended = self.blocking(move |directory| {
+            let ended = leftovers::end(directory);
             let said = directory.log_tail();
             if let Some(error) = record.error.as_mut().filter(|_| !said.is_empty()) {
                 error.push_str("; it said: ");
@@ -117,13 +117,13 @@ impl Supervised for SiloSupervised {
     }
 
     async fn discard(&self) -> io::Result<()> {
-        self.blocking(|directory, id| {
+        self.blocking(|directory| {
             if directory.path().exists()
                 && leftovers::await_unsupervised(directory, timeout::REQUEST).is_err()
             {
-                leftovers::end(directory, id)?;
+                leftovers::end(directory)?;
             }
-            leftovers::remove_cgroup(id)?;
+            leftovers::remove_cgroup(directory)?;
             directory.remove()
         })
         .await
