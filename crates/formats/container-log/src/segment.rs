@@ -5,7 +5,7 @@
 //! reader so finds again the file that it holds open, whatever number and form it has by now.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -137,23 +137,43 @@ pub(crate) fn make_room(log: &Path, last: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Compresses file number 1, and leaves it alone if that fails. Cut short it leaves the file, or
-/// the compressed one, or both.
-pub(crate) fn compress(log: &Path) -> io::Result<()> {
-    let from = plain(log, 1);
+/// File number 1, locked against being moved for as long as it is held; nothing if there is none
+/// that is not compressed, or another holds it.
+pub(crate) fn lock(log: &Path) -> io::Result<Option<File>> {
+    let Some(file) = if_there(File::open(plain(log, 1)))? else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether nobody compresses file number 1: not this writer, nor one before whose process is about
+/// to end.
+pub(crate) fn is_settled(log: &Path) -> io::Result<bool> {
+    Ok(lock(log)?.is_some() || !plain(log, 1).try_exists()?)
+}
+
+/// Compresses file number 1, which is locked, and leaves it alone if that fails. Cut short it
+/// leaves the file, or the compressed one, or both.
+pub(crate) fn compress(log: &Path, full: File) -> io::Result<()> {
     let unfinished = unfinished(log);
-    let written = write_compressed(&from, &unfinished);
+    let written = write_compressed(&full, &unfinished);
     if written.is_err() {
         // The first error is the one that tells why.
         let _ = remove(&unfinished);
         return written;
     }
     std::fs::rename(&unfinished, compressed(log, 1))?;
-    remove(&from)
+    remove(&plain(log, 1))?;
+    // Only now may another be moved to where this one was.
+    drop(full);
+    Ok(())
 }
 
-fn write_compressed(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = File::open(from)?;
+fn write_compressed(mut source: &File, to: &Path) -> io::Result<()> {
     let extra = [&MARK[..], &source.metadata()?.ino().to_le_bytes()].concat();
     let mut encoder = GzBuilder::new()
         .extra(extra)

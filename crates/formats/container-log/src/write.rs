@@ -14,7 +14,7 @@ const MODE: u32 = 0o640;
 /// When a log's file is full, and what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    /// Bytes after which the next record begins a new file.
+    /// Bytes after which the next record begins a new file, once the one before is compressed.
     pub max_size: u64,
     /// How many files there are at most, the one that is written included; 0 counts as 1.
     pub max_files: u32,
@@ -52,17 +52,21 @@ impl LogWriter {
     pub fn open(path: &Path, rotation: Option<Rotation>) -> io::Result<Self> {
         let mut file = options().create(true).open(path)?;
         end_torn_record(&mut file)?;
-        // What a writer that was killed may have left, and which is no part of the log.
-        if rotation.is_some() {
-            segment::remove(&segment::unfinished(path))?;
-        }
-        Ok(Self {
+        let mut writer = Self {
             path: path.to_owned(),
             file,
             rotation,
             compression: None,
             trouble: None,
-        })
+        };
+        if let Some(rotation) = rotation
+            && segment::is_settled(path)?
+        {
+            // What a writer that was killed may have left, and which is no part of the log.
+            segment::remove(&segment::unfinished(path))?;
+            writer.compress(rotation)?;
+        }
+        Ok(writer)
     }
 
     /// Appends whole records, each with its line feed. What cannot be written is left out, as a
@@ -97,16 +101,23 @@ impl LogWriter {
         };
         // Asked each time: an administrator may have emptied it.
         let length = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());
-        if length(&self.file) >= rotation.max_size
-            && let Err(error) = self.rotate(rotation)
-        {
-            self.trouble = Some(error);
+        if length(&self.file) >= rotation.max_size {
+            match self.rotate(rotation) {
+                Ok(true) => {}
+                // As much as there is, until the file before is compressed.
+                Ok(false) => return u64::MAX,
+                Err(error) => self.trouble = Some(error),
+            }
         }
         rotation.max_size.saturating_sub(length(&self.file))
     }
 
-    fn rotate(&mut self, rotation: Rotation) -> io::Result<()> {
-        self.finish_compression();
+    /// Makes a new file, unless the one before is being compressed and so cannot be moved: that
+    /// takes as long as the file is large, and a container's streams must not wait for it.
+    fn rotate(&mut self, rotation: Rotation) -> io::Result<bool> {
+        if self.is_compressing() || !segment::is_settled(&self.path)? {
+            return Ok(false);
+        }
         // First what may fail for want of room.
         let next = segment::next(&self.path);
         let file = create(&next)?;
@@ -119,32 +130,35 @@ impl LogWriter {
         }
         std::fs::rename(&next, &self.path)?;
         self.file = file;
-        if rotation.compress && rotation.max_files > 1 {
-            let path = self.path.clone();
-            // A container's streams must not wait for it.
-            let thread = std::thread::Builder::new().name("compress-log".to_owned());
-            self.compression = Some(thread.spawn(move || segment::compress(&path))?);
+        self.compress(rotation)?;
+        Ok(true)
+    }
+
+    /// Begins to compress the file before, if that is wished and there is one that is not. Nobody
+    /// waits for the end, which may be this process's: the next writer begins again then.
+    fn compress(&mut self, rotation: Rotation) -> io::Result<()> {
+        if !rotation.compress || rotation.max_files < 2 {
+            return Ok(());
         }
+        let Some(full) = segment::lock(&self.path)? else {
+            return Ok(());
+        };
+        let path = self.path.clone();
+        let thread = std::thread::Builder::new().name("compress-log".to_owned());
+        self.compression = Some(thread.spawn(move || segment::compress(&path, full))?);
         Ok(())
     }
 
-    /// Waits for the file before to be compressed: it is about to be moved.
-    fn finish_compression(&mut self) {
-        let Some(compression) = self.compression.take() else {
-            return;
-        };
-        let panicked = |_| Err(io::Error::other("compressing a log panicked"));
-        if let Err(error) = compression.join().unwrap_or_else(panicked) {
-            self.trouble = Some(error);
+    /// Whether the file before is still being compressed.
+    fn is_compressing(&mut self) -> bool {
+        let finished = |thread: &mut JoinHandle<_>| thread.is_finished();
+        if let Some(compression) = self.compression.take_if(finished) {
+            let panicked = |_| Err(io::Error::other("compressing a log panicked"));
+            if let Err(error) = compression.join().unwrap_or_else(panicked) {
+                self.trouble = Some(error);
+            }
         }
-    }
-}
-
-impl Drop for LogWriter {
-    /// Waits for the file before to be compressed, as dockerd does: the log's next writer would
-    /// move it meanwhile.
-    fn drop(&mut self) {
-        self.finish_compression();
+        self.compression.is_some()
     }
 }
 
@@ -196,7 +210,7 @@ fn options() -> std::fs::OpenOptions {
 mod tests {
     use std::path::Path;
 
-    use super::{LogWriter, Rotation, whole_records};
+    use super::{LogWriter, Rotation, segment, whole_records};
 
     fn files(directory: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(directory).expect("a directory");
@@ -265,6 +279,28 @@ mod tests {
         writer.append(b"three\n").expect("written");
         assert!(writer.take_trouble().is_none());
         assert_eq!(std::fs::read_to_string(&path).expect("a file"), "three\n");
+    }
+
+    #[test]
+    fn a_log_grows_while_the_file_before_is_compressed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("log");
+        std::fs::write(&path, "two\n").expect("a log");
+        std::fs::write(directory.path().join("log.1"), "one\n").expect("a file");
+        // As a writer does that has gone without waiting for it.
+        let full = segment::lock(&path).expect("a lock").expect("a file");
+        std::fs::write(directory.path().join("log.gz.new"), "part").expect("a file");
+        let mut rotation = rotation(2, 3).expect("a rotation");
+        rotation.compress = true;
+        let mut writer = LogWriter::open(&path, Some(rotation)).expect("a log");
+        writer.append(b"three\n").expect("written");
+        assert_eq!(files(directory.path()), ["log", "log.1", "log.gz.new"]);
+        segment::compress(&path, full).expect("compressed");
+        writer.append(b"four\n").expect("written");
+        assert_eq!(std::fs::read_to_string(&path).expect("a file"), "four\n");
+        let there = files(directory.path());
+        assert!(there.contains(&"log.2.gz".to_owned()), "{there:?}");
+        assert!(writer.take_trouble().is_none());
     }
 
     #[test]

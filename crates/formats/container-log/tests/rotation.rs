@@ -2,6 +2,7 @@
 //! and in order.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use porthole_container_log::record::encode;
 use porthole_container_log::{Attributes, LogWriter, RotatedLog, Rotation, Stream, Timestamp};
@@ -55,6 +56,26 @@ fn left(directory: &Path, files: &[(&str, u64)]) -> PathBuf {
     directory.join("log")
 }
 
+/// Waits until file 1 is compressed, for which no writer waits.
+fn await_compressed(directory: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !directory.join("log.1.gz").exists() || directory.join("log.1").exists() {
+        assert!(Instant::now() < deadline, "not compressed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn what_a_killed_writer_left_uncompressed_the_next_one_compresses() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = left(directory.path(), &[("", 2), (".1", 1), (".gz.new", 7)]);
+    let writer = LogWriter::open(&path, rotation(1000, 4, true)).expect("a log");
+    await_compressed(directory.path());
+    drop(writer);
+    assert!(!directory.path().join("log.gz.new").exists());
+    assert_eq!(whole(&path), [1, 2]);
+}
+
 #[test]
 fn a_rotation_that_was_cut_short_loses_nothing() {
     for files in [
@@ -86,7 +107,7 @@ fn a_compression_that_was_cut_short_doubles_nothing() {
     let mut writer = LogWriter::open(&path, rotation(1, 4, true)).expect("a log");
     writer.append(&records([2])).expect("written");
     drop(writer);
-    assert!(directory.path().join("log.1.gz").exists());
+    await_compressed(directory.path());
     std::fs::rename(original, directory.path().join("log.1")).expect("renamed");
     left(directory.path(), &[(".gz.new", 7)]);
     assert_eq!(whole(&path), [1, 2]);

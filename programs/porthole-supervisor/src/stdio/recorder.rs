@@ -11,7 +11,7 @@ use porthole_protocol::supervisor::{LogSpec, StreamKind};
 use crate::clock::nanoseconds_since_1970;
 use crate::journal::note;
 
-/// Writes a json-file log: each record whole, or not at all, and no file longer than is wished.
+/// Writes a json-file log: each record whole, or not at all, in files of the wished size.
 ///
 /// A disk that is full stops no program: what cannot be written is counted and dropped, and
 /// recording goes on as soon as there is room.
