@@ -35,21 +35,40 @@ pub fn delete_tree_at(parent: impl AsFd, name: impl AsRef<Path>) -> io::Result<(
         }
         Err(error) => return Err(error.into()),
     };
+    empty(&top)?;
+    Ok(rustix::fs::unlinkat(parent, path, AtFlags::REMOVEDIR)?)
+}
+
+/// Deletes what is in a directory, as [`delete_tree`] does, but not the directory, which may be a
+/// mount point or a link's target; one that is not there is fine. Follows links in `path`.
+///
+/// # Errors
+/// As there.
+pub fn empty_directory(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(top) => empty(&top),
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn empty(top: &OwnedFd) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut moved = 0_u64;
     loop {
-        let below = unlink_files(&top)?;
+        let below = unlink_files(top)?;
         if below.is_empty() {
-            break;
+            return Ok(());
         }
         for name in below {
-            let directory = rustix::fs::openat(&top, &*name, flags, Mode::empty())?;
+            let directory = rustix::fs::openat(top, &*name, flags, Mode::empty())?;
             for inner in unlink_files(&directory)? {
-                move_up(&directory, &inner, &top, &mut moved)?;
+                move_up(&directory, &inner, top, &mut moved)?;
             }
-            rustix::fs::unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
+            rustix::fs::unlinkat(top, &*name, AtFlags::REMOVEDIR)?;
         }
     }
-    Ok(rustix::fs::unlinkat(parent, path, AtFlags::REMOVEDIR)?)
 }
 
 /// Unlinks everything in a directory but its directories, whose names it returns.
@@ -122,5 +141,18 @@ mod tests {
         delete_tree(&link).unwrap();
         assert!(!tree.exists() && !link.is_symlink() && kept.join("file").exists());
         delete_tree(&tree).unwrap();
+    }
+
+    #[test]
+    fn a_directory_behind_a_link_is_emptied_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (full, link) = (directory.path().join("full"), directory.path().join("link"));
+        std::fs::create_dir_all(full.join("a/b")).unwrap();
+        std::fs::write(full.join("a/b/file"), "x").unwrap();
+        std::os::unix::fs::symlink(&full, &link).unwrap();
+        empty_directory(&link).unwrap();
+        assert_eq!(std::fs::read_dir(&full).unwrap().count(), 0);
+        assert!(link.is_symlink());
+        empty_directory(&full.join("none")).unwrap();
     }
 }
