@@ -10,6 +10,7 @@ pub(super) const TESTS: &[Test] = &[
     ("after_a_reboot_nothing_is_stale", nothing_stale),
     ("removal_is_refused_while_containers_run", removal_refused),
     ("removal_leaves_nothing_but_data", removal),
+    ("a_setup_that_is_cut_short_is_undone", cut_short),
     ("a_purge_leaves_no_data", purge),
 ];
 
@@ -88,9 +89,18 @@ const LEFT: &str = "ls -d /etc/porthole /run/porthole /usr/local/lib/porthole /u
 
 fn removal(machine: &mut Machine) -> Result<()> {
     machine.ok("docker --context porthole rm -f $(docker --context porthole ps -aq)")?;
-    // An edited file is its editor's.
-    let said = machine.ok("porthole setup --remove")?;
+    // docker removes no context that is in use, and that is not forgotten.
+    let said = machine.ok(
+        "runuser -l ada -c 'docker context use porthole'; porthole setup --remove
+         test -s /etc/porthole/setup.json",
+    )?;
+    ensure!(
+        said.contains("kept   remove docker context porthole of ada"),
+        "{said}"
+    );
     ensure!(said.contains("are left in /var/lib/porthole"), "{said}");
+    machine.ok("runuser -l ada -c 'docker context use default'
+         /home/ada/porthole/target/release/porthole setup --remove")?;
     let left = machine.run(LEFT)?.output;
     ensure!(left.is_empty(), "left:\n{left}");
     machine.ok("test -s /var/lib/porthole/porthole.db")?;
@@ -99,13 +109,34 @@ fn removal(machine: &mut Machine) -> Result<()> {
     Ok(())
 }
 
+/// While the service starts, which may take long.
+fn cut_short(machine: &mut Machine) -> Result<()> {
+    machine.ok(
+        "set -e; changes=/etc/systemd/system/portholed.service.d; mkdir $changes
+         printf '[Service]\\nExecStartPre=/bin/sleep infinity\\n' >$changes/slow.conf
+         /home/ada/porthole/target/release/porthole setup >/dev/null & setup=$!
+         state() { systemctl show --property=ActiveState --value portholed; }
+         until test $(state) = activating; do sleep 0.2; done
+         kill -KILL $setup; rm -r $changes
+         /home/ada/porthole/target/release/porthole setup --remove
+         test $(state) = inactive",
+    )?;
+    let left = machine.run(LEFT)?.output;
+    ensure!(left.is_empty(), "left:\n{left}");
+    Ok(())
+}
+
+/// The data root is a file system of its own: what is in it goes, and the mount point stays.
 fn purge(machine: &mut Machine) -> Result<()> {
-    let said = machine.ok("set -e; cd /home/ada/porthole; umount /var/lib/porthole
+    let said = machine.ok("set -e; cd /home/ada/porthole
          target/release/porthole setup >/dev/null; test -s /var/lib/porthole/porthole.db
          echo '# mine' >>/etc/porthole/porthole.toml
-         target/release/porthole setup --remove --purge; test ! -e /var/lib/porthole")?;
+         target/release/porthole setup --remove --purge
+         mountpoint -q /var/lib/porthole; ls -A /var/lib/porthole | wc -l")?;
     ensure!(
-        said.contains("kept   /etc/porthole/porthole.toml"),
+        said.contains("kept   /etc/porthole/porthole.toml")
+            && said.contains("kept   /var/lib/porthole: empty")
+            && said.ends_with("\n0"),
         "{said}"
     );
     Ok(())

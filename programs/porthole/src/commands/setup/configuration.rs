@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::files::{Content, install, read};
 use super::layout::Layout;
-use super::manifest::{Manifest, digest};
+use super::manifest::Manifest;
 use super::report::Report;
 
 /// Writes it, unless somebody has edited the one that is there.
@@ -21,7 +21,7 @@ pub(super) fn write(
     let path = layout.configuration();
     let explained = explained(daemon)?;
     if let Some(there) = read(&path)? {
-        let is_ours = manifest.files.get(&path) == Some(&digest(&there));
+        let is_ours = manifest.is_as_written(&path, &there);
         if there != explained && !is_ours {
             report.kept(
                 path.display().to_string(),
@@ -70,12 +70,31 @@ fn default_exec_root() -> PathBuf {
 }
 
 impl Roots {
-    /// What the configuration says.
-    pub(super) fn load(layout: &Layout) -> Result<Self> {
-        let path = layout.configuration();
+    /// What the configuration says, under the arguments of the daemon's service.
+    pub(super) fn load(layout: &Layout, arguments: &[String]) -> Result<Self> {
+        let path = option(arguments, "--config").unwrap_or_else(|| layout.configuration());
         let text = read(&path)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))
+        let mut roots: Self = toml::from_str(&text)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        if let Some(data_root) = option(arguments, "--data-root") {
+            roots.data_root = data_root;
+        }
+        if let Some(exec_root) = option(arguments, "--exec-root") {
+            roots.exec_root = exec_root;
+        }
+        Ok(roots)
+    }
+}
+
+/// The path that follows an option, or is joined to it.
+fn option(arguments: &[String], name: &str) -> Option<PathBuf> {
+    let position = arguments
+        .iter()
+        .position(|argument| argument.split('=').next() == Some(name))?;
+    match arguments[position].split_once('=') {
+        Some((_, path)) => Some(path.into()),
+        None => arguments.get(position + 1).map(PathBuf::from),
     }
 }
 
@@ -106,8 +125,15 @@ mod tests {
         assert_eq!(content(), "# two\n");
         fs::write(layout.configuration(), "exec-root = '/elsewhere'").unwrap();
         assert_eq!(content(), "exec-root = '/elsewhere'");
-        let roots = Roots::load(&layout).unwrap();
-        assert_eq!(roots.exec_root, Path::new("/elsewhere"));
-        assert_eq!(roots.data_root, Path::new("/var/lib/porthole"));
+        let roots = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|&word| word.into()).collect();
+            let roots = Roots::load(&layout, &arguments).unwrap();
+            [roots.exec_root, roots.data_root].map(|root| root.display().to_string())
+        };
+        assert_eq!(roots(&[]), ["/elsewhere", "/var/lib/porthole"]);
+        let given = ["portholed", "--exec-root", "/given", "--data-root=/d"];
+        assert_eq!(roots(&given), ["/given", "/d"]);
+        let none = root.path().join("none").display().to_string();
+        assert_eq!(roots(&["portholed", "--config", &none])[0], "/run/porthole");
     }
 }

@@ -84,16 +84,8 @@ pub(super) fn remove(manifest: &mut Manifest, report: &mut Report) -> Result<()>
             manifest.contexts.remove(&name);
             continue;
         }
-        let mut refusal = None;
-        let removed = report.change(what.clone(), || {
-            refusal = docker_context(&user, &["rm", NAME]).err();
-            Ok(())
-        })?;
-        if let Some(refusal) = refusal {
-            // docker keeps the context that is in use.
-            report.kept(what, format!("{refusal:#}"));
-        }
-        if removed {
+        // docker keeps the context that is in use.
+        if report.attempt(what, || docker_context(&user, &["rm", NAME])) {
             manifest.contexts.remove(&name);
             manifest.save()?;
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::manifest::{Manifest, digest};
+use super::manifest::Manifest;
 use super::report::Report;
 
 /// What a file is written from.
@@ -19,7 +19,8 @@ pub(super) struct Content<'a> {
     pub(super) mode: u32,
 }
 
-/// Writes a file unless it is there as it should be. Tells whether it was written.
+/// Writes a file unless it is there as it should be. Tells whether it was written. One that
+/// somebody else has put there just so stays theirs.
 pub(super) fn install(
     path: &Path,
     content: Content<'_>,
@@ -29,22 +30,17 @@ pub(super) fn install(
     let what = path.display().to_string();
     if is_as_wanted(path, content)? {
         report.unchanged(what);
-        if !report.is_dry() {
-            manifest
-                .files
-                .insert(path.to_owned(), digest(content.bytes));
-            manifest.save()?;
+        if !report.is_dry() && manifest.owns(path) {
+            manifest.written(path, content.bytes)?;
         }
         return Ok(false);
     }
-    let written = report.change(what, || write(path, content, manifest))?;
-    if written {
-        manifest
-            .files
-            .insert(path.to_owned(), digest(content.bytes));
-        manifest.save()?;
-    }
-    Ok(written)
+    report.change(what, || {
+        manifest.make_parents(path)?;
+        manifest.intend(path, content.bytes)?;
+        write(path, content)?;
+        manifest.written(path, content.bytes)
+    })
 }
 
 fn is_as_wanted(path: &Path, content: Content<'_>) -> Result<bool> {
@@ -64,8 +60,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn write(path: &Path, content: Content<'_>, manifest: &mut Manifest) -> Result<()> {
-    manifest.make_parents(path)?;
+fn write(path: &Path, content: Content<'_>) -> Result<()> {
     porthole_files::replace_synced(path, content.bytes, content.mode)?;
     // The process's mask has no say in what others may run and read here.
     fs::set_permissions(path, fs::Permissions::from_mode(content.mode))?;
@@ -75,29 +70,36 @@ fn write(path: &Path, content: Content<'_>, manifest: &mut Manifest) -> Result<(
 /// Takes a file away if it is as setup wrote it.
 pub(super) fn uninstall(path: &Path, manifest: &mut Manifest, report: &mut Report) -> Result<()> {
     let what = path.display().to_string();
-    let Some(bytes) = read(path)? else {
-        manifest.files.remove(path);
-        return Ok(());
-    };
-    if manifest.files.get(path) != Some(&digest(&bytes)) {
+    let there = read(path)?;
+    if let Some(bytes) = &there
+        && manifest.is_as_written(path, bytes)
+    {
+        return report
+            .change(format!("remove {what}"), || {
+                fs::remove_file(path)?;
+                manifest.forget(path)
+            })
+            .map(drop);
+    }
+    if there.is_some() {
         report.kept(what, "it has been changed since setup wrote it");
-        manifest.files.remove(path);
+    }
+    if report.is_dry() {
         return Ok(());
     }
-    let removed = report.change(format!("remove {what}"), || Ok(fs::remove_file(path)?))?;
-    if removed {
-        manifest.files.remove(path);
-        manifest.save()?;
-    }
-    Ok(())
+    manifest.forget(path)
 }
 
 /// Takes away the directories that setup made and that are empty now.
 pub(super) fn remove_directories(manifest: &mut Manifest) {
+    let mut left = Vec::new();
     for directory in manifest.directories.drain(..).rev() {
         // One that others have put something into stays.
-        let _ = fs::remove_dir(directory);
+        if fs::remove_dir(&directory).is_err() {
+            left.insert(0, directory);
+        }
     }
+    manifest.directories = left;
 }
 
 #[cfg(test)]
@@ -128,6 +130,54 @@ mod tests {
         assert!(!at("plain").exists() && root.path().join("made/deep").exists());
         assert_eq!(fs::read(at("edited")).unwrap(), b"theirs");
         fs::remove_file(at("edited")).unwrap();
+    }
+
+    #[test]
+    fn what_stood_there_already_is_not_ours() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("theirs");
+        write(&path, CONTENT).unwrap();
+        let mut manifest = Manifest::load(&root.path().join("setup.json")).unwrap();
+        let mut report = Report::new(false, true);
+        assert!(!install(&path, CONTENT, &mut manifest, &mut report).unwrap());
+        assert!(manifest.is_empty());
+        // But what was written just before setup was cut short is.
+        manifest.intend(&path, CONTENT.bytes).unwrap();
+        let mut manifest = Manifest::load(&root.path().join("setup.json")).unwrap();
+        uninstall(&path, &mut manifest, &mut report).unwrap();
+        assert!(!path.exists() && manifest.is_empty());
+    }
+
+    #[test]
+    fn an_upgrade_that_was_cut_short_is_undone_in_either_version() {
+        for written in [CONTENT.bytes, b"newer"] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("file");
+            let mut manifest = Manifest::load(&root.path().join("setup.json")).unwrap();
+            let mut report = Report::new(false, true);
+            install(&path, CONTENT, &mut manifest, &mut report).unwrap();
+            manifest.intend(&path, b"newer").unwrap();
+            fs::write(&path, written).unwrap();
+            let mut manifest = Manifest::load(&root.path().join("setup.json")).unwrap();
+            uninstall(&path, &mut manifest, &mut report).unwrap();
+            assert!(!path.exists() && manifest.is_empty());
+        }
+    }
+
+    #[test]
+    fn everybody_may_read_what_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest::load(&root.path().join("setup.json")).unwrap();
+        let mut report = Report::new(false, true);
+        let path = root.path().join("made/deep/file");
+        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let installed = install(&path, CONTENT, &mut manifest, &mut report);
+        rustix::process::umask(before);
+        assert!(installed.unwrap());
+        for made in path.ancestors().take(3) {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "{}", made.display());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,6 +15,9 @@ use sha2::{Digest, Sha256};
 pub(super) struct Manifest {
     /// Files with the SHA-256 of what was written.
     pub(super) files: BTreeMap<PathBuf, String>,
+    /// The file that is being written, and the SHA-256 of what it will be.
+    #[serde(default)]
+    pub(super) intended: Option<(PathBuf, String)>,
     /// Directories that were not there, in the order of their making.
     pub(super) directories: Vec<PathBuf>,
     /// Whether the group was made.
@@ -43,7 +47,49 @@ impl Manifest {
 
     /// Whether setup has done anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.contexts.is_empty() && !self.group && !self.service
+        self.all_files().next().is_none()
+            && self.contexts.is_empty()
+            && !self.group
+            && !self.service
+    }
+
+    /// The files that were written, and the one that may have been.
+    pub(super) fn all_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let intended = self.intended.iter().map(|(path, _)| path);
+        let intended = intended.filter(|path| !self.files.contains_key(*path));
+        self.files.keys().chain(intended)
+    }
+
+    /// Whether setup has written a file, in this or another version, or was about to.
+    pub(super) fn owns(&self, path: &Path) -> bool {
+        self.all_files().any(|file| file == path)
+    }
+
+    /// Whether a file's content is what setup wrote, or was about to write.
+    pub(super) fn is_as_written(&self, path: &Path, content: &[u8]) -> bool {
+        let digest = digest(content);
+        let intended = |(file, meant): &(PathBuf, String)| file == path && *meant == digest;
+        self.files.get(path) == Some(&digest) || self.intended.as_ref().is_some_and(intended)
+    }
+
+    /// Before a file is written: cut short, it is known whose it is.
+    pub(super) fn intend(&mut self, path: &Path, content: &[u8]) -> Result<()> {
+        self.intended = Some((path.to_owned(), digest(content)));
+        self.save()
+    }
+
+    /// A file is as setup writes it.
+    pub(super) fn written(&mut self, path: &Path, content: &[u8]) -> Result<()> {
+        self.files.insert(path.to_owned(), digest(content));
+        self.intended = None;
+        self.save()
+    }
+
+    /// A file is gone, or no longer ours.
+    pub(super) fn forget(&mut self, path: &Path) -> Result<()> {
+        self.files.remove(path);
+        self.intended.take_if(|(file, _)| file == path);
+        self.save()
     }
 
     /// Writes it.
@@ -63,8 +109,14 @@ impl Manifest {
             .take_while(|ancestor| !ancestor.exists())
             .map(Path::to_owned)
             .collect();
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        self.directories.extend(missing.into_iter().rev());
+        let failed = || format!("cannot make {}", parent.display());
+        fs::create_dir_all(parent).with_context(failed)?;
+        for directory in missing.into_iter().rev() {
+            // The process's mask has no say in what others may read here.
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&directory, mode).with_context(failed)?;
+            self.directories.push(directory);
+        }
         Ok(())
     }
 
@@ -80,6 +132,6 @@ impl Manifest {
 }
 
 /// The SHA-256 of a file's content, in hexadecimal digits.
-pub(super) fn digest(content: &[u8]) -> String {
+fn digest(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }

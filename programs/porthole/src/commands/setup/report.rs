@@ -76,6 +76,26 @@ impl Report {
         Ok(true)
     }
 
+    /// Does a step that may be refused: then what it is about stays, for the reason given. Tells
+    /// whether it was done.
+    pub(super) fn attempt(
+        &mut self,
+        what: impl Into<String>,
+        work: impl FnOnce() -> Result<()>,
+    ) -> bool {
+        let what = what.into();
+        if self.dry {
+            self.add(what, State::Planned, None);
+            return false;
+        }
+        let (state, detail) = match work() {
+            Ok(()) => (State::Done, None),
+            Err(refusal) => (State::Kept, Some(format!("{refusal:#}"))),
+        };
+        self.add(what, state, detail);
+        state == State::Done
+    }
+
     /// Nothing had to be done.
     pub(super) fn unchanged(&mut self, what: impl Into<String>) {
         self.add(what.into(), State::Unchanged, None);
@@ -121,5 +141,22 @@ impl Report {
             state,
             detail,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_not_said_to_be_done() {
+        let mut report = Report::new(false, true);
+        assert!(report.attempt("one", || Ok(())));
+        assert!(!report.attempt("two", || anyhow::bail!("it is in use")));
+        let states = report.steps().iter().map(|step| step.state);
+        assert!(states.eq([State::Done, State::Kept]));
+        let mut dry = Report::new(true, true);
+        assert!(!dry.attempt("three", || anyhow::bail!("it was tried")));
+        assert_eq!(dry.steps()[0].state, State::Planned);
     }
 }

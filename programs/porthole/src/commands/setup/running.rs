@@ -18,8 +18,17 @@ const DAEMONS: [&str; 2] = ["portholed.pid", "compute.lock"];
 /// How long a daemon may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many containers run, for a sentence; nothing if none does.
+pub(super) fn described(exec_root: &Path) -> Result<Option<String>> {
+    Ok(match containers(exec_root)? {
+        0 => None,
+        1 => Some("1 container runs".to_owned()),
+        more => Some(format!("{more} containers run")),
+    })
+}
+
 /// How many containers run: their supervisors hold a lock on their run directories.
-pub(super) fn containers(exec_root: &Path) -> Result<usize> {
+fn containers(exec_root: &Path) -> Result<usize> {
     let systems = exec_root.join(SYSTEMS);
     let entries = match fs::read_dir(&systems) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
@@ -77,5 +86,7 @@ mod tests {
         let lock = fs::File::open(root.path().join("compute/one")).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
         assert_eq!(containers(root.path()).unwrap(), 1);
+        let described = described(root.path()).unwrap();
+        assert_eq!(described.unwrap(), "1 container runs");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use super::accounts::tool;
 use super::files::{Content, install};
@@ -60,44 +60,91 @@ pub(super) fn set_up(
         report.no_service(UNIT, by_hand);
         return Ok(());
     }
-    let text = TEXT.replace("DAEMON", &daemon.display().to_string());
+    let text = TEXT.replace("DAEMON", &word(daemon));
     let content = Content {
         bytes: text.as_bytes(),
         mode: 0o644,
     };
-    if install(&layout.unit(), content, manifest, report)? || programs_changed {
-        tool("systemctl", &["daemon-reload"])?;
-        if is("is-active") {
-            return report
-                .change(format!("restart {UNIT}"), || {
-                    tool("systemctl", &["restart", UNIT])
-                })
-                .map(drop);
-        }
+    let changed = install(&layout.unit(), content, manifest, report)? || programs_changed;
+    let (is_up, is_enabled) = (is_up()?, is_enabled());
+    if changed && is_up {
+        // Also one that is still starting, which is the old program.
+        report.change(format!("restart {UNIT}"), || {
+            tool("systemctl", &["daemon-reload"])?;
+            tool("systemctl", &["try-restart", UNIT])
+        })?;
     }
-    if is("is-enabled") && is("is-active") {
-        report.unchanged(format!("{UNIT} is enabled and runs"));
+    if is_enabled && is_up {
+        if !changed {
+            report.unchanged(format!("{UNIT} is enabled and runs"));
+        }
         return Ok(());
     }
-    let enable = || tool("systemctl", &["enable", "--now", UNIT]);
-    if report.change(format!("enable and start {UNIT}"), enable)? {
-        manifest.service = true;
-        manifest.save()?;
-    }
-    Ok(())
+    report
+        .change(format!("enable and start {UNIT}"), || {
+            // Before: it may be cut short, for starting takes as long as containers do.
+            manifest.service = true;
+            manifest.save()?;
+            tool("systemctl", &["daemon-reload"])?;
+            tool("systemctl", &["enable", "--now", UNIT])
+        })
+        .map(drop)
 }
 
-/// Stops and disables it if setup enabled it.
-pub(super) fn stop(manifest: &mut Manifest, report: &mut Report) -> Result<()> {
+/// A path as a word of a unit's command line (systemd.service, "Command lines").
+fn word(path: &Path) -> String {
+    let path = path.display().to_string().replace('%', "%%");
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-%+@:".contains(c);
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    format!("\"{}\"", path.replace('\\', r"\\").replace('"', "\\\""))
+}
+
+/// Stops and disables it if setup enabled it, or was about to.
+pub(super) fn stop(layout: &Layout, manifest: &mut Manifest, report: &mut Report) -> Result<()> {
     if !manifest.service || !porthole_systemd::is_running() {
         return Ok(());
     }
-    let disable = || tool("systemctl", &["disable", "--now", UNIT]);
-    if report.change(format!("stop and disable {UNIT}"), disable)? {
-        manifest.service = false;
-        manifest.save()?;
+    report
+        .change(format!("stop and disable {UNIT}"), || {
+            if layout.unit().exists() {
+                tool("systemctl", &["disable", "--now", UNIT])?;
+            }
+            manifest.service = false;
+            manifest.save()
+        })
+        .map(drop)
+}
+
+/// What the unit runs, an administrator's changes to it included: the daemon and its arguments.
+pub(super) fn arguments(layout: &Layout) -> Result<Vec<String>> {
+    if !porthole_systemd::is_running() || !layout.unit().exists() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let output = Command::new("busctl")
+        .args(["--json=short", "get-property", "org.freedesktop.systemd1"])
+        .arg("/org/freedesktop/systemd1/unit/portholed_2eservice")
+        .args(["org.freedesktop.systemd1.Service", "ExecStart"])
+        .output()
+        .context("cannot run busctl")?;
+    ensure!(
+        output.status.success(),
+        "cannot ask systemd what {UNIT} runs: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    parse_arguments(&output.stdout)
+}
+
+/// `{"type":"a(sasbttttuii)","data":[["/path",["argument 0",…],…]]}`
+fn parse_arguments(answer: &[u8]) -> Result<Vec<String>> {
+    let answer: serde_json::Value =
+        serde_json::from_slice(answer).context("cannot understand busctl's answer")?;
+    let arguments = answer["data"][0][1].as_array();
+    let arguments = arguments.map_or(&[][..], Vec::as_slice).iter();
+    Ok(arguments
+        .filter_map(|argument| argument.as_str().map(str::to_owned))
+        .collect())
 }
 
 /// Lets systemd see that the unit is gone.
@@ -108,10 +155,46 @@ pub(super) fn forget(report: &Report) -> Result<()> {
     tool("systemctl", &["daemon-reload"])
 }
 
-fn is(question: &str) -> bool {
+fn is_enabled() -> bool {
     Command::new("systemctl")
-        .args([question, "--quiet", UNIT])
+        .args(["is-enabled", "--quiet", UNIT])
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Whether it runs or is about to.
+fn is_up() -> Result<bool> {
+    let output = Command::new("systemctl")
+        .args(["show", "--property=ActiveState", "--value", UNIT])
+        .output()
+        .context("cannot run systemctl")?;
+    let state = String::from_utf8_lossy(&output.stdout);
+    Ok(["active", "activating", "reloading"].contains(&state.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_unit() {
+        for (path, expected) in [
+            ("/usr/local/bin/portholed", "/usr/local/bin/portholed"),
+            ("/a b/portholed", r#""/a b/portholed""#),
+            ("/100%/portholed", "/100%%/portholed"),
+            (r#"/a"b\c/portholed"#, r#""/a\"b\\c/portholed""#),
+        ] {
+            assert_eq!(word(Path::new(path)), expected);
+        }
+    }
+
+    #[test]
+    fn a_units_arguments_are_read() {
+        let answer = br#"{"type":"a(sasbttttuii)","data":[["/bin/portholed",["portholed","--exec-root","/a b"],false,1,1,0,0,7,0,0]]}"#;
+        let arguments = parse_arguments(answer).unwrap();
+        assert_eq!(arguments, ["portholed", "--exec-root", "/a b"]);
+        let none = br#"{"type":"a(sasbttttuii)","data":[]}"#;
+        assert!(parse_arguments(none).unwrap().is_empty());
+    }
 }
