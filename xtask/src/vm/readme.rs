@@ -49,7 +49,8 @@ fn debian_is_as_it_comes(machine: &mut Machine) -> Result<()> {
 
 fn dry_run(machine: &mut Machine) -> Result<()> {
     const STATE: &str = "find /usr/local /etc /run/porthole /root/.docker /home/ada/.docker -ls \
-                         2>/dev/null | sort; systemctl list-unit-files 'porthole*'; true";
+                         2>/dev/null | sort; systemctl list-unit-files 'porthole*'
+                         journalctl _PID=1 --grep '^Reloading' --quiet | wc -l";
     let before = machine.ok(STATE)?;
     // The README's user is no root, and need not be to look.
     let said = machine
@@ -59,6 +60,7 @@ fn dry_run(machine: &mut Machine) -> Result<()> {
         said.contains("would  enable and start portholed.service"),
         "{said}"
     );
+    machine.ok("cd /home/ada/porthole; target/release/porthole setup --dry-run --in-place")?;
     let refused =
         machine.run("cd /home/ada/porthole; runuser -u ada -- target/release/porthole setup")?;
     ensure!(
