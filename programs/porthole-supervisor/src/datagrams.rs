@@ -2,7 +2,7 @@
 //! translation does not reach, as in [`crate::proxy`].
 //!
 //! UDP has no connections, so each of the host's peers gets a socket towards the silo by which the
-//! answers come back; one that nothing passes through for a while is closed.
+//! answers come back, and leave from the address that the peer has sent to; one that nothing passes through for a while is closed.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -15,6 +15,7 @@ use rustix::net::SocketType;
 use crate::clock::Deadline;
 use crate::host_socket;
 use crate::journal::note;
+use crate::local_address::{self, Exchange};
 use crate::poller::{Interest, Poller, Registration, Source};
 
 /// How long a flow stays that nothing passes through, as the kernel's own translation holds it.
@@ -38,11 +39,11 @@ struct Port {
     registration: Registration,
 }
 
-/// What one peer sends to one port, and the answers.
+/// What one peer sends to one address of one port, and the answers.
 #[derive(Debug)]
 struct Flow {
     port: usize,
-    peer: SocketAddr,
+    exchange: Exchange,
     /// Connected to the silo's port.
     inner: UdpSocket,
     used: Instant,
@@ -53,7 +54,7 @@ struct Flow {
 #[derive(Debug, Default)]
 struct Flows {
     by_number: HashMap<u32, Flow>,
-    by_peer: HashMap<(usize, SocketAddr), u32>,
+    by_peer: HashMap<(usize, Exchange), u32>,
     next: u32,
     /// When to look for silent ones; set while there are flows.
     sweep: Deadline,
@@ -103,10 +104,11 @@ impl Datagrams {
         };
         let mut buffer = vec![0; LARGEST];
         for _ in 0..BURST {
-            let Some((count, peer)) = received(port.socket.recv_from(&mut buffer)) else {
+            let arrived = received(local_address::receive(&port.socket, &mut buffer));
+            let Some((count, exchange)) = arrived else {
                 return;
             };
-            match self.flows.of_peer(poller, (index, peer), port.inside) {
+            match self.flows.of_peer(poller, (index, exchange), port.inside) {
                 // What the silo's port does not take is lost, as datagrams may be.
                 Ok(inner) => drop(inner.send(&buffer[..count])),
                 Err(error) => note!("cannot relay datagrams to {}: {error}", port.inside),
@@ -125,12 +127,11 @@ impl Datagrams {
         flow.used = Instant::now();
         let mut buffer = vec![0; LARGEST];
         for _ in 0..BURST {
-            let answer = flow.inner.recv(&mut buffer).map(|count| (count, flow.peer));
-            let Some((count, peer)) = received(answer) else {
+            let Some(count) = received(flow.inner.recv(&mut buffer)) else {
                 return;
             };
             // A peer that has gone is no harm.
-            let _ = port.socket.send_to(&buffer[..count], peer);
+            let _ = local_address::send(&port.socket, &buffer[..count], flow.exchange);
         }
     }
 
@@ -152,12 +153,12 @@ impl Flows {
     fn of_peer(
         &mut self,
         poller: &mut Poller,
-        (port, peer): (usize, SocketAddr),
+        (port, exchange): (usize, Exchange),
         inside: SocketAddr,
     ) -> std::io::Result<&UdpSocket> {
-        let number = match self.by_peer.get(&(port, peer)) {
+        let number = match self.by_peer.get(&(port, exchange)) {
             Some(number) => *number,
-            None => self.open(poller, port, peer, inside)?,
+            None => self.open(poller, port, exchange, inside)?,
         };
         let flow = self.by_number.get_mut(&number).ok_or(ErrorKind::NotFound)?;
         flow.used = Instant::now();
@@ -168,7 +169,7 @@ impl Flows {
         &mut self,
         poller: &mut Poller,
         port: usize,
-        peer: SocketAddr,
+        exchange: Exchange,
         inside: SocketAddr,
     ) -> std::io::Result<u32> {
         if self.by_number.len() >= MOST_FLOWS {
@@ -179,7 +180,7 @@ impl Flows {
         }
         let mut flow = Flow {
             port,
-            peer,
+            exchange,
             inner: connect(inside)?,
             used: Instant::now(),
             registration: Registration::default(),
@@ -188,7 +189,7 @@ impl Flows {
         self.next = self.next.wrapping_add(1);
         flow.registration
             .update(poller, &flow.inner, Source::Flow(number), Interest::READ)?;
-        self.by_peer.insert((port, peer), number);
+        self.by_peer.insert((port, exchange), number);
         self.by_number.insert(number, flow);
         if !self.sweep.is_set() {
             self.sweep = Deadline::after(IDLE);
@@ -215,14 +216,14 @@ impl Flows {
     fn forget(&mut self, poller: &mut Poller, number: u32) {
         if let Some(mut flow) = self.by_number.remove(&number) {
             flow.registration.end(poller, &flow.inner);
-            self.by_peer.remove(&(flow.port, flow.peer));
+            self.by_peer.remove(&(flow.port, flow.exchange));
         }
     }
 }
 
 /// What arrived, if anything: an error is that of an earlier datagram, which the other end refused,
 /// and says nothing about the next.
-fn received(outcome: std::io::Result<(usize, SocketAddr)>) -> Option<(usize, SocketAddr)> {
+fn received<T>(outcome: std::io::Result<T>) -> Option<T> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => None,
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
@@ -234,10 +235,12 @@ fn received(outcome: std::io::Result<(usize, SocketAddr)>) -> Option<(usize, Soc
     }
 }
 
-fn bind(address: SocketAddr) -> rustix::io::Result<UdpSocket> {
+fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = host_socket::unbound(address, SocketType::DGRAM)?;
     rustix::net::bind(&socket, &address)?;
-    Ok(UdpSocket::from(socket))
+    let socket = UdpSocket::from(socket);
+    local_address::ask_for(&socket)?;
+    Ok(socket)
 }
 
 /// A socket that sends to this address, and takes datagrams from nobody else.
@@ -245,4 +248,46 @@ fn connect(inside: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = host_socket::unbound(inside, SocketType::DGRAM)?;
     rustix::net::connect(&socket, &inside)?;
     Ok(UdpSocket::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole way of a datagram and its answer, for a peer that sends to `address`.
+    fn answer_comes_from(held: &str, peer: &str, address: &str) {
+        let mut poller = Poller::new().unwrap();
+        let mut datagrams = Datagrams::default();
+        let silo = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let inside = silo.local_addr().unwrap();
+        datagrams
+            .hold(&mut poller, held.parse().unwrap(), inside)
+            .unwrap();
+        let port = datagrams.ports[0].socket.local_addr().unwrap().port();
+        let peer = UdpSocket::bind(peer).unwrap();
+        // Connected, it takes answers from there alone.
+        peer.connect((address, port)).unwrap();
+        for socket in [&silo, &peer] {
+            socket
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+        }
+        peer.send(b"question").unwrap();
+        datagrams.arrive(&mut poller, 0);
+        let mut buffer = [0; 16];
+        let (count, flow) = silo.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"question");
+        silo.send_to(b"answer", flow).unwrap();
+        datagrams.answer(0);
+        let count = peer.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"answer");
+        datagrams.close(&mut poller);
+    }
+
+    #[test]
+    fn an_answer_leaves_from_the_address_that_was_asked() {
+        answer_comes_from("0.0.0.0:0", "127.0.0.1:0", "127.0.0.2");
+        answer_comes_from("127.0.0.3:0", "127.0.0.1:0", "127.0.0.3");
+        answer_comes_from("[::]:0", "[::1]:0", "::1");
+    }
 }

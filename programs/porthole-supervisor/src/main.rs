@@ -24,6 +24,7 @@ mod host_socket;
 mod journal;
 mod lifecycle;
 mod listening;
+mod local_address;
 mod poller;
 mod processes;
 mod proxy;

@@ -136,6 +136,7 @@ impl Proxy {
         };
         let inner = outer
             .set_nonblocking(true)
+            .and_then(|()| Ok(host_socket::keep_alive(&outer)?))
             .and_then(|()| begin_to_connect(*inside));
         match inner {
             Ok(inner) => {
@@ -329,8 +330,39 @@ fn listen(address: SocketAddr) -> rustix::io::Result<TcpListener> {
 
 fn begin_to_connect(address: SocketAddr) -> std::io::Result<OwnedFd> {
     let socket = host_socket::unbound(address, SocketType::STREAM)?;
+    host_socket::keep_alive(&socket)?;
     match connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_is_gone_without_a_word_is_noticed() {
+        let mut poller = Poller::new().unwrap();
+        let silo = TcpListener::bind("127.0.0.1:0").unwrap();
+        let published = PublishedPort {
+            transport: Transport::Tcp,
+            host_address: "127.0.0.1".to_owned(),
+            host_port: 0,
+            container_address: "127.0.0.1".to_owned(),
+            container_port: silo.local_addr().unwrap().port(),
+        };
+        let mut proxy = Proxy::open(&mut poller, &[published]).unwrap();
+        let address = proxy.ports[0].listener.local_addr().unwrap();
+        let _peer = std::net::TcpStream::connect(address).unwrap();
+        proxy.accept(&mut poller, 0);
+        let relay = &proxy.relays[&0];
+        for half in [&relay.outer, &relay.inner] {
+            assert!(sockopt::socket_keepalive(&half.socket).unwrap());
+            assert_eq!(sockopt::tcp_keepidle(&half.socket).unwrap().as_secs(), 60);
+        }
+        proxy.close(&mut poller);
     }
 }
