@@ -137,15 +137,21 @@ impl RunDirectory {
     /// # Errors
     /// It cannot be written.
     pub fn note(&self, note: &Note) -> io::Result<()> {
-        let mut line = serde_json::to_vec(note)?;
-        line.push(b'\n');
+        // On a line of its own, whatever a write that was cut short has left before.
+        let line = [b"\n", serde_json::to_vec(note)?.as_slice(), b"\n"].concat();
         let _alone = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = File::options()
             .append(true)
             .create(true)
             .mode(0o600)
             .open(self.path.join(NOTES))?;
-        file.write_all(&line)
+        let before = file.metadata()?.len();
+        let written = file.write_all(&line);
+        if written.is_err() {
+            // It counts as not noted. The first error is the one that tells why.
+            let _ = file.set_len(before);
+        }
+        written
     }
 
     /// All notes. A last one that was cut short was never acted upon.
@@ -278,6 +284,9 @@ mod tests {
             .unwrap();
         file.write_all(b"{\"ProcessFa").unwrap();
         assert_eq!(directory.notes().unwrap(), notes);
+        directory.note(&Note::Thawed).unwrap();
+        let [begin, created] = notes;
+        assert_eq!(directory.notes().unwrap(), [begin, created, Note::Thawed]);
     }
 
     #[test]
