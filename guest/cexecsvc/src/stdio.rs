@@ -66,17 +66,25 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    /// Wine's `cmd` takes a line of what it reads and seeks back for the rest, which is lost in a
-    /// pipe; Windows' reads a character at a time. All others get what there is.
+    /// Wine's `cmd`, which also runs batch files, takes a line of what it reads and seeks back for
+    /// the rest, which is lost in a pipe; Windows' reads a character at a time. All others get what
+    /// there is.
     pub(crate) fn of(command_line: &str) -> Self {
         let command = command_line.trim_start();
-        let program = match command.strip_prefix('"') {
+        let word = match command.strip_prefix('"') {
             Some(quoted) => quoted.split('"').next(),
-            None => command.split([' ', '\t', '/']).next(),
+            None => command.split([' ', '\t']).next(),
         };
-        let name = program.unwrap_or_default().rsplit(['\\', '/']).next();
-        let name = name.unwrap_or_default().to_ascii_lowercase();
-        if matches!(name.as_str(), "cmd" | "cmd.exe") {
+        let word = word.unwrap_or_default().to_ascii_lowercase();
+        let is_batch = word.ends_with(".bat") || word.ends_with(".cmd");
+        // An option may follow without a space.
+        let program = if command.starts_with('"') {
+            word.as_str()
+        } else {
+            word.split('/').next().unwrap_or_default()
+        };
+        let name = program.rsplit(['\\', '/']).next();
+        if is_batch || matches!(name, Some("cmd" | "cmd.exe")) {
             Self::Lines
         } else {
             Self::Stream

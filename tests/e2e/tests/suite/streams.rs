@@ -1,6 +1,8 @@
 //! Standard streams: apart, binary, with an end.
 
+use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("streams_stdout_and_stderr_stay_apart", apart),
     ("streams_stdin_reaches_the_program_and_its_end_too", stdin),
     ("streams_give_cmd_every_line", lines),
+    ("streams_give_a_batch_file_every_line", batch_lines),
     ("streams_three_megabytes_pass_unchanged", binary),
     ("streams_without_stdin_read_its_end_at_once", no_stdin),
 ];
@@ -45,6 +48,22 @@ fn stdin(fixture: &Fixture) -> Result<()> {
         "sort printed {:?}",
         String::from_utf8_lossy(&sorted)
     );
+    Ok(())
+}
+
+/// A batch file is run by `cmd`, which nobody has named.
+fn batch_lines(fixture: &Fixture) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
+    fs::write(
+        directory.path().join("read.bat"),
+        "@echo off\r\nset /p one=\r\nset /p two=\r\necho %one% and %two%\r\n",
+    )?;
+    let bind = format!("{}:C:/batch:ro", directory.path().display());
+    let command = ["-v", &bind, "porthole/nanoserver", r"C:\batch\read.bat"];
+    let printed = through(fixture, &command, b"first\r\nsecond\r\n")?;
+    let printed = String::from_utf8_lossy(&printed);
+    ensure!(printed.contains("first and second\r\n"), "{printed:?}");
     Ok(())
 }
 
