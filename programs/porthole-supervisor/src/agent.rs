@@ -75,6 +75,9 @@ impl AgentLink {
     }
 }
 
+/// Windows' name of the zone where no other is asked for, which base images hold.
+const UTC: &str = "UTC";
+
 impl Supervisor {
     /// Greets the agent and has it configure the silo.
     pub(crate) fn greet_agent(&mut self, stream: UnixStream) -> Result<(), FrameError> {
@@ -85,11 +88,11 @@ impl Supervisor {
             host_name: self.spec.host_name.clone(),
             processors: crate::silo::processors(&self.spec.limits),
         };
-        // Carried out in this order, and before any process is asked for.
+        // Carried out in this order, and before any process is asked for. The registry may hold the
+        // zone of an earlier start, or of the container that the image was made from.
         let zone = self.spec.time_zone.as_ref();
-        if let Some(name) = zone.and_then(|zone| zone.windows.clone()) {
-            self.ask_agent(Command::SetTimeZone(name), Pending::TimeZone);
-        }
+        let zone = zone.and_then(|zone| zone.windows.as_deref()).unwrap_or(UTC);
+        self.ask_agent(Command::SetTimeZone(zone.to_owned()), Pending::TimeZone);
         self.ask_agent(Command::Configure(configuration), Pending::Configure);
         Ok(())
     }

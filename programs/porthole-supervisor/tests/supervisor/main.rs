@@ -5,13 +5,14 @@ mod client;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use client::{Ingredients, Supervised, process};
 use porthole_protocol::agent::ProcessKey;
 use porthole_protocol::supervisor::{
     Event, Failure, LogSpec, MappedDirectory, ProcessSpec, PublishedPort, Request, Response,
-    SiloUser, StdioFrame, StreamKind, Streams, Transport,
+    SiloUser, StdioFrame, StreamKind, Streams, TimeZone, Transport,
 };
 use porthole_protocol::{ConsoleSize, ControlEvent};
 
@@ -428,6 +429,41 @@ fn the_registry_is_written_at_the_end() {
     assert_eq!(supervised.record().exit_code, Some(0));
     let user = fs::read_to_string(supervised.path("registry/user.reg")).unwrap();
     assert!(user.contains("\"Mark\"=\"written\""));
+}
+
+/// The zones in the registry that Wine looks at, after a start with this one.
+fn zones_after(supervised: &mut Supervised, zone: Option<TimeZone>) -> Vec<String> {
+    supervised.spec.time_zone = zone;
+    let (mut client, _) = supervised.start();
+    client.create(ProcessSpec {
+        main: true,
+        ..process(0, "cmd /c exit 0")
+    });
+    assert_eq!(supervised.record().exit_code, Some(0));
+    let machine = fs::read(Path::new(&supervised.spec.registry).join("system.reg")).unwrap();
+    let machine = String::from_utf8_lossy(&machine);
+    let zone = |line: &str| {
+        let (_, name) = line.split_once(r"\\Time Zone*\\")?;
+        let name = name.split(']').next()?;
+        (!name.contains('\\')).then(|| name.to_owned())
+    };
+    machine.lines().filter_map(zone).collect()
+}
+
+#[test]
+fn a_silo_that_is_no_longer_elsewhere_is_in_utc() {
+    let mut first = prepare!("tokyo", SiloUser::ContainerAdministrator);
+    let mut second = prepare!("utc", SiloUser::ContainerAdministrator);
+    let tokyo = TimeZone {
+        unix: "Asia/Tokyo".to_owned(),
+        windows: Some("Tokyo Standard Time".to_owned()),
+    };
+    assert_eq!(
+        zones_after(&mut first, Some(tokyo)),
+        ["Tokyo Standard Time"]
+    );
+    second.spec.registry.clone_from(&first.spec.registry);
+    assert_eq!(zones_after(&mut second, None), ["UTC"]);
 }
 
 #[test]
