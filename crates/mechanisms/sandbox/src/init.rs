@@ -58,12 +58,14 @@ pub(crate) fn live(birth: &Birth<'_>) -> ! {
 
 fn build(birth: &Birth<'_>) -> Result<()> {
     birth.cgroup.enter()?;
-    privileges::set_limits(&birth.plan.resource_limits)?;
+    privileges::set_limits()?;
     namespaces::enter_cgroup_namespace()?;
     namespaces::enter_network(birth.network)?;
     rustix::system::sethostname(birth.plan.host_name.as_bytes())
         .context("set the host name to", &birth.plan.host_name)?;
     birth.materials.assemble(birth.plan, birth.run)?;
+    // They are the programs': the silo may need more to be built.
+    privileges::set_asked_limits(&birth.plan.resource_limits)?;
     namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
     privileges::drop_all(birth.plan.identity)?;
     sys::keep_only(&[birth.channel.as_fd(), birth.service_channel, birth.log]);

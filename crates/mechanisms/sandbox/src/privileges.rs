@@ -13,7 +13,7 @@ const OPEN_FILES: u64 = 1 << 20;
 
 /// Resource limits and the place in the queue of what is killed when memory runs out. To be
 /// called while `/proc` is the host's and this process is still its root.
-pub(crate) fn set_limits(asked: &[(Resource, Rlimit)]) -> Result<()> {
+pub(crate) fn set_limits() -> Result<()> {
     let most = fs::read_to_string("/proc/sys/fs/nr_open")
         .ok()
         .and_then(|text| text.trim().parse().ok())
@@ -28,11 +28,17 @@ pub(crate) fn set_limits(asked: &[(Resource, Rlimit)]) -> Result<()> {
         .context("limit", "open files")?;
     // A core dump would be written by the host, to a place that the host's setting names.
     setrlimit(Resource::Core, same(Some(0))).context("limit", "core dumps")?;
+    // The supervisor protects itself; its silo must not inherit that.
+    fs::write("/proc/self/oom_score_adj", "0").context("set", "/proc/self/oom_score_adj")
+}
+
+/// Resource limits that somebody asks for. To be called while this process is still its host's root,
+/// for some may be raised.
+pub(crate) fn set_asked_limits(asked: &[(Resource, Rlimit)]) -> Result<()> {
     for (resource, limit) in asked {
         setrlimit(*resource, *limit).context("limit", format!("{resource:?}"))?;
     }
-    // The supervisor protects itself; its silo must not inherit that.
-    fs::write("/proc/self/oom_score_adj", "0").context("set", "/proc/self/oom_score_adj")
+    Ok(())
 }
 
 /// Becomes the silo's user without any capability, for good.

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies};
 use porthole_sandbox::{Identity, Mapped, Report};
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use rustix::process::{Resource, Rlimit};
 
 use crate::fixture::{Host, end, next_report, shell};
 
 type Case = (&'static str, fn());
 
-pub(crate) const ALL: [Case; 17] = [
+pub(crate) const ALL: [Case; 18] = [
     (
         "an_administrator_is_nobody_outside",
         an_administrator_is_nobody_outside,
@@ -44,6 +45,10 @@ pub(crate) const ALL: [Case; 17] = [
         a_missing_source_fails_by_name,
     ),
     ("the_task_limit_holds", the_task_limit_holds),
+    (
+        "asked_limits_are_for_programs_and_not_for_the_build",
+        asked_limits_are_for_programs_and_not_for_the_build,
+    ),
     (
         "running_out_of_memory_is_counted",
         running_out_of_memory_is_counted,
@@ -256,6 +261,23 @@ fn the_task_limit_holds() {
         "i=0; while [ $i -lt 20 ]; do busybox sleep 30 >/dev/null & i=$((i+1)); done 2>/dev/null; echo not here",
     );
     assert!(!outcome.output.contains("not here"), "{}", outcome.output);
+}
+
+fn asked_limits_are_for_programs_and_not_for_the_build() {
+    let mut host = Host::new("limits", Identity::Administrator);
+    for number in 0..40 {
+        let layer = host.path(&format!("layer-{number}"));
+        fs::create_dir(&layer).unwrap();
+        host.plan.layers.push(layer);
+    }
+    let same = |value| Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
+    host.plan.resource_limits = vec![(Resource::Nofile, same(20)), (Resource::Fsize, same(0))];
+    let outcome = host.run("ulimit -n; ulimit -f");
+    let words: Vec<&str> = outcome.output.split_whitespace().collect();
+    assert_eq!(words, ["20", "0"], "{:?}", outcome.report);
 }
 
 fn running_out_of_memory_is_counted() {
