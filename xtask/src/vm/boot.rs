@@ -119,6 +119,7 @@ fn cut_short(machine: &mut Machine) -> Result<()> {
          until test $(state) = activating; do sleep 0.2; done
          kill -KILL $setup; rm -r $changes
          /home/ada/porthole/target/release/porthole setup --remove
+         ! systemctl is-active --quiet portholed
          test $(state) = inactive",
     )?;
     let left = machine.run(LEFT)?.output;

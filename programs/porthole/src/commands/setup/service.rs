@@ -152,7 +152,10 @@ pub(super) fn forget(report: &Report) -> Result<()> {
     if report.is_dry() || !porthole_systemd::is_running() {
         return Ok(());
     }
-    tool("systemctl", &["daemon-reload"])
+    tool("systemctl", &["daemon-reload"])?;
+    // One that has failed would be listed on without its file; any other is unknown by now.
+    let _ = tool("systemctl", &["reset-failed", UNIT]);
+    Ok(())
 }
 
 fn is_enabled() -> bool {
