@@ -181,12 +181,12 @@ fn check_followed(log: &str) -> Result<()> {
 /// no profile. That a denial would be found shows a copy of our client, for which there is one.
 fn apparmor(machine: &mut Machine) -> Result<()> {
     machine.ok(
-        "set -e; cp /usr/local/bin/porthole /run/confined
-         echo 'profile confined /run/confined { /run/confined mr, /etc/ld.so.cache r, /{,usr/}lib/** mr, }' |
+        "set -e; cp /usr/local/bin/porthole /root/confined
+         echo 'profile confined /root/confined { /root/confined mr, /etc/ld.so.cache r, /{,usr/}lib/** mr, }' |
              apparmor_parser --replace
-         ! /run/confined version",
+         ! /root/confined version; rm /root/confined",
     )?;
-    let find = "journalctl -k --grep 'apparmor=.DENIED' --quiet --no-pager";
+    let find = "journalctl _TRANSPORT=kernel + _TRANSPORT=audit --grep 'apparmor=.DENIED' --quiet --no-pager";
     machine.eventually(&format!("{find} | grep -q confined"))?;
     let denied = machine.run(&format!("{find} | grep -v 'profile=.confined'"))?;
     ensure!(denied.output.is_empty(), "{}", denied.output);
