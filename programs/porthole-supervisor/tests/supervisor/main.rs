@@ -598,6 +598,23 @@ fn running_out_of_memory_is_an_event_and_in_the_record() {
 }
 
 #[test]
+fn a_limit_of_memory_is_what_the_services_see() {
+    let root = fake_root();
+    let ask = "busybox head -n 1 /proc/meminfo >&2; busybox free -m >&2; exit 3";
+    let ingredients = Ingredients::fake(root.path(), "exec busybox sleep 1000", ask);
+    let mut supervised = prepare!("seen", SiloUser::ContainerUser, ingredients);
+    supervised.spec.limits.memory = Some(123 << 20);
+    supervised.launch();
+    supervised.connect().ask(&Request::Start);
+    supervised.record();
+    let log = supervised.log();
+    let words: Vec<&str> = log.split_whitespace().collect();
+    for shown in [["MemTotal:", "125952"], ["Mem:", "123"]] {
+        assert!(words.windows(2).any(|pair| pair == shown), "{log}");
+    }
+}
+
+#[test]
 fn a_killed_supervisor_takes_its_silo_along() {
     let supervised = prepare!("orphan", SiloUser::ContainerUser);
     let (mut client, _) = supervised.start();
