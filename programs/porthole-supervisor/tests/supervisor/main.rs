@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use client::{Ingredients, Supervised, process};
-use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::agent::{ProcessKey, VERSION};
 use porthole_protocol::supervisor::{
     Event, Failure, LogSpec, MappedDirectory, ProcessSpec, PublishedPort, Request, Response,
     SiloUser, StdioFrame, StreamKind, Streams, Transport,
@@ -657,6 +657,9 @@ fn a_host_that_shuts_down_ends_the_silo_in_order() {
 
 #[test]
 fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
+    let versions = format!(
+        "agent speaks version 1 of the protocol, this supervisor version {VERSION}; rebuild"
+    );
     let forever = "exec busybox sleep 1000";
     for (wineserver, agent, reason) in [
         (forever, "exit 3", "the guest agent exited with 3"),
@@ -671,6 +674,12 @@ fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
             forever,
             "exec <&- >&-; exec busybox sleep 1000",
             "has closed its channel",
+        ),
+        // A greeting of version 1, in the encoding of every version: length, magic, version.
+        (
+            forever,
+            r"busybox printf '\006\000\000\000\324\244\275\202\005\001'; exit 1",
+            &versions,
         ),
         // Before or after init has seen its socket.
         ("exit 4", forever, "exited with 4"),
