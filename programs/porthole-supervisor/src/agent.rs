@@ -12,7 +12,7 @@ use porthole_protocol::agent::{
 };
 use porthole_protocol::frame::FrameError;
 use porthole_protocol::supervisor::{Failure, Response};
-use porthole_protocol::{Hello, WindowsError};
+use porthole_protocol::{Hello, MAGIC, WindowsError};
 
 use crate::clock::Deadline;
 use crate::ending::{AGENT_GRACE, Cause};
@@ -36,6 +36,21 @@ pub(crate) enum Pending {
     Create { client: u32, process: ProcessKey },
     /// A client's request that is answered as the agent answers.
     Forward { client: u32 },
+}
+
+/// Why the agent is spoken to no more.
+#[derive(Debug)]
+enum Broken {
+    /// What it sends, or that it sends nothing any more.
+    Frame(FrameError),
+    /// It is of a base that was built with another release.
+    Version(u16),
+}
+
+impl From<FrameError> for Broken {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
 }
 
 /// The channel and what is expected on it.
@@ -63,15 +78,16 @@ impl AgentLink {
         }
     }
 
-    fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
+    fn next_message(&mut self) -> Result<Option<Message>, Broken> {
         if !self.greeted {
             match self.inbox.next::<Hello>()? {
                 Some(hello) if hello.agrees_with(VERSION) => self.greeted = true,
-                Some(_) => return Err(FrameError::Closed),
+                Some(hello) if hello.magic == MAGIC => return Err(Broken::Version(hello.version)),
+                Some(_) => return Err(FrameError::Closed.into()),
                 None => return Ok(None),
             }
         }
-        self.inbox.next::<Message>()
+        Ok(self.inbox.next::<Message>()?)
     }
 }
 
@@ -119,22 +135,37 @@ impl Supervisor {
         }
     }
 
-    fn agent_failed(&mut self, error: &FrameError) {
+    /// The agent has ended: one that is of another version says so before, and then ends.
+    pub(crate) fn agent_ended(&mut self, how: &str) {
+        self.agent_is_ready(true);
+        self.end_silo(Cause::Failed(format!("the guest agent {how}")));
+    }
+
+    fn agent_failed(&mut self, broken: &Broken) {
         self.close_agent();
-        if matches!(error, FrameError::Closed | FrameError::Io(_)) {
-            // Init, which knows how the agent has ended, tells more: it is given time to.
-            let reason = "the guest agent has closed its channel".to_owned();
-            self.agent_failure.get_or_insert(reason);
-            self.agent_failure_due = Deadline::after(AGENT_GRACE);
-        } else {
-            let reason = format!("the guest agent does not keep to the protocol: {error}");
-            self.end_silo(Cause::Failed(reason));
-        }
+        let reason = match broken {
+            Broken::Frame(FrameError::Closed | FrameError::Io(_)) => {
+                // Init, which knows how the agent has ended, tells more: it is given time to.
+                let reason = "the guest agent has closed its channel".to_owned();
+                self.agent_failure.get_or_insert(reason);
+                self.agent_failure_due = Deadline::after(AGENT_GRACE);
+                return;
+            }
+            Broken::Frame(error) => {
+                format!("the guest agent does not keep to the protocol: {error}")
+            }
+            Broken::Version(version) => format!(
+                "the image's base is of another release: its guest agent speaks version {version} \
+                 of the protocol, this supervisor version {VERSION}; rebuild the base with \
+                 `porthole base build`, and then the images made from it"
+            ),
+        };
+        self.end_silo(Cause::Failed(reason));
     }
 
     /// Reads what the agent says, for as long as it has a turn: what then still waits is reported
     /// again.
-    fn read_agent(&mut self) -> Result<(), FrameError> {
+    fn read_agent(&mut self) -> Result<(), Broken> {
         for _ in 0..TURNS {
             let Some(link) = &mut self.agent else {
                 return Ok(());

@@ -298,7 +298,7 @@ impl Supervisor {
             (State::Ending, WINESERVER) => self.kill_silo(),
             (State::Ending | State::Dying | State::Ended, _) => {}
             (_, WINESERVER) => self.end_silo(Cause::Failed(format!("wineserver {how}"))),
-            (_, AGENT) => self.end_silo(Cause::Failed(format!("the guest agent {how}"))),
+            (_, AGENT) => self.agent_ended(how),
             (_, other) => note!("service {other} {how}"),
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ConsoleSize, ControlEvent, ProcessEntry, WindowsError};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Identifies a process that the supervisor asked for, chosen by the supervisor, unique in a silo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -20,7 +20,8 @@ use crate::error::{Context, Result, SandboxError};
 use crate::filesystem::Materials;
 use crate::plan::{Plan, ServiceStdio, layout};
 use crate::silo::Prepared;
-use crate::{namespaces, privileges, sys};
+use crate::syscall_filter::SyscallFilter;
+use crate::{namespaces, privileges, sys, visible_memory};
 
 /// How long wineserver may take until its socket appears.
 const WINESERVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) channel: SupervisorChannel,
     pub(crate) service_channel: BorrowedFd<'a>,
     pub(crate) log: BorrowedFd<'a>,
+    /// Where to hand over the questions about memory, of a silo with a limit of it.
+    pub(crate) memory: Option<BorrowedFd<'a>>,
 }
 
 /// Lives the life of a silo's init.
@@ -63,12 +66,18 @@ fn build(birth: &Birth<'_>) -> Result<()> {
     namespaces::enter_network(birth.network)?;
     rustix::system::sethostname(birth.plan.host_name.as_bytes())
         .context("set the host name to", &birth.plan.host_name)?;
-    birth.materials.assemble(birth.plan, birth.run)?;
+    birth
+        .materials
+        .assemble(birth.plan, birth.run, birth.memory.is_some())?;
     // They are the programs': the silo may need more to be built.
     privileges::set_asked_limits(&birth.plan.resource_limits)?;
     namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
     privileges::drop_all(birth.plan.identity)?;
-    sys::keep_only(&[birth.channel.as_fd(), birth.service_channel, birth.log]);
+    let kept = [birth.channel.as_fd(), birth.service_channel, birth.log];
+    sys::keep_only(&kept.into_iter().chain(birth.memory).collect::<Vec<_>>());
+    if let Some(channel) = birth.memory {
+        visible_memory::hand_over(&SyscallFilter::install_questions()?, channel)?;
+    }
     birth.prepared.filter.install()?;
     // Set last, because a change of IDs clears it.
     set_parent_process_death_signal(Some(Signal::KILL)).context("watch", "the supervisor")

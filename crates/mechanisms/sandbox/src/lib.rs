@@ -3,7 +3,8 @@
 //! A [`Plan`] says what a silo is to be, [`Silo::start`] makes it so: a process of its own PID,
 //! mount, IPC, UTS, network, user and cgroup namespaces, over the union of the image's layers,
 //! with no privilege and a short list of system calls, that starts the planned services and reaps.
-//! The calling process must have a single thread, for its copy becomes the silo's init.
+//! The calling process must have a single thread, for its copy becomes the silo's init; it has a
+//! second one as long as a silo with a limit of memory lives.
 //!
 //! What is decided here, and why:
 //! - **One user.** Every process of a silo, wineserver and init included, is one user of the
@@ -28,6 +29,7 @@ mod privileges;
 mod silo;
 mod sys;
 mod syscall_filter;
+mod visible_memory;
 
 pub use channel::{InitChannel, Report};
 pub use error::{ErrorKind, Result, SandboxError};

@@ -16,6 +16,7 @@ use crate::namespaces;
 use crate::plan::{Identity, Plan};
 use crate::sys::{self, Cloned};
 use crate::syscall_filter::SyscallFilter;
+use crate::visible_memory::VisibleMemory;
 
 /// How much the directory of redirected streams may hold; a FIFO takes next to nothing.
 const RUN_SIZE: &str = "1m";
@@ -82,6 +83,11 @@ impl Silo {
         let run_mount = filesystem::tmpfs(RUN_SIZE)?;
         let run = make_run_directory(&run_mount)?;
         let (ours, inits) = channel::pair()?;
+        let (memory, memory_channel) = cgroup
+            .limited_memory()
+            .map(|account| VisibleMemory::prepare(account, run_mount.as_fd()))
+            .transpose()?
+            .unzip();
         let birthplace = cgroup.birthplace()?;
         let cloned = sys::clone(namespaces::AT_CLONE, birthplace.as_ref().map(AsFd::as_fd))
             .context("make", "the silo's first process")?;
@@ -96,14 +102,20 @@ impl Silo {
                 channel: inits,
                 service_channel: connections.channel,
                 log: connections.log,
+                memory: memory_channel.as_ref().map(AsFd::as_fd),
             }),
-            Cloned::Parent { pid, pidfd } => Ok(Self {
-                pid,
-                pidfd,
-                channel: ours,
-                run,
-                ended: false,
-            }),
+            Cloned::Parent { pid, pidfd } => {
+                let silo = Self {
+                    pid,
+                    pidfd,
+                    channel: ours,
+                    run,
+                    ended: false,
+                };
+                drop(memory_channel);
+                memory.map_or(Ok(()), VisibleMemory::answer_in_background)?;
+                Ok(silo)
+            }
         }
     }
 

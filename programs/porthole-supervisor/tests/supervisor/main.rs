@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use client::{Ingredients, Supervised, process};
-use porthole_protocol::agent::ProcessKey;
+use porthole_protocol::agent::{ProcessKey, VERSION};
 use porthole_protocol::supervisor::{
     Event, Failure, LogSpec, MappedDirectory, ProcessSpec, PublishedPort, Request, Response,
     SiloUser, StdioFrame, StreamKind, Streams, TimeZone, Transport,
@@ -634,6 +634,23 @@ fn running_out_of_memory_is_an_event_and_in_the_record() {
 }
 
 #[test]
+fn a_limit_of_memory_is_what_the_services_see() {
+    let root = fake_root();
+    let ask = "busybox head -n 1 /proc/meminfo >&2; busybox free -m >&2; exit 3";
+    let ingredients = Ingredients::fake(root.path(), "exec busybox sleep 1000", ask);
+    let mut supervised = prepare!("seen", SiloUser::ContainerUser, ingredients);
+    supervised.spec.limits.memory = Some(123 << 20);
+    supervised.launch();
+    supervised.connect().ask(&Request::Start);
+    supervised.record();
+    let log = supervised.log();
+    let words: Vec<&str> = log.split_whitespace().collect();
+    for shown in [["MemTotal:", "125952"], ["Mem:", "123"]] {
+        assert!(words.windows(2).any(|pair| pair == shown), "{log}");
+    }
+}
+
+#[test]
 fn a_killed_supervisor_takes_its_silo_along() {
     let supervised = prepare!("orphan", SiloUser::ContainerUser);
     let (mut client, _) = supervised.start();
@@ -676,6 +693,9 @@ fn a_host_that_shuts_down_ends_the_silo_in_order() {
 
 #[test]
 fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
+    let versions = format!(
+        "agent speaks version 1 of the protocol, this supervisor version {VERSION}; rebuild"
+    );
     let forever = "exec busybox sleep 1000";
     for (wineserver, agent, reason) in [
         (forever, "exit 3", "the guest agent exited with 3"),
@@ -690,6 +710,12 @@ fn whatever_agent_or_wineserver_do_the_silo_ends_and_says_why() {
             forever,
             "exec <&- >&-; exec busybox sleep 1000",
             "has closed its channel",
+        ),
+        // A greeting of version 1, in the encoding of every version: length, magic, version.
+        (
+            forever,
+            r"busybox printf '\006\000\000\000\324\244\275\202\005\001'; exit 1",
+            &versions,
         ),
         // Before or after init has seen its socket.
         ("exit 4", forever, "exited with 4"),

@@ -33,6 +33,7 @@ mod lifecycle;
 mod limits;
 mod log_drivers;
 mod logs;
+mod memory;
 mod names;
 mod options;
 mod own_cli;
@@ -114,6 +115,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     control_events::TESTS,
     lifecycle::TESTS,
     limits::TESTS,
+    memory::TESTS,
     health::TESTS,
     logs::TESTS,
     log_drivers::TESTS,

@@ -9,6 +9,7 @@ mod directories;
 mod files;
 mod hierarchies;
 mod limits;
+mod memory;
 mod out_of_memory;
 mod v1;
 mod v2;
@@ -27,6 +28,7 @@ use directories::{kill_everywhere, make_directory, relative_path, remove_directo
 use files::write;
 pub use hierarchies::{Controller, Hierarchies};
 pub use limits::{LEAST_MEMORY, Limits};
+pub(crate) use memory::{MemoryAccount, MemoryUse};
 pub use out_of_memory::OutOfMemoryWatch;
 
 /// How long processes may take to stop, or a dead silo's cgroup to become empty.
@@ -184,6 +186,17 @@ impl Cgroup {
         match &self.version {
             Version::V1(all) => v1::usage(all),
             Version::V2(directory) => v2::usage(directory),
+        }
+    }
+
+    /// Where the memory of a silo is counted that has a limit of it.
+    pub(crate) fn limited_memory(&self) -> Option<MemoryAccount> {
+        self.limits.memory?;
+        match &self.version {
+            Version::V1(all) => all
+                .get(&Controller::Memory)
+                .map(|memory| MemoryAccount::v1(memory)),
+            Version::V2(directory) => Some(MemoryAccount::v2(directory)),
         }
     }
 

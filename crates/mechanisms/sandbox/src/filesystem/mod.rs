@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! /            kernel package, read-only        /dev   null zero full random urandom
-//! /c           union of layers and sandbox      /proc  own, masked
+//! /c           union of layers and sandbox      /proc  own, masked; memory as limited
 //! /prefix      registry, owned by the user      /tmp   tmpfs
 //! /c/…         mapped directories                /run   tmpfs shared with the supervisor
 //! /etc/{hosts,hostname,resolv.conf}             /sys   nothing but devices/system/cpu
@@ -32,6 +32,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use crate::error::{Context, Result, SandboxError};
 use crate::id_map::SiloMaps;
 use crate::plan::{Identity, Plan, layout};
+use crate::visible_memory;
 
 pub use attach::tmpfs;
 pub use windows_lookup::find_component;
@@ -96,7 +97,13 @@ impl Materials {
 
     /// Assembles the silo's file systems and makes them the root of the calling process, which
     /// must be the first of a new PID namespace, in a mount namespace of its own.
-    pub(crate) fn assemble(&self, plan: &Plan, run: BorrowedFd<'_>) -> Result<()> {
+    /// With `limited_memory`, `run` holds what the silo is to see as `/proc/meminfo`.
+    pub(crate) fn assemble(
+        &self,
+        plan: &Plan,
+        run: BorrowedFd<'_>,
+        limited_memory: bool,
+    ) -> Result<()> {
         rustix::mount::mount_change(
             "/",
             MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
@@ -113,6 +120,10 @@ impl Materials {
         attach::place(run, Path::new("root/run"))?;
         devices::populate(Path::new("root/dev"))?;
         proc::mount(Path::new("root/proc"))?;
+        if limited_memory {
+            let file = Path::new("root/run").join(visible_memory::FILE);
+            attach::bind_read_only(&file, Path::new("root/proc/meminfo"))?;
+        }
         devices::show_processors(Path::new("root/sys"))?;
         bind_configuration(plan)?;
         if let Some(certificates) = &self.certificates {

@@ -6,8 +6,10 @@
 
 mod allowed;
 mod i386;
+mod listener;
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
@@ -16,6 +18,7 @@ use seccompiler::{
 
 use crate::error::{Context, ErrorKind, Result, SandboxError};
 use allowed::ALLOWED;
+pub(crate) use listener::{Answer, Call, Listener};
 
 /// Not implemented, as far as a silo can tell: their arguments lie in memory, where no filter can
 /// look, and each has a predecessor whose arguments a filter can see.
@@ -85,6 +88,14 @@ impl SyscallFilter {
             allowed: i386::before(allowed),
             unknown: i386::before(unknown),
         })
+    }
+
+    /// Has the supervisor asked for every `sysinfo` of the calling thread and all it starts, for
+    /// good. Returns the descriptor at which it is asked. To be called before [`Self::install`].
+    pub(crate) fn install_questions() -> Result<OwnedFd> {
+        let call = u32::try_from(libc::SYS_sysinfo).map_err(std::io::Error::other);
+        call.and_then(listener::install)
+            .context("install", "the filter that asks about memory")
     }
 
     /// Puts the calling thread and all it starts behind the filter, for good.

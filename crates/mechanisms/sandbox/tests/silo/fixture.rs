@@ -48,6 +48,12 @@ impl std::ops::Deref for TestCgroup {
     }
 }
 
+impl std::ops::DerefMut for TestCgroup {
+    fn deref_mut(&mut self) -> &mut Cgroup {
+        &mut self.0
+    }
+}
+
 impl Drop for TestCgroup {
     fn drop(&mut self) {
         let removed = self.0.remove();
@@ -186,6 +192,16 @@ pub(crate) fn end(silo: &mut Silo) {
     let mut ended = [PollFd::from_borrowed_fd(silo.end(), PollFlags::IN)];
     poll(&mut ended, None).unwrap();
     assert!(silo.reap().unwrap());
+    await_single_thread();
+}
+
+/// Waits until this process may be copied for another silo.
+fn await_single_thread() {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while fs::read_dir("/proc/self/task").unwrap().count() > 1 {
+        assert!(Instant::now() < deadline, "a thread outlives its silo");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 pub(crate) fn shell(script: &str) -> Service {

@@ -7,6 +7,7 @@
 
 mod cases;
 mod fixture;
+mod memory;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let mut failed = 0;
-    for (name, case) in cases::ALL {
+    for (name, case) in cases::ALL.into_iter().chain(memory::ALL) {
         if wanted
             .as_ref()
             .is_some_and(|wanted| !name.contains(wanted.as_str()))
