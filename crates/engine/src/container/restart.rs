@@ -82,6 +82,11 @@ impl Task {
         let started = self.begin(|container| container.restarts += 1).await;
         if let Err(error) = started {
             tracing::error!(container = self.handle.id, %error, "cannot start the container again");
+            // A start that could not even be recorded is no last word: the disk may have room again.
+            let container = self.read();
+            if container.state.is_restarting() {
+                self.start_again_after(&container);
+            }
         }
     }
 
@@ -98,7 +103,8 @@ impl Task {
             container.ended_by_client = true;
             container.state.finished_at = Some(OffsetDateTime::now_utc());
         };
-        self.handle.ledger.step(Step::GiveUp, end).await.map(drop)
+        self.handle.ledger.record(Step::GiveUp, end).await;
+        Ok(())
     }
 }
 
