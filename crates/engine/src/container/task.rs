@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
-use porthole_compute_service::system::{Process, Wanted};
+use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use porthole_log_drivers::Forwarder;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -15,7 +15,7 @@ use crate::container::ending::{self, Ending};
 use crate::container::handle::{Handle, Live, Order};
 use crate::container::health::{Health, HealthCheck};
 use crate::container::health_monitor::Monitor;
-use crate::container::ledger::Ledger;
+use crate::container::ledger::{Ledger, Recorded};
 use crate::container::log_forward::{self, Forwarding};
 use crate::container::record::Container;
 use crate::container::restart::{self, Backoff};
@@ -48,7 +48,9 @@ pub(crate) struct Task {
     pub(super) backoff: Backoff,
     /// Sends its log away, where the driver does.
     forwarding: Option<Forwarding>,
-    removed: bool,
+    /// A system that has stopped and whose end could not be saved.
+    pub(super) unsaved: Option<Arc<dyn ComputeSystem>>,
+    pub(super) removed: bool,
 }
 
 /// Registers a container that was just recorded, and starts its task.
@@ -79,6 +81,7 @@ fn new(context: &Arc<Context>, container: Container) -> Task {
         again: None,
         backoff: Backoff::default(),
         forwarding: None,
+        unsaved: None,
         removed: false,
     }
 }
@@ -152,6 +155,8 @@ impl Task {
                 change(container);
             })
             .await?;
+        // The end of the run before is saved with this at the latest.
+        self.close_unsaved().await;
         let waiters = std::mem::take(&mut self.waiters);
         self.finish_forwarding().await;
         match log_forward::connect(&self.context, &container).await {
@@ -228,7 +233,7 @@ impl Task {
         }
     }
 
-    async fn finish_forwarding(&mut self) {
+    pub(super) async fn finish_forwarding(&mut self) {
         if let Some(forwarding) = self.forwarding.take() {
             forwarding.finish().await;
         }
@@ -266,18 +271,33 @@ impl Task {
         self.handle.set_live(None);
         self.handle.set_monitor(None);
         self.disconnect().await;
-        // Until this is saved, the Compute Service keeps its own record: only then is it closed.
-        let container = self.settle(&ending).await;
-        if let Err(error) = live.system.close().await {
-            tracing::warn!(container = container.id, %error, "cannot close the compute system");
-        }
+        let Recorded { container, saved } = self.settle(&ending).await;
+        self.close(live.system, saved).await;
         if container.host.auto_remove && !self.handle.is_restarting() {
             self.remove_by_itself().await;
         }
     }
 
+    /// Closes a compute system whose end is recorded. One whose end could not be saved is kept, for
+    /// the Compute Service's own record is then all that the next engine would find; the next start
+    /// or the removal closes it.
+    async fn close(&mut self, system: Arc<dyn ComputeSystem>, is_end_saved: bool) {
+        if !is_end_saved {
+            self.unsaved = Some(system);
+        } else if let Err(error) = system.close().await {
+            tracing::warn!(container = self.handle.id, %error, "cannot close the compute system");
+        }
+    }
+
+    /// Closes what was kept for an end that is recorded now, or needs no record any more.
+    pub(super) async fn close_unsaved(&mut self) {
+        if let Some(system) = self.unsaved.take() {
+            self.close(system, true).await;
+        }
+    }
+
     /// Records an end and tells about it; the restart policy has its say.
-    pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
+    pub(super) async fn settle(&mut self, ending: &Ending) -> Recorded {
         // Decided while nobody else changes the record: a client may be about to end it.
         let step = |container: &Container| {
             if restart::is_wanted(container, ending.exit_code()) {
@@ -287,14 +307,15 @@ impl Task {
             }
         };
         let ledger = &self.handle.ledger;
-        let container = ledger
+        let recorded = ledger
             .record_chosen(step, |container| ending.write(container))
             .await;
+        let container = &recorded.container;
         if container.state.is_restarting() {
-            self.start_again_after(&container);
+            self.start_again_after(container);
         }
         if container.state.oom_killed {
-            events::publish(&self.context.events, &container, "oom", &[]);
+            events::publish(&self.context.events, container, "oom", &[]);
         }
         let duration = match (container.state.started_at, container.state.finished_at) {
             (Some(started), Some(finished)) => (finished - started).whole_seconds().max(0),
@@ -304,8 +325,8 @@ impl Task {
             ("exitCode", container.state.exit_code.to_string()),
             ("execDuration", duration.to_string()),
         ];
-        events::publish(&self.context.events, &container, "die", &extra);
-        container
+        events::publish(&self.context.events, container, "die", &extra);
+        recorded
     }
 
     pub(super) async fn disconnect(&mut self) {
@@ -317,50 +338,6 @@ impl Task {
             tracing::error!(container = container.id, %error, "cannot leave the network");
         }
         events::publish_network(&self.context.events, &container, "disconnect");
-    }
-
-    pub(super) async fn remove_by_itself(&mut self) {
-        if let Err(error) = self.remove().await {
-            tracing::error!(container = self.handle.id, %error, "cannot remove the container");
-        }
-    }
-
-    pub(super) async fn remove(&mut self) -> Result<()> {
-        let container = self.read();
-        let status = container.state.status();
-        match container.state.phase {
-            Phase::Running | Phase::Starting | Phase::Paused | Phase::Restarting => {
-                return Err(Error::conflict(format!(
-                    "container is {status}: stop the container before removing or force remove"
-                )));
-            }
-            Phase::Removing | Phase::Created | Phase::Exited | Phase::Dead => {}
-        }
-        if container.state.phase != Phase::Removing {
-            self.handle.ledger.step(Step::Remove, |_| ()).await?;
-        }
-        self.finish_removal().await
-    }
-
-    /// Removes what a container in phase `Removing` still has.
-    pub(super) async fn finish_removal(&mut self) -> Result<()> {
-        let container = self.read();
-        self.finish_forwarding().await;
-        if let Err(error) = self.context.records.remove(&container.id).await {
-            let message = error.to_string();
-            let ledger = &self.handle.ledger;
-            ledger
-                .record(Step::RemoveFailed, |container| {
-                    container.state.error = message;
-                })
-                .await;
-            return Err(error);
-        }
-        self.removed = true;
-        self.context.containers.forget(&container.id);
-        events::publish(&self.context.events, &container, "destroy", &[]);
-        self.handle.ledger.publish_removed();
-        Ok(())
     }
 }
 
