@@ -98,6 +98,10 @@ impl Task {
             return Err(error);
         }
         self.close_unsaved().await;
+        // It may not have been possible when it ended, and nobody would ask for it again.
+        if let Err(error) = self.context.network.disconnect(&container.id).await {
+            tracing::error!(container = container.id, %error, "cannot leave the network");
+        }
         self.removed = true;
         self.context.containers.forget(&container.id);
         events::publish(&self.context.events, &container, "destroy", &[]);

@@ -1,6 +1,5 @@
 //! The task that owns a container: takes orders one after another, and sees the container's end.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -8,7 +7,6 @@ use porthole_compute_service as compute;
 use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use porthole_log_drivers::Forwarder;
 use tokio::sync::mpsc;
-use tokio::time::Sleep;
 
 use crate::attachment::{Promise, Streams};
 use crate::container::ending::{self, Ending};
@@ -18,7 +16,7 @@ use crate::container::health_monitor::Monitor;
 use crate::container::ledger::{Ledger, Recorded};
 use crate::container::log_forward::{self, Forwarding};
 use crate::container::record::Container;
-use crate::container::restart::{self, Backoff};
+use crate::container::restart::{self, Backoff, NextStart};
 use crate::container::state::{Phase, Step};
 use crate::container::{events, launch};
 use crate::context::Context;
@@ -43,8 +41,8 @@ pub(crate) struct Task {
     waiters: Vec<Waiter>,
     /// Resolves when what runs has ended.
     end: Option<BoxFuture<'static, Ending>>,
-    /// Resolves when the restart policy's pause is over.
-    pub(super) again: Option<Pin<Box<Sleep>>>,
+    /// The start that the restart policy wants.
+    pub(super) again: Option<NextStart>,
     pub(super) backoff: Backoff,
     /// Sends its log away, where the driver does.
     forwarding: Option<Forwarding>,
@@ -97,7 +95,7 @@ impl Task {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
-                () = over(&mut self.again) => self.start_again().await,
+                restarts = restart::is_due(&mut self.again) => self.start_again(restarts).await,
             }
         }
     }
@@ -347,13 +345,6 @@ pub(crate) async fn connect(process: &Arc<dyn Process>, wanted: Wanted) -> Resul
         Ok(stdio) => Ok(Streams::of(stdio)),
         Err(error) if error.kind() == compute::ErrorKind::ProcessNotFound => Ok(Streams::ended()),
         Err(error) => Err(Error::system("cannot attach to the process").with_source(error)),
-    }
-}
-
-async fn over(pause: &mut Option<Pin<Box<Sleep>>>) {
-    match pause {
-        Some(pause) => pause.await,
-        None => std::future::pending().await,
     }
 }
 
