@@ -47,6 +47,7 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     warned.extend(warnings(&image));
     let mut container = build(context, &image, config, host)?;
     mounts::check_sources(&container.mounts).await?;
+    container.host.log.check_destination().await?;
     match given {
         Some(name) => {
             container.name = name;

@@ -217,7 +217,7 @@ impl Task {
     }
 
     fn forward(&mut self, forwarder: Option<Forwarder>) {
-        let spawn = |forwarder| Forwarding::spawn(forwarder, &self.handle);
+        let spawn = |forwarder| Forwarding::spawn(&self.context, forwarder, &self.handle);
         self.forwarding = forwarder.map(spawn);
     }
 

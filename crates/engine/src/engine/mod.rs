@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::log::EventLog;
 use crate::event::{EventQuery, EventStream};
 use crate::facts::{self, Facts, Info, Installation};
+use crate::file_watch::FileWatches;
 use crate::network::Network;
 use crate::records::{Containers, Records};
 use crate::registry::Registry;
@@ -70,6 +71,7 @@ impl Engine {
             installation: parts.installation,
             events: EventLog::new(),
             containers: Registry::default(),
+            watches: FileWatches::default(),
         });
         let Containers { known, unreadable } = context.records.containers().await?;
         let mut systems = systems(context.compute.as_ref()).await?;
