@@ -117,6 +117,7 @@ pub struct MemoryNetwork {
     /// Whoever holds it for writing holds up every start.
     gate: tokio::sync::RwLock<()>,
     refused_disconnect: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl MemoryNetwork {
@@ -134,6 +135,11 @@ impl MemoryNetwork {
     /// The next endpoint to be taken back stays.
     pub fn refuse_disconnect(&self) {
         self.refused_disconnect.store(true, Ordering::SeqCst);
+    }
+
+    /// The next connection is a fault of the program: a panic.
+    pub fn panic_once(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// Nobody gets this port.
@@ -168,6 +174,7 @@ impl MemoryNetwork {
 impl Network for MemoryNetwork {
     async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint> {
         let _open = self.gate.read().await;
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "asked for");
         if locked(&self.endpoints).contains_key(&request.container) {
             return Err(Error::conflict("there is one with this ID"));
         }

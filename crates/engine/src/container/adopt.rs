@@ -85,7 +85,7 @@ impl Task {
     }
 
     /// The engine may have ended between a pause and its record.
-    async fn align_pause(&self, system: &dyn ComputeSystem) {
+    async fn align_pause(&mut self, system: &dyn ComputeSystem) {
         let query = hcs::SystemPropertyQuery::default();
         let Ok(properties) = patiently(|| system.properties(&query)).await else {
             return;

@@ -108,7 +108,8 @@ async fn run(
     let mut is_failing = false;
     loop {
         // Looked at before reading: what was written before the end is then seen.
-        let is_stopped = *stop.borrow_and_update();
+        // Who could say so may be gone with a fault.
+        let is_stopped = *stop.borrow_and_update() || stop.has_changed().is_err();
         let runs = snapshots.borrow_and_update().container.state.is_active();
         let round = forwarder.round().await;
         let failed = std::mem::replace(&mut is_failing, round.is_err());

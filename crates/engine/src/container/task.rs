@@ -1,6 +1,8 @@
 //! The task that owns a container: takes orders one after another, and sees the container's end.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
@@ -21,6 +23,9 @@ use crate::container::state::{Phase, Step};
 use crate::container::{events, launch};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+
+/// The pause after a fault, so that one that recurs takes no processor.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// How many orders may queue before who gives one waits.
 const ORDERS: usize = 16;
@@ -53,15 +58,37 @@ pub(crate) struct Task {
 
 /// Registers a container that was just recorded, and starts its task.
 pub(crate) fn spawn(context: &Arc<Context>, container: Container) {
-    tokio::spawn(new(context, container).run());
+    look_after(new(context, container));
 }
 
 /// Registers a container that an earlier engine left, brings its record in line with what the
 /// Compute Service says, and starts its task.
-pub(crate) async fn spawn_known(context: &Arc<Context>, container: Container) {
+pub(crate) fn spawn_known(context: &Arc<Context>, container: Container) -> BoxFuture<'_, ()> {
     let mut task = new(context, container);
-    task.take_up().await;
-    tokio::spawn(task.run());
+    async move {
+        task.take_up().await;
+        look_after(task);
+    }
+    .boxed()
+}
+
+/// Runs a task. Should a fault of this program end it, its container would be listed for ever and
+/// obey nobody, so another task takes the container up as the next engine would.
+fn look_after(task: Task) {
+    let (context, handle) = (Arc::clone(&task.context), Arc::clone(&task.handle));
+    tokio::spawn(async move {
+        if AssertUnwindSafe(task.run()).catch_unwind().await.is_err() {
+            tracing::error!(
+                container = handle.id,
+                "a fault ended the container's task; taking it up anew"
+            );
+            tokio::time::sleep(AFTER_FAULT).await;
+            let container = Container::clone(&handle.ledger.read());
+            // Who follows the old record is told so by its end.
+            drop(handle);
+            spawn_known(&context, container).await;
+        }
+    });
 }
 
 fn new(context: &Arc<Context>, container: Container) -> Task {

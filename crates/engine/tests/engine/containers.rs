@@ -485,3 +485,27 @@ async fn a_bind_and_a_directory_in_memory_cannot_share_a_place() {
     assert_eq!(refused.kind(), ErrorKind::InvalidParameter);
     assert_eq!(refused.to_string(), r"Duplicate mount point: C:\data");
 }
+
+#[tokio::test]
+async fn a_fault_while_it_is_started_leaves_a_container_that_obeys() {
+    let world = World::new().await;
+    world.create("s", &["cmd", "/c", "exit", "3"]).await;
+    world.network.panic_once();
+    assert!(world.start("s").await.is_err());
+    // As of a start that an engine did not see to its end.
+    eventually(|| {
+        let state = &world.engine.inspect_container("s").unwrap().state;
+        state.status() == "created" && state.exit_code == 128
+    })
+    .await;
+    world.start("s").await.unwrap();
+    assert_eq!(world.wait("s").await.exit_code, 3);
+    within(
+        world
+            .engine
+            .remove_container("s", RemoveContainer::default()),
+    )
+    .await
+    .unwrap();
+    world.assert_nothing_left().await;
+}
