@@ -33,6 +33,11 @@ pub(crate) async fn optional_object(
     }
 }
 
+/// The length of a body that nobody is going to read, in bytes.
+pub(crate) async fn length(request: Request) -> Result<usize, ApiError> {
+    read(request.into_body()).await.map(|bytes| bytes.len())
+}
+
 /// Reads the JSON object in a request's body.
 pub(crate) async fn object(request: Request) -> Result<Map<String, Value>, ApiError> {
     optional_object(request)
@@ -62,10 +67,13 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
     })
 }
 
+/// As in dockerd, a body has to say that it is JSON. Without that a web page could send one to a
+/// daemon that listens on TCP: browsers ask the server first only where this type is named.
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        // dockerd asks for the header; curl users forget it and mean JSON.
-        return Ok(());
+        return Err(ApiError::bad_parameter(
+            "malformed Content-Type header (): mime: no media type",
+        ));
     };
     let media_type = value.to_str().unwrap_or_default();
     let base = media_type.split(';').next().unwrap_or_default().trim();
@@ -82,9 +90,12 @@ mod tests {
     use super::*;
 
     async fn parse(text: &'static str, content_type: &str) -> Result<Map<String, Value>, ApiError> {
-        let request = Request::builder()
-            .header("content-type", content_type)
-            .body(Body::from(text));
+        let request = Request::builder();
+        let request = match content_type {
+            "" => request,
+            named => request.header("content-type", named),
+        };
+        let request = request.body(Body::from(text));
         object(request.expect("a request")).await
     }
 
@@ -98,6 +109,13 @@ mod tests {
                 error.message()
             );
         }
+        let accepted = parse("{}", "Application/JSON; charset=utf-8").await;
+        assert!(accepted.is_ok());
+        let error = parse("{}", "").await.expect_err("no type");
+        assert_eq!(
+            error.message(),
+            "malformed Content-Type header (): mime: no media type"
+        );
         let error = parse("{}", "text/plain").await.expect_err("wrong type");
         assert_eq!(
             error.message(),

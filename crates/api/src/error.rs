@@ -38,6 +38,14 @@ impl ApiError {
         }
     }
 
+    /// Something that this client may not have.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            message: message.into(),
+        }
+    }
+
     /// No such endpoint.
     pub(crate) fn no_such_page() -> Self {
         Self {

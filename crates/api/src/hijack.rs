@@ -83,9 +83,9 @@ pub(crate) struct Connection {
 }
 
 impl Upgrade {
-    /// The connection as it is, once the client has the answer.
-    pub(crate) async fn stream(self) -> hyper::Result<TokioIo<Upgraded>> {
-        Ok(TokioIo::new(self.connection.await?))
+    /// Who is at the other end.
+    pub(crate) const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
     }
 
     /// The connection, once the client has the answer.
@@ -99,6 +99,11 @@ impl Upgrade {
 }
 
 impl Connection {
+    /// Its two parts. Its place among those that are counted goes with the peer.
+    pub(crate) fn into_parts(self) -> (TokioIo<Upgraded>, Option<Peer>) {
+        (self.stream, self.peer)
+    }
+
     /// Sends a last word and closes.
     pub(crate) async fn close_with(mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes).await?;
@@ -133,7 +138,7 @@ pub(crate) async fn relay(
     attachment: Attachment,
     rules: InputRules,
 ) -> End {
-    let Connection { stream, peer } = connection;
+    let (stream, peer) = connection.into_parts();
     let (reader, writer) = tokio::io::split(stream);
     let Attachment { tty, output, input } = attachment;
     let gone = async {

@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod go_json;
 mod handlers;
+mod handshakes;
 mod hijack;
 mod listener;
 mod multiplex;

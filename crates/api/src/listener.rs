@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::handshakes::{Handshake, Handshakes};
 use crate::peer::{Departure, Peer};
 
 /// Connections over TCP at once, of clients that have shown who they are.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// Handshakes at once: strangers hold no more of this host than these.
-const MAX_HANDSHAKES: usize = 256;
-
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a client may be silent at first: clients of TLS speak at once.
+const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// After so long without a word the kernel asks whether the client's host is still there, and as
 /// long again and again until it gives up; what Go's servers do.
@@ -46,7 +47,7 @@ enum Kind {
         listener: TcpListener,
         tls: Option<watch::Receiver<Arc<ServerConfig>>>,
         connections: Arc<Semaphore>,
-        handshakes: Arc<Semaphore>,
+        handshakes: Arc<Handshakes>,
     },
 }
 
@@ -78,13 +79,12 @@ impl Listener {
                 listener,
                 tls,
                 connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-                handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+                handshakes: Arc::default(),
             },
         }
     }
 
-    /// The next client, which has said nothing yet. Over TCP there is none while too many are at
-    /// their handshakes: they wait in the kernel's queue.
+    /// The next client, which has said nothing yet.
     pub(crate) async fn accept(&self) -> io::Result<Arrival> {
         match &self.kind {
             Kind::Unix(listener) => Ok(Arrival::Unix(listener.accept().await?.0)),
@@ -94,22 +94,19 @@ impl Listener {
                 connections,
                 handshakes,
             } => {
-                let handshake = permit(handshakes).await?;
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
+                let tls = tls.as_ref().map(|tls| Door {
+                    configuration: Arc::clone(&tls.borrow()),
+                    handshake: handshakes.begin(address.ip()),
+                });
                 Ok(Arrival::Tcp {
                     stream,
-                    tls: tls.as_ref().map(|tls| Arc::clone(&tls.borrow())),
+                    tls,
                     connections: Arc::clone(connections),
-                    handshake,
                 })
             }
         }
     }
-}
-
-async fn permit(semaphore: &Arc<Semaphore>) -> io::Result<OwnedSemaphorePermit> {
-    let permit = Arc::clone(semaphore).acquire_owned().await;
-    permit.map_err(io::Error::other)
 }
 
 /// A client at the door.
@@ -118,10 +115,16 @@ pub(crate) enum Arrival {
     Unix(UnixStream),
     Tcp {
         stream: TcpStream,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Door>,
         connections: Arc<Semaphore>,
-        handshake: OwnedSemaphorePermit,
     },
+}
+
+/// What a client over TLS has to pass.
+#[derive(Debug)]
+pub(crate) struct Door {
+    configuration: Arc<ServerConfig>,
+    handshake: Handshake,
 }
 
 /// A client that may send requests.
@@ -139,7 +142,7 @@ impl Arrival {
     /// Lets the client in, after the handshake where there is one.
     ///
     /// # Errors
-    /// The handshake failed or took too long, or there are too many connections.
+    /// The handshake failed, took too long or had to give way, or there are too many connections.
     pub(crate) async fn admit(self) -> io::Result<Client> {
         match self {
             Self::Unix(stream) => Ok(Client {
@@ -150,7 +153,6 @@ impl Arrival {
                 stream,
                 tls,
                 connections,
-                handshake,
             } => {
                 prepare(&stream)?;
                 let departure = match tls {
@@ -159,10 +161,9 @@ impl Arrival {
                 };
                 let peer = Peer::new(&stream, departure)?;
                 let stream: Box<dyn Stream> = match tls {
-                    Some(tls) => Box::new(shake_hands(stream, tls).await?),
+                    Some(door) => Box::new(door.pass(stream).await?),
                     None => Box::new(stream),
                 };
-                drop(handshake);
                 let place = connections.try_acquire_owned();
                 let place = place.map_err(|_| io::Error::other("too many connections"))?;
                 Ok(Client {
@@ -187,20 +188,33 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
-async fn shake_hands(mut stream: TcpStream, tls: Arc<ServerConfig>) -> io::Result<TlsStream> {
-    let shaken = tokio::time::timeout(HANDSHAKE, async {
-        let mut first = [0];
-        stream.peek(&mut first).await?;
-        // Requests begin with their method; everything else is left to TLS to refuse.
-        if first[0] != TLS_HANDSHAKE && first[0].is_ascii_uppercase() {
-            refuse_plain_http(&mut stream).await?;
-            return Err(io::Error::other("an HTTP request to an HTTPS server"));
+impl Door {
+    async fn pass(self, stream: TcpStream) -> io::Result<TlsStream> {
+        let Self {
+            configuration,
+            mut handshake,
+        } = self;
+        tokio::select! {
+            shaken = timely(HANDSHAKE, shake_hands(stream, configuration)) => shaken,
+            () = handshake.given_way() => Err(io::Error::other("too many handshakes at once")),
         }
-        TlsAcceptor::from(tls).accept(stream).await
-    });
-    shaken
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+async fn shake_hands(mut stream: TcpStream, tls: Arc<ServerConfig>) -> io::Result<TlsStream> {
+    let mut first = [0];
+    timely(FIRST_WORD, stream.peek(&mut first)).await?;
+    // Requests begin with their method; everything else is left to TLS to refuse.
+    if first[0] != TLS_HANDSHAKE && first[0].is_ascii_uppercase() {
+        refuse_plain_http(&mut stream).await?;
+        return Err(io::Error::other("an HTTP request to an HTTPS server"));
+    }
+    TlsAcceptor::from(tls).accept(stream).await
+}
+
+async fn timely<T>(time: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let done = tokio::time::timeout(time, work).await;
+    done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Answers, and reads what the client still sends: a connection that is closed with unread data

@@ -23,8 +23,8 @@ pub(crate) enum Departure {
 pub(crate) struct Peer {
     socket: Arc<OwnedFd>,
     departure: Departure,
-    /// Its place among the connections that are counted: streams outlast their HTTP.
-    _place: Option<Arc<OwnedSemaphorePermit>>,
+    /// Over TCP, its place among the connections that are counted: streams outlast their HTTP.
+    place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Peer {
@@ -34,14 +34,19 @@ impl Peer {
         Ok(Self {
             socket,
             departure,
-            _place: None,
+            place: None,
         })
     }
 
     /// Takes a place among the connections for as long as anybody knows this peer.
     pub(crate) fn holding(mut self, place: OwnedSemaphorePermit) -> Self {
-        self._place = Some(Arc::new(place));
+        self.place = Some(Arc::new(place));
         self
+    }
+
+    /// Whether it comes over TCP, where a web page can send it.
+    pub(crate) const fn is_over_tcp(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Waits until the peer has left.

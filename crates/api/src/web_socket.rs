@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt, TryStreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use porthole_engine::attachment::Attachment;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
@@ -21,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use crate::error::ApiError;
-use crate::hijack::{self, End, InputRules};
+use crate::hijack::{self, Connection, End, InputRules};
 use crate::version::ApiVersion;
 
 /// Bytes of a client's message at most.
@@ -63,13 +62,37 @@ pub(crate) fn answer(request: &Request) -> Result<Response, ApiError> {
         .map_err(|error| ApiError::bad_parameter(format!("not websocket protocol: {error}")))
 }
 
+/// Refuses what a page of another site asks for: a browser lets every page open web sockets to
+/// every host, and says only where the page is from. Programs need not say anything.
+///
+/// # Errors
+/// The origin's host and port are not those that the request is for.
+pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let of_origin = origin.split_once("://").map(|(_, authority)| authority);
+    match (of_origin, host) {
+        (Some(of_origin), Some(host)) if of_origin.eq_ignore_ascii_case(host) => Ok(()),
+        _ => Err(ApiError::forbidden(format!(
+            "web sockets for pages of {origin:?} are refused: they must come from the host that they are opened to"
+        ))),
+    }
+}
+
 /// Carries a program's streams until one of them ends the session.
 pub(crate) async fn relay(
-    stream: TokioIo<Upgraded>,
+    connection: Connection,
     attachment: Attachment,
     rules: InputRules,
     framing: Framing,
 ) -> End {
+    // To the end of the session, for the peer holds the connection's place.
+    let (stream, _peer) = connection.into_parts();
     let limits = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));

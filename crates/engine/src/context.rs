@@ -6,6 +6,7 @@ use porthole_compute_service::system::ComputeService;
 
 use crate::event::log::EventLog;
 use crate::facts::{Facts, Installation};
+use crate::file_watch::FileWatches;
 use crate::network::Network;
 use crate::records::Records;
 use crate::registry::Registry;
@@ -19,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) installation: Arc<dyn Installation>,
     pub(crate) events: EventLog,
     pub(crate) containers: Registry,
+    /// Directories of logs that are followed.
+    pub(crate) watches: FileWatches,
 }
 
 impl std::fmt::Debug for Context {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -115,6 +116,8 @@ pub struct MemoryNetwork {
     taken: Mutex<BTreeSet<u16>>,
     /// Whoever holds it for writing holds up every start.
     gate: tokio::sync::RwLock<()>,
+    refused_disconnect: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl MemoryNetwork {
@@ -127,6 +130,16 @@ impl MemoryNetwork {
     /// Starts stay under way until what this gives is dropped.
     pub async fn hold_up(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
         self.gate.write().await
+    }
+
+    /// The next endpoint to be taken back stays.
+    pub fn refuse_disconnect(&self) {
+        self.refused_disconnect.store(true, Ordering::SeqCst);
+    }
+
+    /// The next connection is a fault of the program: a panic.
+    pub fn panic_once(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// Nobody gets this port.
@@ -161,6 +174,10 @@ impl MemoryNetwork {
 impl Network for MemoryNetwork {
     async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint> {
         let _open = self.gate.read().await;
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "asked for");
+        if locked(&self.endpoints).contains_key(&request.container) {
+            return Err(Error::conflict("there is one with this ID"));
+        }
         let endpoint = Endpoint {
             id: format!("endpoint-{}", request.container),
             network_id: format!("{}-id", request.network),
@@ -203,12 +220,17 @@ impl Network for MemoryNetwork {
         ]
     }
 
-    async fn reconcile(&self, connected: &[String]) -> Result<()> {
-        locked(&self.endpoints).retain(|id, _| connected.contains(id));
-        Ok(())
+    async fn reconcile(&self, claimed: &[String]) -> Result<Vec<String>> {
+        let mut endpoints = locked(&self.endpoints);
+        endpoints.retain(|id, _| claimed.contains(id));
+        let lost = claimed.iter().filter(|id| !endpoints.contains_key(*id));
+        Ok(lost.cloned().collect())
     }
 
     async fn disconnect(&self, container: &str) -> Result<()> {
+        if self.refused_disconnect.swap(false, Ordering::SeqCst) {
+            return Err(Error::system("the fake network refused it"));
+        }
         locked(&self.endpoints).remove(container);
         Ok(())
     }

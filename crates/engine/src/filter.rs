@@ -26,10 +26,10 @@ impl Filters {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the filter is there.
+    /// Whether the filter is there; one without values is none.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        !self.values(name).is_empty()
     }
 
     /// Refuses filters that `accepted` does not name.
@@ -133,6 +133,14 @@ mod tests {
             .check(&["label"])
             .unwrap_err();
         assert_eq!(error.to_string(), "invalid filter 'colour'");
+    }
+
+    #[test]
+    fn a_filter_without_values_lets_everything_through() {
+        let empty = filters(&[("status", &[])]);
+        assert!(empty.allows("status", "running"));
+        assert!(!empty.has("status"));
+        assert!(empty.check(&["label"]).is_err());
     }
 
     #[test]

@@ -12,6 +12,15 @@ pub(crate) struct Records {
     store: Store,
 }
 
+/// What the store has of containers.
+#[derive(Debug, Default)]
+pub(crate) struct Containers {
+    /// Those whose records can be read.
+    pub(crate) known: Vec<Container>,
+    /// IDs of the others, as another version or a damaged disk leaves them. They may run.
+    pub(crate) unreadable: Vec<String>,
+}
+
 impl Records {
     pub(crate) const fn new(store: Store) -> Self {
         Self { store }
@@ -61,15 +70,19 @@ impl Records {
         })
     }
 
-    /// All containers, the oldest first. A record that cannot be read is left out, and logged.
-    pub(crate) async fn containers(&self) -> Result<Vec<Container>> {
-        let records = self.run(Store::containers).await?;
-        let read = |record: porthole_store::ContainerRecord| {
-            serde_json::from_str(&record.document)
-                .inspect_err(|error| tracing::error!(container = record.id, %error, "cannot read the record"))
-                .ok()
-        };
-        Ok(records.into_iter().filter_map(read).collect())
+    /// All containers, the oldest first.
+    pub(crate) async fn containers(&self) -> Result<Containers> {
+        let mut containers = Containers::default();
+        for record in self.run(Store::containers).await? {
+            match serde_json::from_str(&record.document) {
+                Ok(container) => containers.known.push(container),
+                Err(error) => {
+                    tracing::error!(container = record.id, %error, "cannot read the record");
+                    containers.unreadable.push(record.id);
+                }
+            }
+        }
+        Ok(containers)
     }
 
     /// Where a container's files are.

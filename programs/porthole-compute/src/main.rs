@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::future::Future;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use porthole_compute_service::launch::{BUSY, SOCKET};
 use porthole_compute_service::rpc;
 use porthole_compute_service::service::Systems;
 use porthole_compute_service::silo::{SiloBackend, SiloConfig};
-use porthole_files::{GRACE, lock_within};
+use porthole_files::{Claim, GRACE, claim};
 use porthole_sandbox::cgroup::Hierarchies;
 use porthole_systemd::{Scope, Systemd};
 use tokio::net::UnixListener;
@@ -98,20 +98,12 @@ fn lock(exec_root: &Path) -> Result<Option<File>> {
     fs::create_dir_all(exec_root)
         .with_context(|| format!("cannot make {}", exec_root.display()))?;
     let path = exec_root.join(LOCK);
-    let lock = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path);
-    let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
-    let ours =
-        lock_within(&lock, GRACE).with_context(|| format!("cannot lock {}", path.display()))?;
-    if !ours {
-        return Ok(None);
-    }
-    lock.set_len(0)?;
-    (&lock).write_all(std::process::id().to_string().as_bytes())?;
-    Ok(Some(lock))
+    let claimed =
+        claim(&path, GRACE).with_context(|| format!("cannot claim {}", path.display()))?;
+    Ok(match claimed {
+        Claim::Ours(lock) => Some(lock),
+        Claim::Theirs(_) => None,
+    })
 }
 
 /// Leaves the cgroup of whoever started this service: on a host where the cgroups are systemd's,

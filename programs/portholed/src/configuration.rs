@@ -18,6 +18,9 @@ pub(crate) const DEFAULT: &str = include_str!("../porthole.toml");
 /// The file that is read when the command line names none.
 const FILE: &str = "/etc/porthole/porthole.toml";
 
+/// A subnet of this length has two addresses beside its own and that of broadcasts.
+const MAX_PREFIX: u8 = 30;
+
 /// What the daemon runs with.
 #[derive(Debug)]
 pub(crate) struct Configuration {
@@ -96,6 +99,7 @@ impl Configuration {
         let hosts = hosts.iter().map(|host| Address::parse(host));
         let hosts = hosts.collect::<Result<Vec<_>>>()?;
         check_tcp(&hosts, tls.as_ref(), is_insecure)?;
+        check_subnet(file.nat.subnet)?;
         Ok(Self {
             hosts,
             tls,
@@ -114,6 +118,16 @@ impl Configuration {
             subnet: file.nat.subnet,
         })
     }
+}
+
+fn check_subnet(subnet: Option<Ipv4Net>) -> Result<()> {
+    if let Some(subnet) = subnet {
+        ensure!(
+            subnet.prefix_len() <= MAX_PREFIX,
+            "nat.subnet {subnet} is too small for a bridge and a container: its prefix must be at most /{MAX_PREFIX}"
+        );
+    }
+    Ok(())
 }
 
 /// The files of TLS, if TLS is asked for.
@@ -255,6 +269,16 @@ mod tests {
             key: "/line".into(),
         };
         assert_eq!(files, Some(expected));
+    }
+
+    #[test]
+    fn a_subnet_without_room_is_refused() {
+        let nat = |subnet| with(&[], &format!("nat.subnet = '{subnet}'"));
+        assert!(nat("10.0.0.0/30").is_ok());
+        for small in ["10.0.0.0/31", "10.0.0.1/32"] {
+            let refusal = nat(small).expect_err("no room").to_string();
+            assert!(refusal.contains(small), "{refusal}");
+        }
     }
 
     #[test]

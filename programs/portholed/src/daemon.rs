@@ -10,7 +10,7 @@ use porthole_engine::network::HostNetwork;
 use porthole_engine::{Engine, Parts};
 use porthole_network::{Network, Options, Teardown};
 use porthole_store::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::address::Address;
@@ -32,9 +32,12 @@ pub(crate) async fn run(configuration: &Configuration) -> Result<()> {
         .create(exec_root)
         .with_context(|| format!("cannot make {}", exec_root.display()))?;
     let _instance = Instance::claim(exec_root)?;
+    let _hang_up = outlive_hang_up()?;
+    // Before anything else makes files: the sockets' modes come from the process's umask. Clients
+    // wait until the engine is open.
+    let listeners = listen(configuration).await?;
     let network = open_network(configuration).await?;
     let engine = open_engine(configuration, network.clone()).await?;
-    let listeners = listen(configuration).await?;
     let stop = stop_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving the API");
     if let Err(error) = porthole_systemd::ready() {
@@ -104,6 +107,12 @@ async fn listen(configuration: &Configuration) -> Result<Vec<Listener>> {
     Ok(listeners)
 }
 
+/// SIGHUP asks a daemon to read its configuration again; one that has nothing to read again must
+/// not end with it.
+fn outlive_hang_up() -> Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot watch for SIGHUP")
+}
+
 /// Becomes true with the first signal that asks to end.
 fn stop_signal() -> Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -132,5 +141,19 @@ async fn leave(configuration: &Configuration, network: &Network) {
         Ok(Teardown::Done) => tracing::debug!("the networks are taken down"),
         Ok(Teardown::InUse) => tracing::info!("containers use the networks, which stay"),
         Err(error) => tracing::warn!(%error, "cannot take down the networks"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hang_up_ends_no_daemon() {
+        let mut hang_up = outlive_hang_up().expect("a watch");
+        kill_process(getpid(), Signal::HUP).expect("a signal");
+        hang_up.recv().await.expect("this process, still alive");
     }
 }

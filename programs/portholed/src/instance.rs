@@ -1,11 +1,11 @@
 //! One daemon for a run-time root: a locked file with the process's ID.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use porthole_files::{GRACE, lock_within};
+use porthole_files::{Claim, GRACE, claim};
 
 /// The file in the run-time root.
 const FILE: &str = "portholed.pid";
@@ -25,31 +25,25 @@ impl Instance {
     pub(crate) fn claim(exec_root: &Path) -> Result<Self> {
         let path = exec_root.join(FILE);
         let context = || format!("cannot claim {}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(context)?;
-        if !lock_within(&file, GRACE).with_context(context)? {
-            let mut pid = String::new();
-            file.read_to_string(&mut pid).with_context(context)?;
-            bail!(
-                "portholed runs already for {} (process {})",
-                exec_root.display(),
-                pid.trim()
-            );
+        match claim(&path, GRACE).with_context(context)? {
+            Claim::Ours(lock) => Ok(Self { path, _lock: lock }),
+            Claim::Theirs(mut file) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid).with_context(context)?;
+                bail!(
+                    "portholed runs already for {} (process {})",
+                    exec_root.display(),
+                    pid.trim()
+                );
+            }
         }
-        file.set_len(0).with_context(context)?;
-        writeln!(file, "{}", std::process::id()).with_context(context)?;
-        Ok(Self { path, _lock: file })
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // A file that stays behind is unlocked and claims nothing.
+        // Still locked, so that nobody is taken for its owner who is not. A file that stays behind
+        // claims nothing.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -11,6 +11,7 @@ use super::Answer;
 use crate::detach_keys::DetachKeys;
 use crate::error::ApiError;
 use crate::hijack::{self, End, InputRules};
+use crate::peer::Peer;
 use crate::query::Params;
 use crate::version::ApiVersion;
 use crate::web_socket::{self, Framing};
@@ -66,13 +67,16 @@ pub(crate) async fn web_socket(
     let answer = web_socket::answer(&request)?;
     let upgrade = hijack::take_upgrade(&mut request)
         .ok_or_else(|| ApiError::bad_parameter("not websocket protocol"))?;
+    if upgrade.peer().is_some_and(Peer::is_over_tcp) {
+        web_socket::check_origin(request.headers())?;
+    }
     let attachment = engine.attach_container(&container.id, wanted).await?;
     let rules = rules(detach_keys, &container);
     let framing = Framing::of(version);
     tokio::spawn(async move {
         let session = async {
-            let stream = upgrade.stream().await?;
-            Ok(web_socket::relay(stream, attachment, rules, framing).await)
+            let connection = upgrade.connection().await?;
+            Ok(web_socket::relay(connection, attachment, rules, framing).await)
         };
         settle(&engine, &container.id, session.await).await;
     });

@@ -189,3 +189,21 @@ async fn an_input_that_ends_leaves_the_output_open() {
     within(stream.read_to_end(&mut output)).await.unwrap();
     assert_eq!(stream_of(&output, 1), "over TLS");
 }
+
+#[tokio::test]
+async fn silent_connections_keep_nobody_out_and_are_closed() {
+    let secured = Secured::new().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(secured.address).await.unwrap());
+    }
+    let authority = &secured.authority;
+    let client = || authority.client(Some(authority.identity()));
+    let answer = secured.ping(client()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The first has given way, the last had its time.
+    for number in [0, 299] {
+        let read = within(silent[number].read(&mut [0])).await;
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    }
+}

@@ -1,15 +1,31 @@
 //! Attaching over a web socket, with a real client of such.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
+use porthole_api::Listener;
 use porthole_compute_service::fake::Program;
 use serde_json::json;
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{World, within};
+
+/// Over TCP, as a page from `origin`; the status of the answer.
+async fn connect_as_page(at: SocketAddr, path: &str, origin: &str) -> u16 {
+    let mut request = format!("ws://{at}{path}").into_client_request().unwrap();
+    let origin = origin.parse().unwrap();
+    request.headers_mut().insert("origin", origin);
+    let stream = TcpStream::connect(at).await.unwrap();
+    match within(tokio_tungstenite::client_async(request, stream)).await {
+        Ok((_, answer)) => answer.status().as_u16(),
+        Err(Error::Http(answer)) => answer.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
 
 async fn connect(world: &World, path: &str) -> Result<WebSocketStream<UnixStream>, Error> {
     let stream = UnixStream::connect(&world.socket).await.unwrap();
@@ -103,4 +119,23 @@ async fn what_is_no_web_socket_and_who_is_not_there_is_told() {
         panic!("{missing:?}");
     };
     assert_eq!(answer.status(), 404);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_get_no_socket_over_tcp() {
+    let world = World::new().await;
+    world.create("page", json!({ "Cmd": ["x.exe"] })).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    world.listen(Listener::insecure_tcp(listener));
+    let path = "/containers/page/attach/ws?stream=1&stdout=1";
+    let (own, other_port) = (format!("http://{at}"), format!("http://{}:1", at.ip()));
+    for (origin, status) in [
+        (own.as_str(), 101),
+        (other_port.as_str(), 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ] {
+        assert_eq!(connect_as_page(at, path, origin).await, status, "{origin}");
+    }
 }

@@ -209,7 +209,7 @@ async fn run(
     };
     let exit_code = tokio::select! {
         biased;
-        Ok(code) = async { killed.wait_for(Option::is_some).await.map(|code| *code) } => {
+        Ok(code) = async { killed.wait_for(Option::is_some).await.map(|code| *code) }, if !program.undying => {
             code.unwrap_or_default()
         }
         code = steps => code,

@@ -16,6 +16,7 @@ use crate::error::Error;
 pub struct Program {
     pub(super) steps: Vec<Step>,
     pub(super) deaf: bool,
+    pub(super) undying: bool,
 }
 
 /// One step of a program.
@@ -76,6 +77,13 @@ impl Program {
     #[must_use]
     pub fn deaf(mut self) -> Self {
         self.deaf = true;
+        self
+    }
+
+    /// Nothing ends it but its last step, as a process that hangs in the kernel.
+    #[must_use]
+    pub fn undying(mut self) -> Self {
+        self.undying = true;
         self
     }
 

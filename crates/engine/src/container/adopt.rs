@@ -74,15 +74,18 @@ impl Task {
             Err(error) => {
                 tracing::warn!(container = container.id, %error, "the main process is lost");
                 let ending = end_now(&self.context.compute, &system).await;
-                self.give_up(&ending).await;
-                launch::discard(system.as_ref()).await;
+                if self.give_up(&ending).await {
+                    launch::discard(system.as_ref()).await;
+                } else {
+                    self.unsaved = Some(system);
+                }
                 self.remove_if_over().await
             }
         }
     }
 
     /// The engine may have ended between a pause and its record.
-    async fn align_pause(&self, system: &dyn ComputeSystem) {
+    async fn align_pause(&mut self, system: &dyn ComputeSystem) {
         let query = hcs::SystemPropertyQuery::default();
         let Ok(properties) = patiently(|| system.properties(&query)).await else {
             return;
@@ -126,10 +129,11 @@ impl Task {
         self.remove_if_over().await
     }
 
-    /// Records the end of a run whose compute system cannot be followed.
-    async fn give_up(&mut self, ending: &Ending) {
+    /// Records the end of a run whose compute system cannot be followed. False when that could not
+    /// be saved.
+    async fn give_up(&mut self, ending: &Ending) -> bool {
         self.disconnect().await;
-        self.settle(ending).await;
+        self.settle(ending).await.saved
     }
 
     /// Closes a compute system that outlived what it was for.

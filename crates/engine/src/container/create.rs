@@ -6,7 +6,7 @@ use porthole_store::Image;
 use time::OffsetDateTime;
 
 use crate::container::config::{ContainerConfig, CreateContainer, HostConfig, RestartPolicy};
-use crate::container::record::Container;
+use crate::container::record::{Container, Mount};
 use crate::container::state::State;
 use crate::container::{
     command, events, log_options, merge, mounts, name, ports, task, tmpfs, ulimits, user,
@@ -46,6 +46,8 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     let mut warned = host.resources.check(context.facts.processors)?;
     warned.extend(warnings(&image));
     let mut container = build(context, &image, config, host)?;
+    mounts::check_sources(&container.mounts).await?;
+    container.host.log.check_destination().await?;
     match given {
         Some(name) => {
             container.name = name;
@@ -127,7 +129,7 @@ fn build(
         name: String::new(),
         created: OffsetDateTime::now_utc(),
         image_id: image.id.to_string(),
-        mounts: mounts::mounts(&host.binds)?,
+        mounts: checked_mounts(&host)?,
         host,
         command_line,
         wine_build,
@@ -155,8 +157,17 @@ fn check_host(host: &mut HostConfig) -> Result<()> {
     host.isolation = isolation(&host.isolation)?;
     host.log.driver = host.log.driver().to_owned();
     check_network(host)?;
-    ulimits::limits(&host.ulimits)?;
-    tmpfs::directories(&host.tmpfs).map(drop)
+    ulimits::limits(&host.ulimits).map(drop)
+}
+
+/// The mounts; none may be where another one or a directory in memory is.
+fn checked_mounts(host: &HostConfig) -> Result<Vec<Mount>> {
+    let mounts = mounts::mounts(&host.binds)?;
+    let in_memory = tmpfs::directories(&host.tmpfs)?;
+    let binds = mounts.iter().map(|mount| mount.destination.as_str());
+    let in_memory = in_memory.iter().map(|one| one.target.as_str());
+    mounts::check_targets(binds.chain(in_memory))?;
+    Ok(mounts)
 }
 
 fn check_image(image: &Image) -> Result<()> {

@@ -101,54 +101,57 @@ impl Watcher {
                 _ = self.stop.changed() => return,
                 () = tokio::time::sleep(self.check.pause(status, running)) => {}
             }
-            let start = OffsetDateTime::now_utc();
-            let (exit_code, output) = match self.probe().await {
-                Ok(Some(told)) => told,
-                Ok(None) => return,
-                Err(error) => (-1, error.to_string()),
-            };
-            let result = ProbeResult {
-                start,
-                end: OffsetDateTime::now_utc(),
-                exit_code,
-                output,
-            };
-            self.note(result).await;
+            if !self.probe().await {
+                return;
+            }
         }
     }
 
-    /// One probe: its exit code and its output; none when the monitor is to stop.
-    async fn probe(&mut self) -> Result<Option<(i64, String)>> {
+    /// One probe, and what came of it; false when the monitor is to stop.
+    async fn probe(&mut self) -> bool {
         let container = self.handle.ledger.read();
+        let start = OffsetDateTime::now_utc();
         let id = name::new_id();
         for action in ["exec_create", "exec_start"] {
             let action = format!("{action}: {}", self.command.shown);
             self.publish(&container, &action, &[("execID", id.clone())]);
         }
-        let process = self.start(&container).await?;
-        let mut output = Beginning::default();
-        let outcome = self.follow(&process, &mut output).await;
-        let code = match outcome {
-            Outcome::Exited(code) => code,
-            Outcome::TimedOut | Outcome::Stopped => {
-                if let Err(error) = process.terminate(process_error::UNKNOWN).await {
-                    tracing::debug!(container = container.id, %error, "the probe is not terminated");
-                }
-                // Probes that do not die must not pile up.
-                exec::start::exit_code(&self.context, &self.handle, Arc::clone(&process)).await
+        let process = match self.start(&container).await {
+            Ok(process) => process,
+            Err(error) => {
+                self.note(start, -1, error.to_string()).await;
+                return true;
             }
         };
-        let shown = code.map(|code| code.to_string()).unwrap_or_default();
-        self.publish(
-            &container,
-            "exec_die",
-            &[("execID", id), ("exitCode", shown)],
-        );
-        Ok(match outcome {
-            Outcome::Exited(code) => code.map(|code| (i64::from(code), output.text())),
-            Outcome::TimedOut => Some((-1, self.too_long(&output.text()))),
-            Outcome::Stopped => None,
-        })
+        let mut output = Beginning::default();
+        match self.follow(&process, &mut output).await {
+            Outcome::Exited(code) => {
+                self.publish_end(&container, id, code);
+                let Some(code) = code else { return false };
+                self.note(start, code.into(), output.text()).await;
+                true
+            }
+            Outcome::TimedOut => {
+                // Before it is waited for: a probe that does not die must not keep its failure back.
+                self.note(start, -1, self.too_long(&output.text())).await;
+                let code = self.end(process).await;
+                self.publish_end(&container, id, code);
+                true
+            }
+            Outcome::Stopped => {
+                let code = self.end(process).await;
+                self.publish_end(&container, id, code);
+                false
+            }
+        }
+    }
+
+    /// Ends a probe. It is waited for: probes that do not die must not pile up.
+    async fn end(&self, process: Arc<dyn Process>) -> Option<u32> {
+        if let Err(error) = process.terminate(process_error::UNKNOWN).await {
+            tracing::debug!(container = self.handle.id, %error, "the probe is not terminated");
+        }
+        exec::start::exit_code(&self.context, &self.handle, process).await
     }
 
     /// Starts the process of a probe.
@@ -212,7 +215,13 @@ impl Watcher {
 
     /// Takes a result into the record, unless the monitor was told to stop meanwhile. Only another
     /// status is worth a write to the disk.
-    async fn note(&self, result: ProbeResult) {
+    async fn note(&self, start: OffsetDateTime, exit_code: i64, output: String) {
+        let result = ProbeResult {
+            start,
+            end: OffsetDateTime::now_utc(),
+            exit_code,
+            output,
+        };
         let mut changed = None;
         let container = self.handle.ledger.note(|container| {
             if self.stop.has_changed().is_err() {
@@ -231,6 +240,11 @@ impl Watcher {
             let action = format!("health_status: {}", status.name());
             self.publish(&container, &action, &[]);
         }
+    }
+
+    fn publish_end(&self, container: &Container, id: String, code: Option<u32>) {
+        let code = code.map(|code| code.to_string()).unwrap_or_default();
+        self.publish(container, "exec_die", &[("execID", id), ("exitCode", code)]);
     }
 
     fn publish(&self, container: &Container, action: &str, extra: &[(&str, String)]) {

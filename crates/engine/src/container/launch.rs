@@ -16,7 +16,7 @@ use crate::container::ports;
 use crate::container::record::{Container, Endpoint};
 use crate::container::task::Waiter;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::process_error::{self, StartError};
 
 /// A container that runs.
@@ -94,7 +94,15 @@ async fn connect(context: &Context, container: &Container) -> Result<Option<Endp
         return Ok(None);
     }
     let request = ports::connect_request(container)?;
-    context.network.connect(&request).await.map(Some)
+    let endpoint = match context.network.connect(&request).await {
+        // What could not be taken back when the run before ended.
+        Err(error) if error.kind() == ErrorKind::Conflict => {
+            context.network.disconnect(&container.id).await?;
+            context.network.connect(&request).await?
+        }
+        connected => connected?,
+    };
+    Ok(Some(endpoint))
 }
 
 async fn launch_in(

@@ -17,6 +17,14 @@ pub(crate) struct Snapshot {
     pub(crate) removed: bool,
 }
 
+/// A record of something that has happened.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) container: Arc<Container>,
+    /// Whether it is on disk too. Until then, nobody may throw away where else it is known from.
+    pub(crate) saved: bool,
+}
+
 /// A container's record.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -89,27 +97,32 @@ impl Ledger {
         step: Step,
         change: impl FnOnce(&mut Container),
     ) -> Arc<Container> {
-        self.record_chosen(|_| step, change).await
+        self.record_chosen(|_| step, change).await.container
     }
 
-    /// Like [`Self::record`], where the step follows from the record as it is then.
+    /// Like [`Self::record`], where the step follows from the record as it is then. Says whether
+    /// it was saved.
     pub(crate) async fn record_chosen(
         &self,
         step: impl FnOnce(&Container) -> Step,
         change: impl FnOnce(&mut Container),
-    ) -> Arc<Container> {
+    ) -> Recorded {
         let _changing = self.changing.lock().await;
         let mut container = Container::clone(&self.read());
         let step = step(&container);
         if let Err(error) = take(&mut container, step) {
             tracing::error!(container = container.id, %error, "unexpected change of state");
-            return self.read();
+            return Recorded {
+                container: self.read(),
+                saved: false,
+            };
         }
         change(&mut container);
-        if let Err(error) = self.records.save(&container).await {
-            tracing::error!(container = container.id, %error, "cannot save the container");
+        let saved = self.save(&container).await;
+        Recorded {
+            container: self.publish(container),
+            saved,
         }
-        self.publish(container)
     }
 
     /// Changes the record for what has happened, whether or not it can be saved. What `change` does
@@ -117,12 +130,19 @@ impl Ledger {
     pub(crate) async fn note(&self, change: impl FnOnce(&mut Container) -> bool) -> Arc<Container> {
         let _changing = self.changing.lock().await;
         let mut container = Container::clone(&self.read());
-        if change(&mut container)
-            && let Err(error) = self.records.save(&container).await
-        {
-            tracing::error!(container = container.id, %error, "cannot save the container");
+        if change(&mut container) {
+            self.save(&container).await;
         }
         self.publish(container)
+    }
+
+    /// Saves what is true in any case; false, and logged, when that fails.
+    async fn save(&self, container: &Container) -> bool {
+        let saved = self.records.save(container).await;
+        if let Err(error) = &saved {
+            tracing::error!(container = container.id, %error, "cannot save the container");
+        }
+        saved.is_ok()
     }
 
     /// Tells everybody that the container is removed.

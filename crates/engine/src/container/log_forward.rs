@@ -1,7 +1,6 @@
 //! Sending a container's log away while it runs, and what is left of it afterwards.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use porthole_log_drivers::{Forwarder, Host, Round, Source};
@@ -18,6 +17,9 @@ use crate::file_watch::FileWatch;
 
 /// How long a container that is removed or started again waits for the rest of its log to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause after a log could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(2);
 
 /// How soon what was sent is noted when nothing else comes.
 const NOTE: Duration = Duration::from_secs(1);
@@ -74,10 +76,15 @@ pub(crate) struct Forwarding {
 
 impl Forwarding {
     /// Sends while the container runs, and then the rest.
-    pub(crate) fn spawn(forwarder: Forwarder, handle: &Arc<Handle>) -> Self {
+    pub(crate) fn spawn(context: &Context, forwarder: Forwarder, handle: &Handle) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let log = handle.ledger.read().log_path.clone();
+        // Before the first read, so that nothing is written unnoticed in between.
+        let watch = context
+            .watches
+            .watch(log.parent().unwrap_or(Path::new("/")));
         let snapshots = handle.ledger.watch();
-        let task = tokio::spawn(run(forwarder, snapshots, stopped));
+        let task = tokio::spawn(run(forwarder, watch, snapshots, stopped));
         Self { stop, task }
     }
 
@@ -93,48 +100,45 @@ impl Forwarding {
 
 async fn run(
     mut forwarder: Forwarder,
+    mut watch: FileWatch,
     mut snapshots: watch::Receiver<Snapshot>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let container = Arc::clone(&snapshots.borrow().container);
-    let directory = container.log_path.parent().unwrap_or(Path::new("/"));
-    let id = container.id.as_str();
-    // Before the first read, so that nothing is written unnoticed in between.
-    let watch = match FileWatch::new(directory) {
-        Ok(watch) => watch,
-        Err(error) => {
-            tracing::error!(container = id, %error, "cannot watch the log, which is not sent");
-            return;
-        }
-    };
+    let id = snapshots.borrow().container.id.clone();
+    let mut is_failing = false;
     loop {
         // Looked at before reading: what was written before the end is then seen.
-        let is_stopped = *stop.borrow_and_update();
+        // Who could say so may be gone with a fault.
+        let is_stopped = *stop.borrow_and_update() || stop.has_changed().is_err();
         let runs = snapshots.borrow_and_update().container.state.is_active();
-        let pause = match forwarder.round().await {
+        let round = forwarder.round().await;
+        let failed = std::mem::replace(&mut is_failing, round.is_err());
+        let pause = match round {
             Ok(Round::Sent) => continue,
             Ok(Round::Idle) if !runs || is_stopped => break,
-            Ok(Round::Refused(_)) if is_stopped => break,
-            Ok(Round::Refused(pause)) => {
+            Ok(Round::Idle) => {
+                let pause = forwarder.is_unsaved().then_some(NOTE);
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    () = watch.changed() => {}
+                    () = tokio::time::sleep(pause.unwrap_or(NOTE)), if pause.is_some() => forwarder.save().await,
+                    _ = snapshots.changed() => {}
                     _ = stop.changed() => {}
                 }
                 continue;
             }
-            Ok(Round::Idle) => forwarder.is_unsaved().then_some(NOTE),
+            Ok(Round::Refused(pause)) => pause,
             Err(error) => {
-                tracing::error!(container = id, %error, "the log is not sent on");
-                break;
+                if !failed {
+                    tracing::error!(container = id, %error, "the log is not sent on for now");
+                }
+                READ_AGAIN
             }
         };
+        if is_stopped {
+            break;
+        }
         tokio::select! {
-            changed = watch.changed() => if let Err(error) = changed {
-                tracing::error!(container = id, %error, "cannot watch the log, which is not sent on");
-                break;
-            },
-            () = tokio::time::sleep(pause.unwrap_or(NOTE)), if pause.is_some() => forwarder.save().await,
-            _ = snapshots.changed() => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
     }

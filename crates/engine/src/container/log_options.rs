@@ -84,8 +84,15 @@ impl LogConfig {
 
     /// What sends the log away, if anything does; refuses options and values as dockerd does.
     pub(crate) fn sender(&self, host: &Host) -> Result<Option<Driver>> {
-        Driver::new(self.driver(), &self.own_options(), host)
-            .map_err(|error| Error::invalid(error.to_string()).with_source(error))
+        Driver::new(self.driver(), &self.own_options(), host).map_err(refused)
+    }
+
+    /// Refuses a destination on this host that is not there, as dockerd does.
+    pub(crate) async fn check_destination(&self) -> Result<()> {
+        match self.sender(&Host::new(""))? {
+            Some(driver) => driver.check_destination().await.map_err(refused),
+            None => Ok(()),
+        }
     }
 
     /// The driver's own options, without those that every driver has.
@@ -228,6 +235,10 @@ impl LogConfig {
         };
         self.options.get(name).map(switch).transpose()
     }
+}
+
+fn refused(error: porthole_log_drivers::Error) -> Error {
+    Error::invalid(error.to_string()).with_source(error)
 }
 
 /// Every driver in the order in which `info` lists them. `none` records nothing and so is no driver

@@ -15,6 +15,7 @@ use crate::attachment::{Attach, OutputStream, StreamKind};
 use crate::container::handle::Handle;
 use crate::container::ledger::Snapshot;
 use crate::container::record::Container;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::event::log::sleep_until;
 use crate::file_watch::FileWatch;
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Log {
 }
 
 /// Opens a container's log.
-pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
+pub(crate) async fn open(context: &Context, handle: &Handle, query: LogQuery) -> Result<Log> {
     if !query.stdout && !query.stderr {
         return Err(Error::invalid(
             "Bad parameters: you must choose at least one stream",
@@ -86,11 +87,7 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
     let follow = query.follow && to_come && container.state.is_active();
     let directory = container.log_path.parent().unwrap_or(Path::new("/"));
     // Before the first read, so that nothing is written unnoticed in between.
-    let watch = if follow {
-        Some(FileWatch::new(directory).map_err(unreadable)?)
-    } else {
-        None
-    };
+    let watch = follow.then(|| context.watches.watch(directory));
     let reading = Reading {
         path: container.log_path.clone(),
         tail: query.tail,
@@ -102,7 +99,6 @@ pub(crate) async fn open(handle: &Handle, query: LogQuery) -> Result<Log> {
         reading: Some(reading),
         watch,
         snapshots,
-        container: container.id.clone(),
     };
     let entries = stream::unfold(follower, Follower::next).flat_map(stream::iter);
     let tty = container.config.tty;
@@ -255,7 +251,6 @@ struct Follower {
     /// None reads to the log's present end only.
     watch: Option<FileWatch>,
     snapshots: watch::Receiver<Snapshot>,
-    container: String,
 }
 
 impl Follower {
@@ -285,12 +280,11 @@ impl Follower {
 
     /// Waits until more was written or the container's state has changed.
     async fn more(&mut self) {
-        let Some(watch) = &self.watch else { return };
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
         tokio::select! {
-            changed = watch.changed() => if let Err(error) = changed {
-                tracing::warn!(container = self.container, %error, "the log cannot be watched");
-                self.watch = None;
-            },
+            () = watch.changed() => {}
             // It ends with the engine.
             _ = self.snapshots.changed() => {}
         }

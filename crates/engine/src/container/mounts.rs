@@ -1,42 +1,67 @@
 //! Bind mounts: from `source:C:\path[:ro|rw]` to what there is on the host.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use porthole_winpath::{Bind, BindSource, ContainerPath};
 
 use crate::container::record::Mount;
 use crate::error::{Error, Result};
 
+/// How long a source's file system may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The mounts that a client asks for.
 pub(crate) fn mounts(binds: &[String]) -> Result<Vec<Mount>> {
-    let mut targets: Vec<ContainerPath> = Vec::new();
     let mut mounts = Vec::new();
     for specification in binds {
         let bind = Bind::parse(specification)
             .map_err(|error| Error::invalid(error.to_string()).with_source(error))?;
-        if targets.iter().any(|target| target.is_same(&bind.target)) {
-            return Err(Error::invalid(format!(
-                "Duplicate mount point: {}",
-                bind.target
-            )));
-        }
         mounts.push(Mount {
             source: source(&bind.source)?,
             destination: bind.target.to_string(),
             writable: !bind.read_only,
         });
-        targets.push(bind.target);
     }
     Ok(mounts)
 }
 
+/// Refuses the same place twice, whatever is put there.
+pub(crate) fn check_targets<'a>(targets: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut taken: Vec<ContainerPath> = Vec::new();
+    for target in targets {
+        let path = ContainerPath::parse(target)
+            .map_err(|error| Error::invalid(format!("invalid mount point {target:?}: {error}")))?;
+        if taken.iter().any(|other| other.is_same(&path)) {
+            return Err(Error::invalid(format!("Duplicate mount point: {path}")));
+        }
+        taken.push(path);
+    }
+    Ok(())
+}
+
+/// Refuses sources that cannot be mounted.
+pub(crate) async fn check_sources(mounts: &[Mount]) -> Result<()> {
+    for mount in mounts {
+        let path = mount.source.clone();
+        // A file server that has gone away holds up whoever asks it, without end.
+        let checked = tokio::task::spawn_blocking(move || check(&path));
+        match tokio::time::timeout(PATIENCE, checked).await {
+            Ok(Ok(checked)) => checked?,
+            Ok(Err(error)) => {
+                return Err(
+                    Error::system("the look at a bind source was cut short").with_source(error)
+                );
+            }
+            Err(_) => return Err(refused(&mount.source, "the file system does not answer")),
+        }
+    }
+    Ok(())
+}
+
 fn source(source: &BindSource) -> Result<PathBuf> {
     match source {
-        BindSource::Host(path) => {
-            let path = PathBuf::from(path);
-            check(&path)?;
-            Ok(path)
-        }
+        BindSource::Host(path) => Ok(PathBuf::from(path)),
         BindSource::Volume(name) => Err(Error::unsupported(format!(
             "named volumes ({name}): give the absolute path of a directory of the host"
         ))),
@@ -46,12 +71,7 @@ fn source(source: &BindSource) -> Result<PathBuf> {
 
 /// A bind source is a directory, as on Windows, or a file, as on Linux.
 fn check(path: &Path) -> Result<()> {
-    let refused = |reason: &str| {
-        let path = path.display();
-        Error::invalid(format!(
-            "invalid mount config for type \"bind\": {reason}: {path}"
-        ))
-    };
+    let refused = |reason| refused(path, reason);
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() || metadata.is_file() => Ok(()),
         Ok(_) => Err(refused("source path must be a directory or a file")),
@@ -62,31 +82,53 @@ fn check(path: &Path) -> Result<()> {
     }
 }
 
+fn refused(path: &Path, reason: &str) -> Error {
+    let path = path.display();
+    Error::invalid(format!(
+        "invalid mount config for type \"bind\": {reason}: {path}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(binds: &[&str]) -> String {
-        let binds: Vec<String> = binds.iter().map(|bind| (*bind).to_owned()).collect();
-        mounts(&binds).unwrap_err().to_string()
+    async fn checked(bind: &str) -> Result<Vec<Mount>> {
+        let mounts = mounts(&[bind.to_owned()])?;
+        check_sources(&mounts).await?;
+        Ok(mounts)
     }
 
-    #[test]
-    fn sources_must_be_there() {
-        let there = mounts(&[r"/tmp:C:/a:ro".to_owned()]).unwrap();
+    async fn refused(bind: &str) -> String {
+        checked(bind).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn sources_must_be_there() {
+        let there = checked(r"/tmp:C:/a:ro").await.unwrap();
         assert_eq!(
             (there[0].destination.as_str(), there[0].writable),
             (r"C:\a", false)
         );
-        assert!(
-            refused(&[r"/nowhere:C:\a"]).ends_with("bind source path does not exist: /nowhere")
-        );
-        assert!(mounts(&[r"/etc/passwd:C:\a.txt".to_owned()]).is_ok());
-        assert!(refused(&[r"/dev/null:C:\a"]).contains("must be a directory or a file"));
-        assert!(refused(&[r"data:C:\a"]).contains("does not support named volumes (data)"));
+        let missing = refused(r"/nowhere:C:\a").await;
+        assert!(missing.ends_with("bind source path does not exist: /nowhere"));
+        assert!(checked(r"/etc/passwd:C:\a.txt").await.is_ok());
+        let device = refused(r"/dev/null:C:\a").await;
+        assert!(device.contains("must be a directory or a file"));
+        let volume = refused(r"data:C:\a").await;
+        assert!(volume.contains("does not support named volumes (data)"));
+    }
+
+    #[test]
+    fn a_place_is_taken_once() {
+        let refused = |targets: &[&str]| {
+            let checked = check_targets(targets.iter().copied());
+            checked.err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(&[r"C:\a", r"C:\b", r"C:\a\b"]), None);
         assert_eq!(
-            refused(&[r"/tmp:C:\a", r"/etc:C:\A"]),
-            r"Duplicate mount point: C:\A"
+            refused(&[r"C:\ä", r"C:\b", r"C:\Ä"]).as_deref(),
+            Some(r"Duplicate mount point: C:\Ä")
         );
     }
 }

@@ -1,7 +1,9 @@
 //! Removing a container.
 
 use crate::container::handle::{Handle, Order};
-use crate::container::stop;
+use crate::container::state::{Phase, Step};
+use crate::container::task::Task;
+use crate::container::{events, stop};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -55,4 +57,55 @@ async fn kill_and_remove(context: &Context, handle: &Handle) -> Result<()> {
         }
     }
     handle.order(|done| Order::Remove { done }).await
+}
+
+impl Task {
+    pub(super) async fn remove_by_itself(&mut self) {
+        if let Err(error) = self.remove().await {
+            tracing::error!(container = self.handle.id, %error, "cannot remove the container");
+        }
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<()> {
+        let container = self.read();
+        let status = container.state.status();
+        match container.state.phase {
+            Phase::Running | Phase::Starting | Phase::Paused | Phase::Restarting => {
+                return Err(Error::conflict(format!(
+                    "container is {status}: stop the container before removing or force remove"
+                )));
+            }
+            Phase::Removing | Phase::Created | Phase::Exited | Phase::Dead => {}
+        }
+        if container.state.phase != Phase::Removing {
+            self.handle.ledger.step(Step::Remove, |_| ()).await?;
+        }
+        self.finish_removal().await
+    }
+
+    /// Removes what a container in phase `Removing` still has.
+    pub(super) async fn finish_removal(&mut self) -> Result<()> {
+        let container = self.read();
+        self.finish_forwarding().await;
+        if let Err(error) = self.context.records.remove(&container.id).await {
+            let message = error.to_string();
+            let ledger = &self.handle.ledger;
+            ledger
+                .record(Step::RemoveFailed, |container| {
+                    container.state.error = message;
+                })
+                .await;
+            return Err(error);
+        }
+        self.close_unsaved().await;
+        // It may not have been possible when it ended, and nobody would ask for it again.
+        if let Err(error) = self.context.network.disconnect(&container.id).await {
+            tracing::error!(container = container.id, %error, "cannot leave the network");
+        }
+        self.removed = true;
+        self.context.containers.forget(&container.id);
+        events::publish(&self.context.events, &container, "destroy", &[]);
+        self.handle.ledger.publish_removed();
+        Ok(())
+    }
 }

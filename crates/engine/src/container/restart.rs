@@ -1,8 +1,10 @@
 //! Restart policies: whether a container that has ended is started again, and after what pause.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::Sleep;
 
 use crate::container::config::RestartPolicy;
 use crate::container::record::Container;
@@ -32,6 +34,34 @@ impl Backoff {
         };
         self.0 = Some(next);
         next
+    }
+}
+
+/// A start that is to come.
+#[derive(Debug)]
+pub(crate) struct NextStart {
+    pause: Pin<Box<Sleep>>,
+    /// How often the policy has then started the container.
+    restarts: u32,
+}
+
+impl NextStart {
+    fn after(pause: Duration, restarts: u32) -> Self {
+        Self {
+            pause: Box::pin(tokio::time::sleep(pause)),
+            restarts,
+        }
+    }
+}
+
+/// Waits until a start is due; gives how often the policy has then started the container.
+pub(crate) async fn is_due(start: &mut Option<NextStart>) -> u32 {
+    match start {
+        Some(start) => {
+            start.pause.as_mut().await;
+            start.restarts
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -65,7 +95,7 @@ impl Task {
             _ => Duration::ZERO,
         };
         let pause = self.backoff.after(ran);
-        self.again = Some(Box::pin(tokio::time::sleep(pause)));
+        self.again = Some(NextStart::after(pause, container.restarts + 1));
     }
 
     /// Has a container that an earlier engine left started at once.
@@ -73,15 +103,21 @@ impl Task {
         if !self.read().state.is_restarting() {
             self.handle.ledger.record(Step::ExitAgain, |_| ()).await;
         }
-        self.again = Some(Box::pin(tokio::time::sleep(Duration::ZERO)));
+        // It counts from the beginning, as under moby: reboots are no failures of the program.
+        self.again = Some(NextStart::after(Duration::ZERO, 0));
     }
 
     /// The pause is over.
-    pub(super) async fn start_again(&mut self) {
+    pub(super) async fn start_again(&mut self, restarts: u32) {
         self.again = None;
-        let started = self.begin(|container| container.restarts += 1).await;
+        let started = self.begin(|container| container.restarts = restarts).await;
         if let Err(error) = started {
             tracing::error!(container = self.handle.id, %error, "cannot start the container again");
+            // A start that could not even be recorded is no last word: the disk may have room again.
+            let container = self.read();
+            if container.state.is_restarting() {
+                self.start_again_after(&container);
+            }
         }
     }
 
@@ -98,7 +134,8 @@ impl Task {
             container.ended_by_client = true;
             container.state.finished_at = Some(OffsetDateTime::now_utc());
         };
-        self.handle.ledger.step(Step::GiveUp, end).await.map(drop)
+        self.handle.ledger.record(Step::GiveUp, end).await;
+        Ok(())
     }
 }
 

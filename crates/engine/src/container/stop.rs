@@ -88,7 +88,7 @@ pub(crate) async fn kill(context: &Context, handle: &Handle, signal: Signal) -> 
             // The stop signal asks for the end, whoever sends it; another one asks for something else.
             let ends = container.config.stop_signal.as_deref();
             if ends.is_none_or(|ends| Signal::parse(ends).is_ok_and(|ends| ends == signal)) {
-                note_client(handle).await?;
+                note_client(handle).await;
             }
             deliver(context, handle, signal).await
         }
@@ -167,7 +167,7 @@ async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot
     loop {
         let container = until_start_is_decided(snapshots).await?;
         if !container.state.is_restarting() {
-            if note_client(handle).await? {
+            if note_client(handle).await {
                 return Ok(false);
             }
             continue;
@@ -182,15 +182,17 @@ async fn end_by_client(handle: &Handle, snapshots: &mut watch::Receiver<Snapshot
 
 /// Notes that it is a client who ends the container. It makes a difference to a restart policy, which
 /// the container may also get later. False when the policy has begun to start it again meanwhile.
-async fn note_client(handle: &Handle) -> Result<bool> {
+async fn note_client(handle: &Handle) -> bool {
     if !handle.ledger.read().state.is_running() {
-        return Ok(!handle.ledger.read().state.is_restarting());
+        return !handle.ledger.read().state.is_restarting();
     }
-    let noted = handle.ledger.update(|container| {
-        container.ended_by_client |= container.state.is_running();
-        Ok(())
+    // Also when it cannot be saved: on a full disk, ending what fills it must still be possible.
+    let noted = handle.ledger.note(|container| {
+        let is_news = container.state.is_running() && !container.ended_by_client;
+        container.ended_by_client |= is_news;
+        is_news
     });
-    Ok(!noted.await?.state.is_restarting())
+    !noted.await.state.is_restarting()
 }
 
 async fn unpause(handle: &Handle) -> Result<()> {

@@ -1,28 +1,31 @@
 //! The task that owns a container: takes orders one after another, and sees the container's end.
 
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
-use porthole_compute_service::system::{Process, Wanted};
+use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use porthole_log_drivers::Forwarder;
 use tokio::sync::mpsc;
-use tokio::time::Sleep;
 
 use crate::attachment::{Promise, Streams};
 use crate::container::ending::{self, Ending};
 use crate::container::handle::{Handle, Live, Order};
 use crate::container::health::{Health, HealthCheck};
 use crate::container::health_monitor::Monitor;
-use crate::container::ledger::Ledger;
+use crate::container::ledger::{Ledger, Recorded};
 use crate::container::log_forward::{self, Forwarding};
 use crate::container::record::Container;
-use crate::container::restart::{self, Backoff};
+use crate::container::restart::{self, Backoff, NextStart};
 use crate::container::state::{Phase, Step};
 use crate::container::{events, launch};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+
+/// The pause after a fault, so that one that recurs takes no processor.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// How many orders may queue before who gives one waits.
 const ORDERS: usize = 16;
@@ -43,25 +46,49 @@ pub(crate) struct Task {
     waiters: Vec<Waiter>,
     /// Resolves when what runs has ended.
     end: Option<BoxFuture<'static, Ending>>,
-    /// Resolves when the restart policy's pause is over.
-    pub(super) again: Option<Pin<Box<Sleep>>>,
+    /// The start that the restart policy wants.
+    pub(super) again: Option<NextStart>,
     pub(super) backoff: Backoff,
     /// Sends its log away, where the driver does.
     forwarding: Option<Forwarding>,
-    removed: bool,
+    /// A system that has stopped and whose end could not be saved.
+    pub(super) unsaved: Option<Arc<dyn ComputeSystem>>,
+    pub(super) removed: bool,
 }
 
 /// Registers a container that was just recorded, and starts its task.
 pub(crate) fn spawn(context: &Arc<Context>, container: Container) {
-    tokio::spawn(new(context, container).run());
+    look_after(new(context, container));
 }
 
 /// Registers a container that an earlier engine left, brings its record in line with what the
 /// Compute Service says, and starts its task.
-pub(crate) async fn spawn_known(context: &Arc<Context>, container: Container) {
+pub(crate) fn spawn_known(context: &Arc<Context>, container: Container) -> BoxFuture<'_, ()> {
     let mut task = new(context, container);
-    task.take_up().await;
-    tokio::spawn(task.run());
+    async move {
+        task.take_up().await;
+        look_after(task);
+    }
+    .boxed()
+}
+
+/// Runs a task. Should a fault of this program end it, its container would be listed for ever and
+/// obey nobody, so another task takes the container up as the next engine would.
+fn look_after(task: Task) {
+    let (context, handle) = (Arc::clone(&task.context), Arc::clone(&task.handle));
+    tokio::spawn(async move {
+        if AssertUnwindSafe(task.run()).catch_unwind().await.is_err() {
+            tracing::error!(
+                container = handle.id,
+                "a fault ended the container's task; taking it up anew"
+            );
+            tokio::time::sleep(AFTER_FAULT).await;
+            let container = Container::clone(&handle.ledger.read());
+            // Who follows the old record is told so by its end.
+            drop(handle);
+            spawn_known(&context, container).await;
+        }
+    });
 }
 
 fn new(context: &Arc<Context>, container: Container) -> Task {
@@ -79,6 +106,7 @@ fn new(context: &Arc<Context>, container: Container) -> Task {
         again: None,
         backoff: Backoff::default(),
         forwarding: None,
+        unsaved: None,
         removed: false,
     }
 }
@@ -94,7 +122,7 @@ impl Task {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
-                () = over(&mut self.again) => self.start_again().await,
+                restarts = restart::is_due(&mut self.again) => self.start_again(restarts).await,
             }
         }
     }
@@ -152,6 +180,8 @@ impl Task {
                 change(container);
             })
             .await?;
+        // The end of the run before is saved with this at the latest.
+        self.close_unsaved().await;
         let waiters = std::mem::take(&mut self.waiters);
         self.finish_forwarding().await;
         match log_forward::connect(&self.context, &container).await {
@@ -214,7 +244,7 @@ impl Task {
     }
 
     fn forward(&mut self, forwarder: Option<Forwarder>) {
-        let spawn = |forwarder| Forwarding::spawn(forwarder, &self.handle);
+        let spawn = |forwarder| Forwarding::spawn(&self.context, forwarder, &self.handle);
         self.forwarding = forwarder.map(spawn);
     }
 
@@ -228,7 +258,7 @@ impl Task {
         }
     }
 
-    async fn finish_forwarding(&mut self) {
+    pub(super) async fn finish_forwarding(&mut self) {
         if let Some(forwarding) = self.forwarding.take() {
             forwarding.finish().await;
         }
@@ -266,18 +296,33 @@ impl Task {
         self.handle.set_live(None);
         self.handle.set_monitor(None);
         self.disconnect().await;
-        // Until this is saved, the Compute Service keeps its own record: only then is it closed.
-        let container = self.settle(&ending).await;
-        if let Err(error) = live.system.close().await {
-            tracing::warn!(container = container.id, %error, "cannot close the compute system");
-        }
+        let Recorded { container, saved } = self.settle(&ending).await;
+        self.close(live.system, saved).await;
         if container.host.auto_remove && !self.handle.is_restarting() {
             self.remove_by_itself().await;
         }
     }
 
+    /// Closes a compute system whose end is recorded. One whose end could not be saved is kept, for
+    /// the Compute Service's own record is then all that the next engine would find; the next start
+    /// or the removal closes it.
+    async fn close(&mut self, system: Arc<dyn ComputeSystem>, is_end_saved: bool) {
+        if !is_end_saved {
+            self.unsaved = Some(system);
+        } else if let Err(error) = system.close().await {
+            tracing::warn!(container = self.handle.id, %error, "cannot close the compute system");
+        }
+    }
+
+    /// Closes what was kept for an end that is recorded now, or needs no record any more.
+    pub(super) async fn close_unsaved(&mut self) {
+        if let Some(system) = self.unsaved.take() {
+            self.close(system, true).await;
+        }
+    }
+
     /// Records an end and tells about it; the restart policy has its say.
-    pub(super) async fn settle(&mut self, ending: &Ending) -> Arc<Container> {
+    pub(super) async fn settle(&mut self, ending: &Ending) -> Recorded {
         // Decided while nobody else changes the record: a client may be about to end it.
         let step = |container: &Container| {
             if restart::is_wanted(container, ending.exit_code()) {
@@ -287,14 +332,15 @@ impl Task {
             }
         };
         let ledger = &self.handle.ledger;
-        let container = ledger
+        let recorded = ledger
             .record_chosen(step, |container| ending.write(container))
             .await;
+        let container = &recorded.container;
         if container.state.is_restarting() {
-            self.start_again_after(&container);
+            self.start_again_after(container);
         }
         if container.state.oom_killed {
-            events::publish(&self.context.events, &container, "oom", &[]);
+            events::publish(&self.context.events, container, "oom", &[]);
         }
         let duration = match (container.state.started_at, container.state.finished_at) {
             (Some(started), Some(finished)) => (finished - started).whole_seconds().max(0),
@@ -304,8 +350,8 @@ impl Task {
             ("exitCode", container.state.exit_code.to_string()),
             ("execDuration", duration.to_string()),
         ];
-        events::publish(&self.context.events, &container, "die", &extra);
-        container
+        events::publish(&self.context.events, container, "die", &extra);
+        recorded
     }
 
     pub(super) async fn disconnect(&mut self) {
@@ -318,50 +364,6 @@ impl Task {
         }
         events::publish_network(&self.context.events, &container, "disconnect");
     }
-
-    pub(super) async fn remove_by_itself(&mut self) {
-        if let Err(error) = self.remove().await {
-            tracing::error!(container = self.handle.id, %error, "cannot remove the container");
-        }
-    }
-
-    pub(super) async fn remove(&mut self) -> Result<()> {
-        let container = self.read();
-        let status = container.state.status();
-        match container.state.phase {
-            Phase::Running | Phase::Starting | Phase::Paused | Phase::Restarting => {
-                return Err(Error::conflict(format!(
-                    "container is {status}: stop the container before removing or force remove"
-                )));
-            }
-            Phase::Removing | Phase::Created | Phase::Exited | Phase::Dead => {}
-        }
-        if container.state.phase != Phase::Removing {
-            self.handle.ledger.step(Step::Remove, |_| ()).await?;
-        }
-        self.finish_removal().await
-    }
-
-    /// Removes what a container in phase `Removing` still has.
-    pub(super) async fn finish_removal(&mut self) -> Result<()> {
-        let container = self.read();
-        self.finish_forwarding().await;
-        if let Err(error) = self.context.records.remove(&container.id).await {
-            let message = error.to_string();
-            let ledger = &self.handle.ledger;
-            ledger
-                .record(Step::RemoveFailed, |container| {
-                    container.state.error = message;
-                })
-                .await;
-            return Err(error);
-        }
-        self.removed = true;
-        self.context.containers.forget(&container.id);
-        events::publish(&self.context.events, &container, "destroy", &[]);
-        self.handle.ledger.publish_removed();
-        Ok(())
-    }
 }
 
 /// Connects to the streams of a process; one that has just ended has no more.
@@ -370,13 +372,6 @@ pub(crate) async fn connect(process: &Arc<dyn Process>, wanted: Wanted) -> Resul
         Ok(stdio) => Ok(Streams::of(stdio)),
         Err(error) if error.kind() == compute::ErrorKind::ProcessNotFound => Ok(Streams::ended()),
         Err(error) => Err(Error::system("cannot attach to the process").with_source(error)),
-    }
-}
-
-async fn over(pause: &mut Option<Pin<Box<Sleep>>>) {
-    match pause {
-        Some(pause) => pause.await,
-        None => std::future::pending().await,
     }
 }
 

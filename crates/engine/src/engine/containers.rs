@@ -100,7 +100,8 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `InvalidParameter` when neither stream is asked for.
     pub async fn container_logs(&self, name: &str, query: LogQuery) -> Result<Log> {
-        logs::open(self.context.containers.find(name)?.as_ref(), query).await
+        let handle = self.context.containers.find(name)?;
+        logs::open(&self.context, &handle, query).await
     }
 
     /// Begins to wait for a container.

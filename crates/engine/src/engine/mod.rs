@@ -23,8 +23,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::log::EventLog;
 use crate::event::{EventQuery, EventStream};
 use crate::facts::{self, Facts, Info, Installation};
+use crate::file_watch::FileWatches;
 use crate::network::Network;
-use crate::records::Records;
+use crate::records::{Containers, Records};
 use crate::registry::Registry;
 use crate::usage::{self, Usage, Wanted};
 
@@ -70,16 +71,14 @@ impl Engine {
             installation: parts.installation,
             events: EventLog::new(),
             containers: Registry::default(),
+            watches: FileWatches::default(),
         });
-        let containers = context.records.containers().await?;
+        let Containers { known, unreadable } = context.records.containers().await?;
         let mut systems = systems(context.compute.as_ref()).await?;
-        let connected: Vec<String> = containers
-            .iter()
-            .filter(|container| container.state.is_active())
-            .map(|container| container.id.clone())
-            .collect();
-        context.network.reconcile(&connected).await?;
-        let known = containers.into_iter().map(|container| {
+        reconcile(context.network.as_ref(), &known, &unreadable).await?;
+        // What nobody can tell apart from a running container is left alone.
+        systems.retain(|id| !unreadable.contains(id));
+        let known = known.into_iter().map(|container| {
             let has_system = systems.remove(&container.id);
             load(&context, container, has_system)
         });
@@ -128,6 +127,31 @@ async fn see_through<T: Send + 'static>(
     tokio::spawn(request.in_current_span())
         .await
         .map_err(|error| Error::system("the request was cut short").with_source(error))?
+}
+
+/// Has the networks give up what no container has.
+async fn reconcile(
+    network: &dyn Network,
+    known: &[Container],
+    unreadable: &[String],
+) -> Result<()> {
+    // What one that waits for its next start still has is to go; one that is being started may
+    // have an endpoint that is not recorded yet.
+    let claims = |container: &&Container| {
+        container.state.is_running() || container.state.phase == Phase::Starting
+    };
+    let claimed = known.iter().filter(claims).map(|container| &container.id);
+    let claimed: Vec<String> = claimed.chain(unreadable).cloned().collect();
+    let mut lost = network.reconcile(&claimed).await?;
+    let connected = |id: &String| {
+        let found = known.iter().find(|container| container.id == *id);
+        found.is_some_and(|found| found.state.is_running() && found.endpoint.is_some())
+    };
+    lost.retain(connected);
+    if !lost.is_empty() {
+        tracing::error!(containers = ?lost, "endpoints of running containers are lost");
+    }
+    Ok(())
 }
 
 /// IDs of our compute systems.

@@ -221,17 +221,17 @@ pub(crate) async fn exit_code(
 }
 
 pub(crate) async fn set_phase(handle: &Handle, id: &str, phase: ExecPhase) {
-    let changed = handle.ledger.update(|container| {
+    let changed = handle.ledger.note(|container| {
         match container.execs.get_mut(id) {
             // Its end may have been recorded with the container's.
-            Some(exec) if exec.exit_code().is_none() => exec.enter(phase),
-            _ => {}
+            Some(exec) if exec.exit_code().is_none() => {
+                exec.enter(phase);
+                true
+            }
+            _ => false,
         }
-        Ok(())
     });
-    if let Err(error) = changed.await {
-        tracing::error!(container = handle.id, exec = id, %error, "cannot save the exec");
-    }
+    changed.await;
 }
 
 /// Clients ask for the exit code as soon as the output ends, so it ends when the code is known.

@@ -90,21 +90,34 @@ fn matches(pattern: &str, name: &Reference) -> bool {
         .any(|candidate| glob(pattern.as_bytes(), candidate.as_bytes()))
 }
 
-/// Shell patterns as Docker has them for names: `*` and `?` do not cross a slash.
+/// Shell patterns as Docker has them for names: `*` and `?` do not cross a slash. In the time of
+/// pattern times text, for both come from clients: only the last `*` can have to take more, for
+/// what one before it matched is then matched best.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            let reach = text
-                .iter()
-                .position(|byte| *byte == b'/')
-                .unwrap_or(text.len());
-            (0..=reach).any(|skipped| glob(rest, &text[skipped..]))
+    let (mut at, mut in_text) = (0, 0);
+    // The pattern after the last `*`, and the end of what that has taken.
+    let mut star = None;
+    while in_text < text.len() {
+        let byte = text[in_text];
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, in_text));
+            }
+            Some(wanted) if *wanted == byte || (*wanted == b'?' && byte != b'/') => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => match &mut star {
+                Some((after, taken)) if text[*taken] != b'/' => {
+                    *taken += 1;
+                    (at, in_text) = (*after, *taken);
+                }
+                _ => return false,
+            },
         }
-        (Some((b'?', pattern)), Some((byte, text))) => *byte != b'/' && glob(pattern, text),
-        (Some((expected, pattern)), Some((byte, text))) => expected == byte && glob(pattern, text),
-        _ => false,
     }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 async fn created_of(
@@ -133,8 +146,23 @@ mod tests {
             ("*/nano*:l?test", true),
             ("*", false),
             ("nanoserver", false),
+            ("porthole/**r:*", true),
+            ("p*e/n*o*r", true),
+            ("p*o/n*r", false),
+            ("*/nanoserver/*", false),
+            ("porthole/nanoserver?latest", true),
+            ("porthole?nanoserver", false),
         ] {
             assert_eq!(matches(pattern, &name), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn no_pattern_takes_long() {
+        // Tried out one by one, the ways to share out the text would outlast the machine.
+        let text = "a".repeat(200);
+        let pattern = "a*".repeat(100) + "b";
+        assert!(!glob(pattern.as_bytes(), text.as_bytes()));
+        assert!(glob(&vec![b'*'; 1 << 20], text.as_bytes()));
     }
 }

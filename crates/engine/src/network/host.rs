@@ -74,13 +74,11 @@ impl Network for HostNetwork {
             .into()
     }
 
-    async fn reconcile(&self, connected: &[String]) -> Result<()> {
-        let found = self.network.reconcile(connected).await;
-        let found = found.map_err(|error| failed("cannot take up the networks", error))?;
-        if !found.lost.is_empty() {
-            tracing::error!(containers = ?found.lost, "endpoints of running containers are lost");
-        }
-        Ok(())
+    async fn reconcile(&self, claimed: &[String]) -> Result<Vec<String>> {
+        let found = self.network.reconcile(claimed).await;
+        found
+            .map(|found| found.lost)
+            .map_err(|error| failed("cannot take up the networks", error))
     }
 
     async fn disconnect(&self, container: &str) -> Result<()> {
@@ -134,6 +132,7 @@ fn long_id(name: &str) -> String {
 fn failed(what: &str, error: porthole_network::Error) -> Error {
     use porthole_network::ErrorKind as Kind;
     let kind = match error.kind() {
+        Kind::AlreadyExists => ErrorKind::Conflict,
         Kind::Invalid => ErrorKind::InvalidParameter,
         Kind::ToolMissing => ErrorKind::Unavailable,
         _ => ErrorKind::System,

@@ -23,7 +23,8 @@ pub trait Network: Send + Sync {
     /// when it fails.
     ///
     /// # Errors
-    /// `System` with Docker's text when a port is taken; `NotFound` for an unknown network.
+    /// `System` with Docker's text when a port is taken; `NotFound` for an unknown network;
+    /// `Conflict` for a container that has an endpoint.
     async fn connect(&self, request: &ConnectRequest) -> Result<Endpoint>;
 
     /// The endpoint that [`Self::connect`] made for this container, if it is still there.
@@ -33,12 +34,12 @@ pub trait Network: Send + Sync {
     async fn endpoint(&self, container: &str) -> Result<Option<Endpoint>>;
 
     /// Takes everything back that was made for containers that an earlier engine left and that are
-    /// not among `connected`, and restores for those what the host lost meanwhile. Called once,
-    /// before anything else.
+    /// not among `claimed`, and restores for those what the host lost meanwhile. Gives the claimed
+    /// ones that have no endpoint. Called once, before anything else.
     ///
     /// # Errors
     /// `System`.
-    async fn reconcile(&self, connected: &[String]) -> Result<()>;
+    async fn reconcile(&self, claimed: &[String]) -> Result<Vec<String>>;
 
     /// What has passed through a container's endpoint; nothing for one without an interface.
     ///

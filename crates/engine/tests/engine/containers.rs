@@ -451,3 +451,61 @@ async fn what_a_client_asked_for_is_done_when_the_client_hangs_up() {
     eventually(|| world.engine.inspect_container("x").is_err()).await;
     world.assert_nothing_left().await;
 }
+
+#[tokio::test]
+async fn an_endpoint_that_stayed_is_in_no_start_s_way_and_goes_with_the_container() {
+    let world = World::new().await;
+    world.create("s", &["ping", "-t", "x"]).await;
+    for _ in 0..2 {
+        world.start("s").await.unwrap();
+        world.network.refuse_disconnect();
+        within(world.engine.kill_container("s", None))
+            .await
+            .unwrap();
+        assert_eq!(world.network.connected().len(), 1);
+    }
+    within(
+        world
+            .engine
+            .remove_container("s", RemoveContainer::default()),
+    )
+    .await
+    .unwrap();
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_bind_and_a_directory_in_memory_cannot_share_a_place() {
+    let world = World::new().await;
+    let mut wanted = request("m", &["cmd"]);
+    let source = world.host_directory();
+    wanted.host.binds = vec![format!(r"{}:C:\Data", source.display())];
+    wanted.host.tmpfs = [(r"C:\data".to_owned(), String::new())].into();
+    let refused = world.create_with(wanted).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidParameter);
+    assert_eq!(refused.to_string(), r"Duplicate mount point: C:\data");
+}
+
+#[tokio::test]
+async fn a_fault_while_it_is_started_leaves_a_container_that_obeys() {
+    let world = World::new().await;
+    world.create("s", &["cmd", "/c", "exit", "3"]).await;
+    world.network.panic_once();
+    assert!(world.start("s").await.is_err());
+    // As of a start that an engine did not see to its end.
+    eventually(|| {
+        let state = &world.engine.inspect_container("s").unwrap().state;
+        state.status() == "created" && state.exit_code == 128
+    })
+    .await;
+    world.start("s").await.unwrap();
+    assert_eq!(world.wait("s").await.exit_code, 3);
+    within(
+        world
+            .engine
+            .remove_container("s", RemoveContainer::default()),
+    )
+    .await
+    .unwrap();
+    world.assert_nothing_left().await;
+}

@@ -57,6 +57,20 @@ async fn listed(world: &World, wanted: &str) -> (bool, String) {
 }
 
 #[tokio::test]
+async fn a_probe_that_does_not_die_does_not_keep_its_failure_back() {
+    let world = World::new().await;
+    let hangs = Program::new().await_signal().undying();
+    world.script.program("hangs.exe", hangs);
+    let check = HealthCheck {
+        timeout: 20 * MILLISECOND,
+        retries: 1,
+        ..check(&["CMD", "hangs.exe"])
+    };
+    start(&world, check).await;
+    until(&world, HealthStatus::Unhealthy).await;
+}
+
+#[tokio::test]
 async fn probes_tell_health_and_its_changes_are_events() {
     let world = World::new().await;
     let probe = |code| Program::new().print("told\r\n").exit(code);

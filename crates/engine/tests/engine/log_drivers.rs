@@ -11,7 +11,7 @@ use porthole_engine::container::log_options::LogConfig;
 use porthole_engine::container::logs::LogQuery;
 use porthole_engine::container::stop::StopContainer;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::support::{World, eventually, request, within};
 
@@ -160,4 +160,44 @@ async fn another_engine_sends_what_the_last_one_did_not() {
         messages = next(&mut stream, 1).await;
     }
     assert_eq!(messages, ["after"]);
+}
+
+#[tokio::test]
+async fn a_local_destination_must_be_there_at_first_and_may_be_away_later() {
+    let mut world = World::new().await;
+    let talk = Program::new()
+        .await_signal()
+        .print("late\r\n")
+        .sleep(Duration::from_millis(10));
+    world.script.program("talk.exe", talk);
+    let socket = world.host_directory().join("syslog");
+    let mut request = request("c", &["talk.exe"]);
+    let address = format!("unix://{}", socket.display());
+    request.host.log = LogConfig {
+        driver: "syslog".to_owned(),
+        options: [("syslog-address".to_owned(), address)].into(),
+    };
+    let refused = world.create_with(request.clone()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidParameter);
+    assert!(refused.to_string().starts_with("stat "), "{refused}");
+    let listener = UnixListener::bind(&socket).unwrap();
+    world.create_with(request).await.unwrap();
+    world.start("c").await.unwrap();
+    // The syslog daemon is being replaced while the engine is.
+    drop(listener);
+    std::fs::remove_file(&socket).unwrap();
+    world.reopen().await;
+    within(world.engine.stop_container("c", StopContainer::default()))
+        .await
+        .unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
+    // The engine that is given up here goes on too: one connection is its, the other the new one's.
+    for _ in 0..2 {
+        let (stream, _) = within(listener.accept()).await.unwrap();
+        let mut line = String::new();
+        within(BufReader::new(stream).read_line(&mut line))
+            .await
+            .unwrap();
+        assert!(line.trim_end().ends_with("]: late"), "{line}");
+    }
 }

@@ -5,6 +5,7 @@
 mod containers;
 mod crashes;
 mod execs;
+mod full_disk;
 mod health;
 mod images;
 mod limits;

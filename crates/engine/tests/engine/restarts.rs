@@ -6,7 +6,7 @@ use crate::support::{OUTPUT, World, eventually, read_to_end, request, within};
 use porthole_compute_service::fake::Program;
 use porthole_compute_service::settings::{SiloDns, SiloUser, SystemSettings};
 use porthole_engine::attachment::StreamKind;
-use porthole_engine::container::config::CreateContainer;
+use porthole_engine::container::config::{CreateContainer, RestartPolicy};
 use porthole_engine::container::stop::StopContainer;
 use porthole_engine::exec::record::{CreateExec, StartExec};
 use porthole_hcs as hcs;
@@ -168,6 +168,64 @@ async fn a_system_without_a_container_is_ended() {
         .unwrap();
     system.start().await.unwrap();
     world.reopen().await;
+    world.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_start_with_the_engine_counts_from_the_beginning() {
+    let mut world = World::new().await;
+    world.script.program("fails.exe", Program::new().exit(3));
+    world.create("f", &["fails.exe"]).await;
+    world.start("f").await.unwrap();
+    world.wait("f").await;
+    let mut before = record(&world, "f");
+    before["host"]["restart"] = serde_json::to_value(RestartPolicy::OnFailure(2)).unwrap();
+    before["restarts"] = 1.into();
+    rewrite(&world, &before);
+    world
+        .script
+        .program("fails.exe", Program::new().await_signal());
+    world.reopen().await;
+    eventually(|| world.status("f") == "running").await;
+    assert_eq!(world.engine.inspect_container("f").unwrap().restarts, 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_what_waits_for_its_next_start_is_taken_back() {
+    let mut world = World::new().await;
+    let id = world.create("s", &["ping", "-t", "x"]).await;
+    world.start("s").await.unwrap();
+    world.network.refuse_disconnect();
+    within(world.engine.kill_container("s", None))
+        .await
+        .unwrap();
+    assert_eq!(world.network.connected(), [id.as_str()]);
+    let mut waits = record(&world, "s");
+    waits["state"]["phase"] = "restarting".into();
+    rewrite(&world, &waits);
+    let network = std::sync::Arc::clone(&world.network);
+    let held = network.hold_up().await;
+    world.reopen().await;
+    assert!(network.connected().is_empty());
+    drop(held);
+}
+
+#[tokio::test]
+async fn what_runs_under_a_record_that_cannot_be_read_is_left_alone() {
+    let mut world = World::new().await;
+    let id = world.create("s", &["ping", "-t", "x"]).await;
+    world.start("s").await.unwrap();
+    let whole = world.store().container(&id).unwrap().document;
+    world.store().update_container(&id, "{}").unwrap();
+    world.reopen().await;
+    assert!(world.engine.inspect_container("s").is_err());
+    assert_eq!(world.network.connected(), [id.as_str()]);
+    world.store().update_container(&id, &whole).unwrap();
+    world.reopen().await;
+    assert_eq!(world.status("s"), "running");
+    within(world.engine.kill_container("s", None))
+        .await
+        .unwrap();
     world.assert_nothing_left().await;
 }
 

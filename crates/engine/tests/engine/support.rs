@@ -86,6 +86,19 @@ impl World {
         &self.store
     }
 
+    /// Lets no record be saved until what this gives is dropped.
+    pub(crate) fn fill_disk(&self) -> FullDisk {
+        let database =
+            rusqlite::Connection::open(self.directory.path().join("porthole.db")).unwrap();
+        let refuse = "CREATE TABLE refused (time);
+                      CREATE TRIGGER full BEFORE UPDATE ON containers BEGIN
+                          INSERT INTO refused VALUES (0);
+                          SELECT RAISE(FAIL, 'database or disk is full');
+                      END";
+        database.execute_batch(refuse).unwrap();
+        FullDisk { database }
+    }
+
     /// A directory of the host, for binds.
     pub(crate) fn host_directory(&self) -> PathBuf {
         let path = self.directory.path().join("host");
@@ -174,6 +187,28 @@ impl World {
             .iter()
             .map(|event| shown(event, attributes))
             .collect()
+    }
+}
+
+/// A disk without room for records.
+pub(crate) struct FullDisk {
+    database: rusqlite::Connection,
+}
+
+impl FullDisk {
+    /// How often a record could not be saved.
+    pub(crate) fn refused(&self) -> u32 {
+        let count = "SELECT count(*) FROM refused";
+        let count = self.database.query_row(count, [], |row| row.get(0));
+        count.unwrap()
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        self.database
+            .execute_batch("DROP TRIGGER full; DROP TABLE refused")
+            .unwrap();
     }
 }
 

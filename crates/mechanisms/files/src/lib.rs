@@ -11,5 +11,5 @@ mod removal;
 
 pub use descriptors::raise_limit;
 pub use durable::{rename_synced, replace_synced, sync_names, sync_tree};
-pub use lock::{GRACE, lock_within};
+pub use lock::{Claim, GRACE, claim, lock_within};
 pub use removal::{delete_tree, delete_tree_at, empty_directory};

@@ -1,6 +1,9 @@
 //! A log driver with its options, and a connection to its destination.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 use crate::error::{Error, Result};
 use crate::fluentd::{self, Fluentd};
@@ -9,6 +12,7 @@ use crate::journald::{self, Journald};
 use crate::message::{Host, Message, Source};
 use crate::options::{Options, refuse};
 use crate::syslog::{self, Syslog};
+use crate::tls::TlsOptions;
 use crate::transport::Transport;
 
 /// The drivers that there are.
@@ -60,6 +64,17 @@ impl Driver {
         Ok(Some(Self { kind }))
     }
 
+    /// Looks whether the destination is there, where dockerd looks before a container is made.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with dockerd's text.
+    pub async fn check_destination(&self) -> Result<()> {
+        match &self.kind {
+            Kind::Syslog(syslog) => syslog.check_destination().await,
+            Kind::Fluentd(_) | Kind::Gelf(_) | Kind::Journald(_) => Ok(()),
+        }
+    }
+
     /// Whether a container does not start while the destination does not answer.
     pub(crate) fn must_connect(&self) -> bool {
         !matches!(&self.kind, Kind::Fluentd(fluentd) if fluentd.is_async)
@@ -83,14 +98,23 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<Transport> {
-        let (address, tls) = match &self.kind {
-            Kind::Fluentd(fluentd) => (&fluentd.address, fluentd.tls.as_ref()),
-            Kind::Gelf(gelf) => (&gelf.address, None),
-            Kind::Journald(journald) => (&journald.address, None),
-            Kind::Syslog(syslog) => (&syslog.address, syslog.tls.as_ref()),
+    /// Whom to trust on the way to the destination, and who to be; none without TLS.
+    pub(crate) fn tls(&self) -> Option<&TlsOptions> {
+        match &self.kind {
+            Kind::Fluentd(fluentd) => fluentd.tls.as_ref(),
+            Kind::Syslog(syslog) => syslog.tls.as_ref(),
+            Kind::Gelf(_) | Kind::Journald(_) => None,
+        }
+    }
+
+    /// Connects, with what [`TlsOptions::load`] made of [`Self::tls`].
+    pub(crate) async fn connect(&self, tls: Option<Arc<ClientConfig>>) -> Result<Transport> {
+        let address = match &self.kind {
+            Kind::Fluentd(fluentd) => &fluentd.address,
+            Kind::Gelf(gelf) => &gelf.address,
+            Kind::Journald(journald) => &journald.address,
+            Kind::Syslog(syslog) => &syslog.address,
         };
-        let tls = tls.map(|tls| tls.load()).transpose()?;
         let connected = Transport::connect(address, tls).await;
         match (&self.kind, connected) {
             (Kind::Journald(_), Err(Error::Connect { source, .. })) => {

@@ -4,10 +4,12 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use porthole_container_log::read::ReadError;
 use porthole_container_log::{Position, RotatedLog, Timestamp};
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -47,9 +49,13 @@ pub enum Round {
 pub struct Forwarder {
     driver: Driver,
     source: Source,
+    log: PathBuf,
     note: PathBuf,
+    /// None before the first read, and after one that failed.
     reader: Option<Reader>,
     queue: VecDeque<(Message, Position)>,
+    /// Read once: a destination that is away for long costs no more than the attempts.
+    tls: Option<Arc<ClientConfig>>,
     transport: Option<Transport>,
     /// Attempts that failed since the last record that was sent.
     failures: u32,
@@ -64,18 +70,14 @@ impl Forwarder {
     /// one at a time.
     #[must_use]
     pub fn new(driver: Driver, source: Source, log: &Path) -> Self {
-        let note = log.with_file_name(NOTE);
         Self {
             driver,
             source,
-            reader: Some(Reader {
-                path: log.to_owned(),
-                note: note.clone(),
-                log: None,
-                pieces: Pieces::default(),
-            }),
-            note,
+            log: log.to_owned(),
+            note: log.with_file_name(NOTE),
+            reader: None,
             queue: VecDeque::new(),
+            tls: None,
             transport: None,
             failures: 0,
             sent: None,
@@ -87,18 +89,26 @@ impl Forwarder {
     /// Connects now, where a container is not to start without its destination.
     ///
     /// # Errors
-    /// [`Error::Connect`], [`Error::NoJournal`] and [`Error::Certificates`].
+    /// [`Error::Option`], [`Error::Connect`], [`Error::NoJournal`] and [`Error::Certificates`].
     pub async fn connect(&mut self) -> Result<()> {
+        self.driver.check_destination().await?;
         if self.driver.must_connect() {
-            self.transport = Some(self.driver.connect().await?);
+            self.transport = Some(self.connected().await?);
         }
         Ok(())
+    }
+
+    async fn connected(&mut self) -> Result<Transport> {
+        if let (None, Some(options)) = (&self.tls, self.driver.tls()) {
+            self.tls = Some(options.load().await?);
+        }
+        self.driver.connect(self.tls.clone()).await
     }
 
     /// Reads and sends some of the log.
     ///
     /// # Errors
-    /// [`Error::Log`]: the log cannot be read.
+    /// [`Error::Log`]: the log cannot be read. It may be possible later: nothing is lost.
     pub async fn round(&mut self) -> Result<Round> {
         if self.queue.is_empty() {
             self.fill().await?;
@@ -151,9 +161,11 @@ impl Forwarder {
     }
 
     async fn send(&mut self, message: &Message) -> Result<()> {
-        let transport = match &mut self.transport {
-            Some(transport) => transport,
-            None => self.transport.insert(self.driver.connect().await?),
+        if self.transport.is_none() {
+            self.transport = Some(self.connected().await?);
+        }
+        let Some(transport) = &mut self.transport else {
+            return Ok(());
         };
         self.driver.send(transport, &self.source, message).await
     }
@@ -186,14 +198,19 @@ impl Forwarder {
 
     /// Reads a batch on a thread where blocking harms nobody.
     async fn fill(&mut self) -> Result<()> {
-        // Taken back below, unless reading panicked.
-        let Some(mut reader) = self.reader.take() else {
-            return Err(Error::Log(io::ErrorKind::BrokenPipe.into()));
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            // What failed may have read on. What was sent is noted, so that it goes on there.
+            None => {
+                self.save().await;
+                Reader::new(&self.log)
+            }
         };
-        let read = tokio::task::spawn_blocking(move || (reader.read(), reader)).await;
-        let (batch, reader) = read.map_err(|error| Error::Log(io::Error::other(error)))?;
+        let read = tokio::task::spawn_blocking(move || reader.read().map(|batch| (batch, reader)));
+        let read = read.await.map_err(io::Error::other).flatten();
+        let (batch, reader) = read.map_err(Error::Log)?;
         self.reader = Some(reader);
-        self.queue = batch.map_err(Error::Log)?;
+        self.queue = batch;
         Ok(())
     }
 }
@@ -209,6 +226,16 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads a log from where it was not sent yet.
+    fn new(log: &Path) -> Self {
+        Self {
+            path: log.to_owned(),
+            note: log.with_file_name(NOTE),
+            log: None,
+            pieces: Pieces::default(),
+        }
+    }
+
     fn read(&mut self) -> io::Result<VecDeque<(Message, Position)>> {
         let log = match &mut self.log {
             Some(log) => log,
@@ -259,7 +286,14 @@ fn read_note(path: &Path) -> io::Result<Option<Position>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let note: Note = serde_json::from_reader(file.take(MAX_NOTE))?;
+    let note: Note = match serde_json::from_reader(file.take(MAX_NOTE)) {
+        Ok(note) => note,
+        Err(error) if error.is_io() => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "not readable; sending the log from its beginning");
+            return Ok(None);
+        }
+    };
     Ok(Some(Position {
         file: note.file,
         start: note.start,

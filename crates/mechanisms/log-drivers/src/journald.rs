@@ -70,20 +70,14 @@ fn field(entry: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// The name of a label or a variable as the journal takes it, as dockerd makes it: capital letters,
-/// digits and underscores, none of those first.
+/// digits and underscores, none of those first. The journal drops fields that begin with one.
 fn field_name(name: &str) -> String {
-    let upper = name.to_uppercase();
-    let trimmed = upper.trim_start_matches('_');
-    trimmed
-        .chars()
-        .map(|c| {
-            if c.is_ascii_uppercase() || c.is_ascii_digit() {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    let plain = |c: char| match c.to_ascii_uppercase() {
+        c if c.is_ascii_uppercase() || c.is_ascii_digit() => c,
+        _ => '_',
+    };
+    let mapped: String = name.chars().map(plain).collect();
+    mapped.trim_start_matches('_').to_owned()
 }
 
 #[cfg(test)]
@@ -119,5 +113,7 @@ mod tests {
         field(&mut entry, "A", "x\nPRIORITY=0");
         assert_eq!(entry, b"A\n\x0c\0\0\0\0\0\0\0x\nPRIORITY=0\n");
         assert_eq!(field_name("__com.exämple-1"), "COM_EX_MPLE_1");
+        assert_eq!(field_name("._.foo"), "FOO");
+        assert_eq!(field_name(".-"), "");
     }
 }

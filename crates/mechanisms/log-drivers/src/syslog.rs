@@ -93,6 +93,18 @@ impl Syslog {
         })
     }
 
+    /// Refuses a local socket that is not there, in dockerd's words. Not part of reading the
+    /// options: it may be away for a while when they are read for a container that runs.
+    pub(crate) async fn check_destination(&self) -> Result<()> {
+        let (Address::Unix(path) | Address::UnixDatagram(path)) = &self.address else {
+            return Ok(());
+        };
+        match tokio::fs::metadata(path).await {
+            Ok(_) => Ok(()),
+            Err(error) => refuse(format!("stat {}: {error}", path.display())),
+        }
+    }
+
     /// A message as it is sent.
     pub(crate) fn encode(&self, source: &Source, message: &Message) -> Vec<u8> {
         let priority = self.facility * 8 + usize::from(message.severity());
@@ -162,13 +174,9 @@ fn address(text: Option<&str>, host: &Host) -> Result<Address> {
         return malformed();
     };
     let endpoint = || Endpoint::parse(rest.trim_end_matches('/'), Some(DEFAULT_PORT));
-    let unix = |make: fn(std::path::PathBuf) -> Address| match std::fs::metadata(rest) {
-        Ok(_) => Ok(make(rest.into())),
-        Err(error) => refuse(format!("stat {rest}: {error}")),
-    };
     let made = match scheme {
-        "unix" => return unix(Address::Unix),
-        "unixgram" => return unix(Address::UnixDatagram),
+        "unix" => Some(Address::Unix(rest.into())),
+        "unixgram" => Some(Address::UnixDatagram(rest.into())),
         "udp" => endpoint().map(Address::Udp),
         "tcp" => endpoint().map(Address::Tcp),
         "tcp+tls" => endpoint().map(Address::Tls),

@@ -28,8 +28,16 @@ pub(crate) struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// Reads the files.
-    pub(crate) fn load(&self) -> Result<Arc<ClientConfig>> {
+    /// Reads the files on a thread where blocking harms nobody: this host may trust hundreds of CAs.
+    pub(crate) async fn load(&self) -> Result<Arc<ClientConfig>> {
+        let options = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || options.read());
+        loaded
+            .await
+            .unwrap_or_else(|error| Err(certificates("TLS", error)))
+    }
+
+    fn read(&self) -> Result<Arc<ClientConfig>> {
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = if self.skip_verify {
             Arc::new(Anybody(Arc::clone(&provider)))

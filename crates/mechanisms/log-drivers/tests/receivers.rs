@@ -388,3 +388,23 @@ async fn syslog_over_tls_trusts_the_named_ca_and_no_other() {
         assert_eq!(is_sent, is_trusted, "{option} {value}");
     }
 }
+
+#[tokio::test]
+async fn an_unreadable_note_is_none_and_a_log_may_become_readable_later() {
+    let mut ground = Ground::new();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("udp://{}", socket.local_addr().unwrap());
+    let directory = ground.directory.path();
+    std::fs::write(directory.join("forwarded.json"), "{\"file\":").unwrap();
+    // A log that cannot be read for a while.
+    std::fs::create_dir(ground.log()).unwrap();
+    let mut forwarder = ground.forwarder("syslog", &[("syslog-address", &address)]);
+    assert!(forwarder.round().await.is_err());
+    std::fs::remove_dir(ground.log()).unwrap();
+    ground.write(&["one", "two"]);
+    drain(&mut forwarder).await;
+    for expected in ["one", "two"] {
+        let text = String::from_utf8(datagram(&socket).await).unwrap();
+        assert!(text.trim_end().ends_with(expected), "{text}");
+    }
+}

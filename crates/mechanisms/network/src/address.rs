@@ -71,6 +71,9 @@ impl Leases {
     pub(crate) fn take(&mut self) -> Option<Ipv4Addr> {
         let gateway = u32::from(gateway(self.subnet));
         let end = u32::from(self.subnet.broadcast());
+        if end <= gateway {
+            return None;
+        }
         let last = u32::from(self.last).clamp(gateway, end - 1);
         let address = (last + 1..end)
             .chain(gateway + 1..=last)
@@ -123,6 +126,14 @@ mod tests {
         assert_eq!(leases.take(), Some(Ipv4Addr::new(10, 0, 0, 3)));
         assert_eq!(leases.take(), Some(Ipv4Addr::new(10, 0, 0, 6)));
         assert_eq!(leases.take(), None);
+    }
+
+    #[test]
+    fn a_subnet_without_room_has_no_address() {
+        assert!(Leases::new(net("10.0.0.0/30"), []).take().is_some());
+        for small in ["10.0.0.0/31", "10.0.0.1/32"] {
+            assert_eq!(Leases::new(net(small), []).take(), None);
+        }
     }
 
     #[test]

@@ -154,15 +154,16 @@ impl Network {
             return Ok(());
         }
         let change = self.inner.firewall.lock().await;
-        match firewall::publish(ports).await {
+        let published = firewall::publish(ports).await;
+        drop(change);
+        match published {
             Err(error) if error.kind() == ErrorKind::Tool => {
-                drop(change);
                 tracing::warn!(%error, "the firewall's table is not as it was; putting it back");
                 self.restore_firewall().await?;
             }
             other => other?,
         }
-        conntrack::forget(ports).await;
+        conntrack::forget_untranslated(ports).await;
         Ok(())
     }
 
@@ -171,9 +172,10 @@ impl Network {
         if ports.is_empty() {
             return Ok(());
         }
-        let _change = self.inner.firewall.lock().await;
+        let change = self.inner.firewall.lock().await;
         firewall::unpublish(ports).await?;
-        conntrack::forget(ports).await;
+        drop(change);
+        conntrack::forget_translated(ports).await;
         Ok(())
     }
 
