@@ -34,7 +34,8 @@ use crate::id_map::SiloMaps;
 use crate::plan::{Identity, Plan, layout};
 
 pub use attach::tmpfs;
-pub use windows_lookup::find_component;
+pub use credentials::as_owner;
+pub use windows_lookup::{each_name, find_component, find_name, folded};
 
 /// The drive letters of a prefix.
 const DRIVES: &str = "dosdevices";
