@@ -65,7 +65,7 @@ fn build(birth: &Birth<'_>) -> Result<()> {
         .context("set the host name to", &birth.plan.host_name)?;
     birth.materials.assemble(birth.plan, birth.run)?;
     namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
-    privileges::drop_all(birth.plan.identity)?;
+    privileges::drop_all(birth.plan.drive.identity)?;
     sys::keep_only(&[birth.channel.as_fd(), birth.service_channel, birth.log]);
     birth.prepared.filter.install()?;
     // Set last, because a change of IDs clears it.
