@@ -10,11 +10,11 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use porthole_protocol::Hello;
-use porthole_protocol::archive::{CHUNK, Piece, Reply, Request, VERSION};
+use porthole_protocol::archive::{CHUNK, Piece, Reply, VERSION};
 use tokio::io::{AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::FramedRead;
 
-pub use porthole_protocol::archive::{Failure, FailureKind, Kind, Place, Stat};
+pub use porthole_protocol::archive::{Failure, FailureKind, Kind, Place, Request, Stat};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket;
@@ -80,26 +80,43 @@ impl Files {
             })
     }
 
-    /// Describes a place.
+    /// Asks for something; returns when the drive is reached. Nothing is done before.
     ///
     /// # Errors
     /// See [`FilesError`].
-    pub async fn stat(mut self, place: Place) -> Result<Stat, FilesError> {
-        send(&mut self.write, &Request::Stat(place)).await?;
+    pub async fn ask(mut self, request: &Request) -> Result<Answering, FilesError> {
+        send(&mut self.write, request).await?;
+        match receive::<Reply>(&mut self.read).await? {
+            Reply::Ready => Ok(Answering(self)),
+            Reply::Failed(failure) => Err(FilesError::Refused(failure)),
+            Reply::Stat(_) | Reply::Data(_) | Reply::Done => Err(WireError::OutOfTurn.into()),
+        }
+    }
+}
+
+/// A connection whose request is being carried out.
+#[derive(Debug)]
+pub struct Answering(Files);
+
+impl Answering {
+    /// What a place holds: the answer to [`Request::Stat`].
+    ///
+    /// # Errors
+    /// See [`FilesError`].
+    pub async fn stat(mut self) -> Result<Stat, FilesError> {
         self.described().await
     }
 
-    /// Archives a place under `name`.
+    /// What a place holds, and all that is in it: the answer to [`Request::Read`].
     ///
     /// # Errors
     /// See [`FilesError`].
-    pub async fn read(mut self, place: Place, name: &str) -> Result<(Stat, Archive), FilesError> {
-        let name = name.to_owned();
-        send(&mut self.write, &Request::Read { place, name }).await?;
+    pub async fn archive(mut self) -> Result<(Stat, Archive), FilesError> {
         let stat = self.described().await?;
-        let Self { read, write } = self;
+        let Files { read, write } = self.0;
         let replies = FramedRead::new(read, FrameCodec::<Reply>::default());
-        // The writing half is kept: to drop it would not close the connection, but both halves do.
+        // Both halves are kept to the end: the program takes a closed connection for a client
+        // that has left.
         let pieces = futures::stream::unfold(Some((replies, write)), |state| async {
             let (mut replies, write) = state?;
             match replies.next().await {
@@ -107,7 +124,7 @@ impl Files {
                 Some(Ok(Reply::Done)) => None,
                 Some(Ok(Reply::Failed(failure))) => Some((Err(io::Error::other(failure)), None)),
                 Some(Err(error)) => Some((Err(error), None)),
-                Some(Ok(Reply::Stat(_))) | None => {
+                Some(Ok(Reply::Ready | Reply::Stat(_))) | None => {
                     Some((Err(io::ErrorKind::UnexpectedEof.into()), None))
                 }
             }
@@ -115,21 +132,18 @@ impl Files {
         Ok((stat, Box::pin(pieces)))
     }
 
-    /// Unpacks an archive into a place; whether kinds of things there are kept, `keeps_kinds` says.
+    /// Has an archive unpacked, as [`Request::Write`] asks.
     ///
     /// # Errors
     /// See [`FilesError`]; part of the archive may be unpacked then.
-    pub async fn write(
-        mut self,
-        place: Place,
-        keeps_kinds: bool,
+    pub async fn unpack(
+        self,
         archive: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     ) -> Result<(), FilesError> {
-        send(&mut self.write, &Request::Write { place, keeps_kinds }).await?;
-        let Self {
+        let Files {
             mut read,
             mut write,
-        } = self;
+        } = self.0;
         let sent = async {
             match send_archive(&mut write, archive).await {
                 // The program has answered before the archive's end, and gone.
@@ -145,15 +159,15 @@ impl Files {
         match reply {
             Reply::Done => Ok(()),
             Reply::Failed(failure) => Err(FilesError::Refused(failure)),
-            Reply::Stat(_) | Reply::Data(_) => Err(WireError::OutOfTurn.into()),
+            Reply::Ready | Reply::Stat(_) | Reply::Data(_) => Err(WireError::OutOfTurn.into()),
         }
     }
 
     async fn described(&mut self) -> Result<Stat, FilesError> {
-        match receive::<Reply>(&mut self.read).await? {
+        match receive::<Reply>(&mut self.0.read).await? {
             Reply::Stat(stat) => Ok(stat),
             Reply::Failed(failure) => Err(FilesError::Refused(failure)),
-            Reply::Data(_) | Reply::Done => Err(WireError::OutOfTurn.into()),
+            Reply::Ready | Reply::Data(_) | Reply::Done => Err(WireError::OutOfTurn.into()),
         }
     }
 }

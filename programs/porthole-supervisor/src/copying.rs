@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use porthole_archive::{Drive, Error, Ownership};
 use porthole_protocol::Hello;
-use porthole_protocol::archive::{FailureKind, View};
+use porthole_protocol::archive::{FailureKind, Materials, View};
 use porthole_protocol::frame;
 use porthole_protocol::supervisor::{Request, Response, SiloUser, VERSION};
 use porthole_sandbox::filesystem::{enter_running_drive, enter_stopped_drive};
@@ -58,20 +58,25 @@ pub(crate) fn serve() -> Result<()> {
 
 /// The container's drive, in which this process then is for good.
 fn open(view: &View) -> Result<Drive, Error> {
-    let (root, user) = match view {
-        View::Running { supervisor, user } => (running(Path::new(supervisor)), *user),
-        View::Stopped(materials) => {
-            let entered = silo::drive(materials).and_then(|plan| {
-                enter_stopped_drive(&plan).map_err(|error| anyhow::anyhow!(error.chain()))
-            });
-            (entered, materials.user)
+    let (root, user, kind) = match view {
+        View::Running { supervisor, user } => {
+            let root = running(Path::new(supervisor));
+            (root, *user, FailureKind::NotRunning)
         }
+        View::Stopped(materials) => (stopped(materials), materials.user, FailureKind::Host),
     };
     let root = root.map_err(|error| {
-        let message = format!("cannot reach the container's files: {error:#}");
-        Error::new(FailureKind::Host, message)
+        Error::new(
+            kind,
+            format!("cannot reach the container's files: {error:#}"),
+        )
     })?;
     Ok(Drive::new(root, ownership(user)))
+}
+
+fn stopped(materials: &Materials) -> Result<OwnedFd> {
+    let plan = silo::drive(materials)?;
+    enter_stopped_drive(&plan).map_err(|error| anyhow::anyhow!(error.chain()))
 }
 
 fn ownership(user: SiloUser) -> Ownership {

@@ -4,7 +4,9 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use porthole_compute_service::files::{FailureKind, Files, FilesError, Kind, Place};
+use porthole_compute_service::files::{
+    Answering, Archive, FailureKind, FilesError, Kind, Place, Request, Stat,
+};
 use porthole_hcs as hcs;
 
 use crate::ground::Ground;
@@ -37,13 +39,19 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    async fn open(&self) -> Files {
+    async fn ask(&self, request: Request) -> Result<Answering, FilesError> {
         let settings = self.ground.settings();
-        let opened = self
-            .ground
-            .service
-            .open_files(self.id, &self.document, &settings);
-        opened.await.unwrap()
+        let service = &self.ground.service;
+        let files = service.open_files(self.id, &self.document, &settings).await;
+        files.unwrap().ask(&request).await
+    }
+
+    async fn begin_put(&self, directory: &str) -> Answering {
+        let request = Request::Write {
+            place: place(directory),
+            keeps_kinds: true,
+        };
+        self.ask(request).await.unwrap()
     }
 
     async fn put(&self, directory: &str, archive: Vec<u8>) -> Result<(), FilesError> {
@@ -51,15 +59,21 @@ impl Drive<'_> {
             .chunks(100_000)
             .map(|piece| io::Result::Ok(Bytes::copy_from_slice(piece)))
             .collect();
-        let files = self.open().await;
-        files
-            .write(place(directory), true, stream::iter(pieces))
-            .await
+        let answering = self.begin_put(directory).await;
+        answering.unpack(stream::iter(pieces)).await
+    }
+
+    async fn read(&self, path: &str) -> Result<(Stat, Archive), FilesError> {
+        let request = Request::Read {
+            place: place(path),
+            name: "it".to_owned(),
+        };
+        self.ask(request).await?.archive().await
     }
 
     /// The content of a file.
     async fn get(&self, path: &str) -> Vec<u8> {
-        let (stat, archive) = self.open().await.read(place(path), "it").await.unwrap();
+        let (stat, archive) = self.read(path).await.unwrap();
         let archive: Vec<Bytes> = archive.try_collect().await.unwrap();
         let archive = archive.concat();
         let mut archive = tar::Archive::new(archive.as_slice());
@@ -114,9 +128,10 @@ pub(crate) async fn what_cannot_be_copied_is_told(ground: &Ground) {
         FilesError::Refused(failure) => failure.kind,
         other => panic!("{other:?}"),
     };
-    let missing = drive.open().await.stat(place("absent")).await.unwrap_err();
+    let asked = drive.ask(Request::Stat(place("absent"))).await.unwrap();
+    let missing = asked.stat().await.unwrap_err();
     assert_eq!(refused(missing), FailureKind::NotFound);
-    let missing = drive.open().await.read(place("absent"), "x").await;
+    let missing = drive.read("absent").await;
     assert_eq!(refused(missing.err().unwrap()), FailureKind::NotFound);
     // Far more than is read before the answer comes.
     let outside = archive("x", &vec![0; LARGE]);
@@ -128,6 +143,6 @@ pub(crate) async fn what_cannot_be_copied_is_told(ground: &Ground) {
         .unwrap_err();
     assert_eq!(refused(bad), FailureKind::BadArchive);
     let broken = stream::once(async { Err(io::Error::other("gone")) }).boxed();
-    let bad = drive.open().await.write(place(""), true, broken).await;
+    let bad = drive.begin_put("").await.unpack(broken).await;
     assert!(matches!(bad, Err(FilesError::BrokenOff(_))));
 }

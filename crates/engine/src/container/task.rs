@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use porthole_compute_service as compute;
@@ -26,6 +27,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How many orders may queue before who gives one waits.
 const ORDERS: usize = 16;
+
+/// How long a start waits for those who copy files. What they have not copied then breaks off: a
+/// client that reads nothing must not keep a container from starting.
+const COPIES_END_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client that waits for the start.
 #[derive(Debug)]
@@ -142,6 +147,10 @@ impl Task {
 
     /// Starts what does not run; `change` is what becomes of the record besides.
     pub(super) async fn begin(&mut self, change: impl FnOnce(&mut Container)) -> Result<()> {
+        // What is copied as long as it does not run has a union of its own over the sandbox, and two
+        // of them at once are undefined.
+        let handle = Arc::clone(&self.handle);
+        let alone = handle.copies.end(COPIES_END_WITHIN).await;
         let container = self
             .handle
             .ledger
@@ -152,16 +161,21 @@ impl Task {
                 change(container);
             })
             .await?;
+        let launched = self.launch(&container).await;
+        // A container that is removed when it does not start waits for its copies itself.
+        drop(alone);
+        match launched {
+            Ok(launched) => self.started(launched).await,
+            Err(failure) => self.not_started(failure).await,
+        }
+    }
+
+    async fn launch(&mut self, container: &Container) -> Result<launch::Launched, launch::Failure> {
         let waiters = std::mem::take(&mut self.waiters);
         self.finish_forwarding().await;
-        match log_forward::connect(&self.context, &container).await {
-            Ok(forwarder) => self.forward(forwarder),
-            Err(error) => return self.not_started(error.into()).await,
-        }
-        match launch::launch(&self.context, &container, waiters).await {
-            Ok(launched) => self.started(launched).await,
-            Err(error) => self.not_started(error).await,
-        }
+        let forwarder = log_forward::connect(&self.context, container).await?;
+        self.forward(forwarder);
+        launch::launch(&self.context, container, waiters).await
     }
 
     pub(super) async fn started(&mut self, launched: launch::Launched) -> Result<()> {
@@ -345,6 +359,8 @@ impl Task {
     /// Removes what a container in phase `Removing` still has.
     pub(super) async fn finish_removal(&mut self) -> Result<()> {
         let container = self.read();
+        let handle = Arc::clone(&self.handle);
+        let _alone = handle.copies.end(Duration::ZERO).await;
         self.finish_forwarding().await;
         if let Err(error) = self.context.records.remove(&container.id).await {
             let message = error.to_string();

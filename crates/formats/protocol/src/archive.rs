@@ -3,11 +3,13 @@
 //! One program serves one connection and one request. The connection opens with
 //! [`Hello`](crate::Hello) both ways; then the client sends one [`Request`].
 //!
+//! The program says [`Reply::Ready`] when it has reached the container's files; then:
+//!
 //! | request | client | program |
 //! |---|---|---|
 //! | [`Request::Stat`] | | [`Reply::Stat`], [`Reply::Done`] |
 //! | [`Request::Read`] | | [`Reply::Stat`], [`Reply::Data`] …, [`Reply::Done`] |
-//! | [`Request::Write`] | [`Piece::Data`] …, [`Piece::End`] | [`Reply::Done`], perhaps before the end |
+//! | [`Request::Write`] | [`Piece::Data`] …, [`Piece::End`] | [`Reply::Done`] |
 //!
 //! [`Reply::Failed`] may take the place of any reply, and is the last. An archive that ends without
 //! [`Piece::End`] or [`Reply::Done`] was cut short.
@@ -93,6 +95,8 @@ pub enum Piece {
 /// What the program answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
+    /// The container's files are reached, and stay so until the connection ends.
+    Ready,
     /// What a place holds.
     Stat(Stat),
     /// At most [`CHUNK`] bytes of the archive.
@@ -146,6 +150,9 @@ pub struct Failure {
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
+    /// The container was to run, and its programs' view of its files could not be entered: as a
+    /// rule because it has just ended. Nothing was done.
+    NotRunning,
     /// The place is not there.
     NotFound,
     /// It is no directory and has to be one.

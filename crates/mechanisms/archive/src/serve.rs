@@ -25,7 +25,10 @@ pub fn serve<S: Read + Write>(
         return Err(FrameError::Io(io::ErrorKind::Unsupported.into()));
     }
     let request: Request = frame::read(stream)?;
-    let outcome = drive(&request).and_then(|drive| answer(stream, &drive, request));
+    let outcome = drive(&request).and_then(|drive| {
+        reply(stream, &Reply::Ready)?;
+        answer(stream, &drive, request)
+    });
     let last = match outcome {
         Ok(()) => Reply::Done,
         Err(error) => Reply::Failed(error.into_failure()),
@@ -63,9 +66,12 @@ fn answer<S: Read + Write>(stream: &mut S, drive: &Drive, request: Request) -> R
 fn describe<S: Write>(stream: &mut S, drive: &Drive, place: &Place) -> Result<crate::drive::Trail> {
     let trail = drive.find(place)?;
     let stat = drive.stat(&trail)?;
-    frame::write(stream, &Reply::Stat(stat))
-        .map_err(|error| connection(&io::Error::other(error)))?;
+    reply(stream, &Reply::Stat(stat))?;
     Ok(trail)
+}
+
+fn reply(stream: &mut impl Write, reply: &Reply) -> Result<()> {
+    frame::write(stream, reply).map_err(|error| connection(&io::Error::other(error)))
 }
 
 fn connection(error: &io::Error) -> Error {

@@ -21,6 +21,8 @@ fn ask(c: &Path, request: &Request, archive: &[u8]) -> (Vec<Reply>, Vec<u8>) {
     frame::write(&mut ours, &Hello::new(VERSION)).unwrap();
     let _: Hello = frame::read(&mut ours).unwrap();
     frame::write(&mut ours, request).unwrap();
+    let ready: Reply = frame::read(&mut ours).unwrap();
+    assert_eq!(ready, Reply::Ready);
     if let Request::Write { .. } = request {
         // The server may have answered already, and gone.
         let _ = archive
