@@ -27,7 +27,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 const IMAGE: &str = "porthole/nanoserver";
 
-fn clients() -> Result<PathBuf> {
+pub(crate) fn clients() -> Result<PathBuf> {
     let directory = std::env::var_os("PORTHOLE_CLIENTS");
     let directory = directory.context("PORTHOLE_CLIENTS is not set; run `cargo xtask test e2e`")?;
     Ok(directory.into())
