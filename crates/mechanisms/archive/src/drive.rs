@@ -100,7 +100,16 @@ impl Drive {
 
     /// Goes on from `trail` along `path`.
     pub(crate) fn walk(&self, trail: &mut Trail, path: &[String], how: Walk) -> Result<()> {
-        let mut ahead: VecDeque<String> = path.iter().cloned().collect();
+        self.walk_on(trail, &mut path.iter().cloned().collect(), how)
+    }
+
+    /// Goes on from `trail` along what lies `ahead`; that keeps what could not be found.
+    pub(crate) fn walk_on(
+        &self,
+        trail: &mut Trail,
+        ahead: &mut VecDeque<String>,
+        how: Walk,
+    ) -> Result<()> {
         let mut links = 0;
         while let Some(name) = ahead.pop_front() {
             if name == "." {
@@ -110,13 +119,20 @@ impl Drive {
                 trail.up();
                 continue;
             }
-            if !trail.last().is_directory() {
-                return Err(Error::not_found());
-            }
-            let node = match find(&trail.last().descriptor, &name)? {
+            let found = if trail.last().is_directory() {
+                find(&trail.last().descriptor, &name)?
+            } else {
+                None
+            };
+            let node = match found {
                 Some(node) => node,
-                None if how == Walk::Make => self.make_directory(trail.last(), &name)?,
-                None => return Err(Error::not_found()),
+                None if how == Walk::Make && trail.last().is_directory() => {
+                    self.make_directory(trail.last(), &name)?
+                }
+                None => {
+                    ahead.push_front(name);
+                    return Err(Error::not_found());
+                }
             };
             if node.kind() != FileType::Symlink || (how == Walk::KeepLast && ahead.is_empty()) {
                 trail.down(node)?;

@@ -42,14 +42,22 @@ impl Drive {
         })
     }
 
-    /// Where a link leads, all links on the way followed; of a link to nothing, the last place on
-    /// the way that is there.
+    /// Where a link leads, all links on the way followed, whether or not something is there.
     fn link_target(&self, trail: &Trail) -> Result<Vec<String>> {
-        let mut target = self.root()?;
-        match self.walk(&mut target, &trail.names(), Walk::Follow) {
-            Err(error) if error.kind() != FailureKind::NotFound => Err(error),
-            _ => Ok(target.names()),
+        let (mut target, mut ahead) = (self.root()?, trail.names().into());
+        match self.walk_on(&mut target, &mut ahead, Walk::Follow) {
+            Err(error) if error.kind() != FailureKind::NotFound => return Err(error),
+            _ => {}
         }
+        let mut names = target.names();
+        for name in ahead {
+            match name.as_str() {
+                "." => {}
+                ".." => drop(names.pop()),
+                _ => names.push(name),
+            }
+        }
+        Ok(names)
     }
 }
 

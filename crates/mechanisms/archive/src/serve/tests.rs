@@ -172,6 +172,9 @@ fn places_are_described() {
     let link = stat("dir/link").unwrap();
     assert_eq!(link.kind, Kind::Link);
     assert_eq!(link.link_target, ["Dir", "f.exe"]);
+    symlink("/etc/../Dir/no/such", c.path().join("dangling")).unwrap();
+    let dangling = stat("dangling").unwrap();
+    assert_eq!(dangling.link_target, ["Dir", "no", "such"]);
     assert_eq!(stat("dir/").unwrap().kind, Kind::Directory);
     assert_eq!(stat("dir/f.exe/").unwrap_err(), FailureKind::NotADirectory);
     assert_eq!(stat("absent").unwrap_err(), FailureKind::NotFound);

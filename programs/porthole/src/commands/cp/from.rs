@@ -131,7 +131,11 @@ fn unpack(reader: impl Read, name: &str, root: &Path) -> Result<()> {
     for entry in archive.entries()? {
         let mut entry = entry.context("the archive broke off")?;
         let path = below(&entry.path_bytes(), name)?;
-        let target = root.join(&path);
+        let target = if path == Path::new("") {
+            root.to_owned()
+        } else {
+            root.join(&path)
+        };
         make_parents(root, &path)?;
         place(&mut entry, &target).with_context(|| format!("cannot write {}", target.display()))?;
         if entry.header().entry_type() == EntryType::Directory {
@@ -252,6 +256,9 @@ mod tests {
         ]);
         unpack(content.as_slice(), ".", &root).unwrap();
         assert!(root.join("g").is_file());
+        let content = archive(&[(EntryType::Regular, "f", "")]);
+        unpack(content.as_slice(), "f", &home.path().join("file")).unwrap();
+        assert!(home.path().join("file").is_file());
     }
 
     #[test]
