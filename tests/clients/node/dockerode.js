@@ -83,7 +83,10 @@ try {
   const archive = collect(got);
   await once(got, 'end');
   assert(archive().startsWith('HELLO.txt\0') && archive().includes('hello\r\n'), archive());
-  await container.infoArchive({ path: 'C:/Users' });
+  const info = await container.infoArchive({ path: 'C:/Users' });
+  assert(info.headers['x-docker-container-path-stat']);
+  // An answer that nobody reads keeps the program from ending.
+  info.resume();
   await assert.rejects(container.getArchive({ path: 'C:/missing' }), { statusCode: 404 });
   const stats = await container.stats({ stream: false });
   assert(stats.memory_stats.privateworkingset > 1 << 20, JSON.stringify(stats));

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use porthole_engine::Engine;
 use porthole_engine::container::archive::PathStat;
 
@@ -18,6 +19,9 @@ use crate::render;
 
 /// Where clients look for what a path leads to.
 const PATH_STAT: HeaderName = HeaderName::from_static("x-docker-container-path-stat");
+
+/// How long the rest of an archive is read that is refused.
+const REST_WITHIN: Duration = Duration::from_secs(10);
 
 /// `HEAD /containers/{id}/archive`.
 pub(crate) async fn stat(
@@ -51,11 +55,15 @@ pub(crate) async fn write(
 ) -> Answer {
     let path = path(&params)?;
     let archive = request.into_body().into_data_stream();
-    let archive = archive.map_err(io::Error::other);
+    let mut archive = archive.map_err(io::Error::other);
     let keeps_kinds = params.flag("noOverwriteDirNonDir");
-    engine
-        .write_archive(&id, path, keeps_kinds, archive)
-        .await?;
+    let written = engine.write_archive(&id, path, keeps_kinds, &mut archive);
+    if let Err(error) = written.await {
+        // docker reads the answer only when it has sent everything, and an archive is large.
+        let rest = archive.for_each(|_| std::future::ready(()));
+        let _ = tokio::time::timeout(REST_WITHIN, rest).await;
+        return Err(error.into());
+    }
     Ok(StatusCode::OK.into_response())
 }
 

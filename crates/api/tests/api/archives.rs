@@ -130,6 +130,13 @@ async fn failures_have_dockers_words() {
     let (status, told) = put(&world, &format!("{at}=/"), archive("a:b", b"")).await;
     assert_eq!(status, 400);
     assert!(told.contains("\"a:b\""), "{told}");
+    // The reason reaches a client that has far more to say.
+    let mut large = archive("a:b", b"");
+    large.truncate(512);
+    large.resize(8 << 20, 0);
+    let (status, told) = put(&world, &format!("{at}=/"), large).await;
+    assert_eq!(status, 400);
+    assert!(told.contains("\"a:b\""), "{told}");
     // Without the flag one takes the other's place.
     assert_eq!(put(&world, &format!("{at}=/"), file).await.0, 200);
     assert!(drive.join("dir").is_file());
