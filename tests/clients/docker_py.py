@@ -1,6 +1,8 @@
 """Drives a server with docker-py, as a user's script would. The first argument names the container."""
 
+import io
 import sys
+import tarfile
 import threading
 
 import docker
@@ -81,6 +83,7 @@ def life(client, container):
         if b"from PYHOST" in line:
             assert "grüß".encode() in line, line
             break
+    copies(container)
     container.rename(NAME + "2")
     container.rename(NAME)
     container.stop(timeout=0)
@@ -88,11 +91,36 @@ def life(client, container):
     container.restart(timeout=0)
     container.kill()
     assert container.wait()["StatusCode"] != 0
+    copies(container)
     try:
         container.kill()
         raise AssertionError("what does not run was killed")
     except APIError as error:
         assert error.response.status_code == 409 and "is not running" in str(error), error
+
+
+def copies(container):
+    content = "grüß\r\n".encode()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        member = tarfile.TarInfo("Copied/Grüße.txt")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    home = "C:/Users/ContainerUser"
+    assert container.put_archive(home, archive.getvalue())
+    pieces, stat = container.get_archive(home + "/copied/grüße.TXT")
+    assert (stat["name"], stat["size"], stat["linkTarget"]) == ("grüße.TXT", len(content), ""), stat
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+        assert tar.extractfile("grüße.TXT").read() == content
+    pieces, stat = container.get_archive(home + "\\Copied")
+    assert stat["mode"] & 1 << 31, stat
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+        assert tar.getnames() == ["Copied", "Copied/Grüße.txt"], tar.getnames()
+    try:
+        container.get_archive(home + "/missing")
+        raise AssertionError("what is not there was copied")
+    except NotFound as error:
+        assert "Could not find the file" in str(error), error
 
 
 main()

@@ -110,6 +110,16 @@ pub(crate) const PARAMETERS: &[(&str, &[Field])] = &[
     ("POST /containers/{id}/resize", &[works("h"), works("w")]),
     ("POST /containers/{id}/attach", ATTACH),
     ("GET /containers/{id}/attach/ws", ATTACH),
+    ("HEAD /containers/{id}/archive", &[works("path")]),
+    ("GET /containers/{id}/archive", &[works("path")]),
+    (
+        "PUT /containers/{id}/archive",
+        &[
+            works("path"),
+            works("noOverwriteDirNonDir"),
+            inert("copyUIDGID"),
+        ],
+    ),
     (
         "DELETE /containers/{id}",
         &[inert("v"), works("force"), not_on_windows("link")],

@@ -10,7 +10,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use porthole_engine::Engine;
 
 use crate::error::ApiError;
-use crate::handlers::{attach, container, exec, image, network, prune, stream, system, volume};
+use crate::handlers::{
+    archive, attach, container, exec, image, network, prune, stream, system, volume,
+};
 use crate::parameters;
 use crate::query::Params;
 
@@ -36,9 +38,6 @@ where
 pub(crate) const PLANNED: &[(&str, &str)] = &[
     ("GET /containers/{id}/changes", "diff of a container"),
     ("GET /containers/{id}/export", "export of a container"),
-    ("HEAD /containers/{id}/archive", "copying of files"),
-    ("GET /containers/{id}/archive", "copying of files"),
-    ("PUT /containers/{id}/archive", "copying of files"),
     ("POST /commit", "commit of containers"),
     ("POST /build", "building of images"),
     ("POST /images/{name}/push", "pushing to registries"),
@@ -130,6 +129,9 @@ fn working() -> Vec<Route> {
         route("POST /containers/{id}/resize", container::resize),
         route("POST /containers/{id}/attach", attach::attach),
         route("GET /containers/{id}/attach/ws", attach::web_socket),
+        route("HEAD /containers/{id}/archive", archive::stat),
+        route("GET /containers/{id}/archive", archive::read),
+        route("PUT /containers/{id}/archive", archive::write),
         route("DELETE /containers/{id}", container::remove),
         route("POST /containers/{id}/exec", exec::create),
         route("POST /exec/{id}/start", exec::start),

@@ -9,6 +9,7 @@
 pub mod document;
 pub mod error;
 pub mod fake;
+pub mod files;
 pub mod launch;
 pub mod limits;
 pub mod phase;

@@ -19,6 +19,7 @@ use porthole_hcs as hcs;
 use porthole_protocol::supervisor::{ExitRecord, StdioFrame, StreamKind};
 
 use crate::error::Result;
+use crate::files::Files;
 use crate::settings::{ProcessSettings, SystemSettings};
 
 /// A stream of events; it ends when the service can no longer be reached.
@@ -78,6 +79,19 @@ pub trait ComputeService: Send + Sync {
     /// # Errors
     /// `ServiceNotAvailable`.
     async fn enumerate(&self, query: &hcs::SystemQuery) -> Result<Vec<hcs::Properties>>;
+
+    /// Opens the drive C: of a system, for one request. Of one that runs or is paused it is as its
+    /// programs see it; for any other it is assembled for the moment, from what the document names,
+    /// and the system need not exist. Nobody may start the system meanwhile.
+    ///
+    /// # Errors
+    /// `InvalidDocument`, `InvalidLayer`, `Host`.
+    async fn open_files(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<Files>;
 
     /// Events from now on, of all systems.
     ///

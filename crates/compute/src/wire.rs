@@ -134,23 +134,38 @@ impl Connection {
     }
 
     async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), WireError> {
-        let frame = frame::encode(message).map_err(WireError::Connection)?;
-        Ok(self.stream.write_all(&frame).await?)
+        send(&mut self.stream, message).await
     }
 
     async fn receive<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
-        let mut prefix = [0; frame::PREFIX];
-        if let Err(error) = self.stream.read_exact(&mut prefix).await {
-            return Err(WireError::Connection(match error.kind() {
-                io::ErrorKind::UnexpectedEof => FrameError::Closed,
-                _ => FrameError::Io(error),
-            }));
-        }
-        let length = frame::payload_length(prefix).map_err(WireError::Connection)?;
-        let mut payload = vec![0; length];
-        self.stream.read_exact(&mut payload).await?;
-        frame::decode(&payload).map_err(WireError::Connection)
+        receive(&mut self.stream).await
     }
+}
+
+/// Sends a message.
+pub(crate) async fn send<T: Serialize>(
+    stream: &mut (impl AsyncWrite + Unpin),
+    message: &T,
+) -> Result<(), WireError> {
+    let frame = frame::encode(message).map_err(WireError::Connection)?;
+    Ok(stream.write_all(&frame).await?)
+}
+
+/// Waits for a message.
+pub(crate) async fn receive<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<T, WireError> {
+    let mut prefix = [0; frame::PREFIX];
+    if let Err(error) = stream.read_exact(&mut prefix).await {
+        return Err(WireError::Connection(match error.kind() {
+            io::ErrorKind::UnexpectedEof => FrameError::Closed,
+            _ => FrameError::Io(error),
+        }));
+    }
+    let length = frame::payload_length(prefix).map_err(WireError::Connection)?;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await?;
+    frame::decode(&payload).map_err(WireError::Connection)
 }
 
 /// Cuts input into frames that stay far below the protocol's limit.

@@ -7,6 +7,9 @@
 //! processes in it through the guest agent, moves and records their streams, and when the silo has
 //! ended writes `exit.json` and goes.
 //!
+//! `porthole-supervisor --copy-files` is the short-lived program that copies files into and out of
+//! a container (see [`copying`]).
+//!
 //! One thread and one epoll set: the copy of a single-threaded process is a safe way to make the
 //! silo's init, and an idle container must cost next to nothing.
 
@@ -14,7 +17,7 @@ mod agent;
 mod attachments;
 mod clients;
 mod clock;
-
+mod copying;
 mod datagrams;
 mod detach;
 mod ending;
@@ -58,7 +61,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     detach::close_inherited();
-    let directory = system_directory()?;
+    let directory = match task()? {
+        Task::Supervise(directory) => directory,
+        Task::CopyFiles => return copying::serve(),
+    };
     let lock = detach::lock(&directory)
         .with_context(|| format!("{} is supervised already", directory.display()))?;
     let spec = read_spec(&directory)?;
@@ -77,15 +83,25 @@ fn run() -> Result<()> {
     outcome
 }
 
-fn system_directory() -> Result<PathBuf> {
+/// What this program is called for.
+enum Task {
+    /// To supervise the system in this directory.
+    Supervise(PathBuf),
+    /// To copy files.
+    CopyFiles,
+}
+
+fn task() -> Result<Task> {
     let mut arguments = std::env::args_os().skip(1);
     let (option, value) = (arguments.next(), arguments.next());
     match (option, value, arguments.next()) {
         (Some(option), Some(directory), None) if option == "--system-dir" => {
-            std::fs::canonicalize(&directory)
-                .with_context(|| format!("cannot use {}", directory.display()))
+            let directory = std::fs::canonicalize(&directory)
+                .with_context(|| format!("cannot use {}", directory.display()))?;
+            Ok(Task::Supervise(directory))
         }
-        _ => bail!("usage: porthole-supervisor --system-dir DIR"),
+        (Some(option), None, None) if option == "--copy-files" => Ok(Task::CopyFiles),
+        _ => bail!("usage: porthole-supervisor --system-dir DIR | --copy-files"),
     }
 }
 

@@ -40,6 +40,7 @@ impl Supervisor {
             Request::Resume => self.freeze(Change::Resume),
             Request::Update(limits) => self.update(limits),
             Request::Statistics => self.statistics(),
+            Request::Init => self.init(),
             Request::Watch => {
                 self.watch(client);
                 return;
@@ -194,6 +195,16 @@ impl Supervisor {
             return Err(self.wrong_state());
         };
         Ok(Some(Response::Statistics(running.statistics())))
+    }
+
+    fn init(&self) -> Outcome {
+        match (&self.running, self.state) {
+            (Some(running), State::Running | State::Paused) => {
+                let init_pid = running.silo.pid();
+                Ok(Some(Response::Started { init_pid }))
+            }
+            _ => Err(self.wrong_state()),
+        }
     }
 
     fn open_stdio(&mut self, client: u32, wanted: OpenStdio) -> Outcome {

@@ -89,7 +89,7 @@ impl Supervisor {
             .context("cannot wait for signals")?;
         Ok(Self {
             directory,
-            prepared: Some(Prepared::new(silo::identity(&spec)).map_err(Into::into)),
+            prepared: Some(Prepared::new(silo::identity(spec.user)).map_err(Into::into)),
             spec,
             listener,
             listening,

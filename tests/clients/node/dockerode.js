@@ -1,6 +1,6 @@
 // Drives a server with dockerode, as a user's script would. The first argument names the container.
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { once } from 'node:events';
 import Docker from 'dockerode';
 
@@ -12,6 +12,22 @@ function collect(stream) {
   const pieces = [];
   stream.on('data', (piece) => pieces.push(piece));
   return () => Buffer.concat(pieces).toString();
+}
+
+// An archive of one small file.
+function tarOf(file, content) {
+  const header = Buffer.alloc(512);
+  const octal = (number, length) => `${number.toString(8).padStart(length - 1, '0')}\0`;
+  header.write(file, 0);
+  header.write(octal(0o644, 8), 100);
+  header.write(octal(Buffer.byteLength(content), 12), 124);
+  header.write(octal(0, 12), 136);
+  header.write('        0', 148);
+  header.write('ustar\u000000', 257);
+  header.write(octal(header.reduce((sum, byte) => sum + byte, 0), 7), 148);
+  const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
+  body.write(content);
+  return Buffer.concat([header, body, Buffer.alloc(1024)]);
 }
 
 assert.equal((await docker.info()).OSType, 'windows');
@@ -61,6 +77,17 @@ try {
   await once(execStream, 'end');
   assert.equal(execShown(), 'grüß\r\n');
   assert.equal((await exec.inspect()).ExitCode, 3);
+  const source = Readable.from([tarOf('hello.txt', 'hello\r\n')]);
+  await container.putArchive(source, { path: 'C:/Users/ContainerUser' });
+  const got = await container.getArchive({ path: 'C:/Users/ContainerUser/HELLO.txt' });
+  const archive = collect(got);
+  await once(got, 'end');
+  assert(archive().startsWith('HELLO.txt\0') && archive().includes('hello\r\n'), archive());
+  const info = await container.infoArchive({ path: 'C:/Users' });
+  assert(info.headers['x-docker-container-path-stat']);
+  // An answer that nobody reads keeps the program from ending.
+  info.resume();
+  await assert.rejects(container.getArchive({ path: 'C:/missing' }), { statusCode: 404 });
   const stats = await container.stats({ stream: false });
   assert(stats.memory_stats.privateworkingset > 1 << 20, JSON.stringify(stats));
   assert.equal((await container.top()).Titles[0], 'Name');

@@ -1,5 +1,6 @@
 //! Handlers, one file a resource: read the request, ask the engine, render the answer.
 
+pub(crate) mod archive;
 pub(crate) mod attach;
 pub(crate) mod container;
 pub(crate) mod exec;

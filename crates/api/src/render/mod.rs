@@ -11,6 +11,7 @@ pub(crate) mod image;
 mod mount;
 mod network;
 pub(crate) mod network_details;
+pub(crate) mod path_stat;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod system;

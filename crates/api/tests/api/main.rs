@@ -2,6 +2,7 @@
 //! JSON, streams, and the real docker client.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archives;
 mod containers;
 mod docker_cli;
 mod images;

@@ -14,7 +14,7 @@ use super::script::Script;
 use super::silo::FakeSilo;
 use super::supervisor::serve;
 use crate::document::SystemPlan;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::service::backend::{Backend, Note, Recovered, Supervised};
 use crate::settings::SystemSettings;
 use crate::wire::Duplex;
@@ -58,6 +58,14 @@ impl Backend for FakeBackend {
             silo,
             socket: Mutex::default(),
         }))
+    }
+
+    async fn open_files(&self, plan: &SystemPlan, _runs: bool) -> Result<PathBuf> {
+        let drive = self.script.drive_of(&plan.id);
+        drive.and_then(|drive| drive.listen()).map_err(|source| {
+            let operation = format!("OpenFiles {}", plan.id);
+            Error::new(ErrorKind::Host, operation, "cannot open the drive").with_source(source)
+        })
     }
 
     async fn recover(&self) -> Result<Vec<Recovered>> {

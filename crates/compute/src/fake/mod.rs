@@ -17,6 +17,7 @@
 //! ```
 
 mod backend;
+mod drive;
 mod process;
 mod script;
 mod silo;

@@ -1,12 +1,14 @@
 //! What programs do, and what fails.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use porthole_protocol::WindowsError;
 use porthole_protocol::supervisor::{Limits, StreamKind};
 
+use super::drive::FakeDrive;
 use super::silo::FakeSilo;
 use super::windows;
 use crate::error::Error;
@@ -106,6 +108,7 @@ struct Inner {
     start_failure: Option<String>,
     refuses_memory_changes: bool,
     silos: BTreeMap<String, Arc<FakeSilo>>,
+    drives: BTreeMap<String, Arc<FakeDrive>>,
 }
 
 impl Script {
@@ -158,6 +161,25 @@ impl Script {
     /// From now on, limits of memory cannot be changed.
     pub fn refuse_memory_changes(&self) {
         self.lock().refuses_memory_changes = true;
+    }
+
+    /// The host's directory that is the drive C: of a system, also of one that does not exist; empty
+    /// at first.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn drive(&self, system: &str) -> std::io::Result<PathBuf> {
+        Ok(self.drive_of(system)?.root())
+    }
+
+    pub(super) fn drive_of(&self, system: &str) -> std::io::Result<Arc<FakeDrive>> {
+        let mut inner = self.lock();
+        if let Some(drive) = inner.drives.get(system) {
+            return Ok(Arc::clone(drive));
+        }
+        let drive = Arc::new(FakeDrive::make()?);
+        inner.drives.insert(system.to_owned(), Arc::clone(&drive));
+        Ok(drive)
     }
 
     pub(super) fn refuses_memory_changes(&self) -> bool {

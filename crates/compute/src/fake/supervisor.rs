@@ -79,6 +79,9 @@ async fn answer(silo: &Arc<FakeSilo>, request: Request) -> Result<Response, Fail
         Request::Pause => silo.freeze(true)?,
         Request::Resume => silo.freeze(false)?,
         Request::Update(limits) => silo.limit(limits)?,
+        Request::Init => {
+            return Err(Failure::State("without processes of Unix".to_owned()));
+        }
         // The streams are dealt with by the caller.
         Request::Watch | Request::OpenStdio(_) => {}
     }

@@ -22,6 +22,7 @@ use super::remote::RemoteSystem;
 use super::v1::compute_service_client::ComputeServiceClient;
 use super::v1::{self, Empty};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::Files;
 use crate::settings::SystemSettings;
 use crate::system::{ComputeService, ComputeSystem, EventStream};
 
@@ -166,6 +167,24 @@ impl ComputeService for Client {
             .iter()
             .map(|text| parse(OPERATION, text))
             .collect()
+    }
+
+    async fn open_files(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<Files> {
+        let operation = format!("OpenFiles {id}");
+        let request = v1::CreateRequest {
+            system_id: id.to_owned(),
+            document: print(&operation, document)?,
+            settings: Some(convert::settings_to_wire(settings)),
+        };
+        let opened = outlast(self, || async {
+            answer(&operation, self.stub().open_files(request.clone()).await)
+        });
+        Files::connect(id, Path::new(&opened.await?.socket)).await
     }
 
     async fn events(&self) -> Result<EventStream> {

@@ -346,6 +346,23 @@ impl Wire for Server {
         }))
     }
 
+    async fn open_files(
+        &self,
+        request: Request<v1::CreateRequest>,
+    ) -> Answer<v1::OpenFilesResponse> {
+        let v1::CreateRequest {
+            system_id: id,
+            document,
+            settings,
+        } = request.into_inner();
+        let document = parse("OpenFiles", &id, &document)?;
+        let settings = convert::settings_from_wire(settings)
+            .map_err(|message| invalid("OpenFiles", &id, message))?;
+        let socket = self.systems.files_endpoint(&id, &document, &settings).await;
+        let socket = socket.map_err(status)?.to_string_lossy().into_owned();
+        Ok(Response::new(v1::OpenFilesResponse { socket }))
+    }
+
     type EventsStream = Pin<Box<dyn Stream<Item = Result<v1::Event, Status>> + Send>>;
 
     async fn events(&self, _request: Request<Empty>) -> Answer<Self::EventsStream> {

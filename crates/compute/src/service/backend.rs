@@ -33,6 +33,13 @@ pub trait Backend: Send + Sync + 'static {
         settings: &SystemSettings,
     ) -> Result<Arc<dyn Supervised>>;
 
+    /// Makes the drive C: of a system reachable, as its programs see it when it `runs`; the Unix
+    /// socket takes one connection, for one request ([`crate::files`]).
+    ///
+    /// # Errors
+    /// `InvalidLayer`, `InvalidDocument` for a path that is not there, `Host`.
+    async fn open_files(&self, plan: &SystemPlan, runs: bool) -> Result<PathBuf>;
+
     /// The systems that an earlier service process left. Called once, before anything else; what
     /// was only half made is removed. One that cannot be read is left as it is, and reported: it
     /// may well run.

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::Files;
 use crate::phase::Phase;
 use crate::service::backend::{Backend, Supervised};
 use crate::service::driver::Driver;
@@ -111,6 +112,22 @@ impl Systems {
             socket,
             key: process,
         })
+    }
+
+    /// Where the files of a system are reached by another process, for one request.
+    ///
+    /// # Errors
+    /// As [`ComputeService::open_files`].
+    pub async fn files_endpoint(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<PathBuf> {
+        let plan = document::plan(id, document, settings, self.backend.processors())?;
+        let phase = self.handle(id).ok().map(|handle| handle.shared.phase());
+        let runs = matches!(phase, Some(Phase::Running | Phase::Paused));
+        self.backend.open_files(&plan, runs).await
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -233,6 +250,16 @@ impl ComputeService for Systems {
         Ok(properties
             .filter(|properties| matches(query, properties))
             .collect())
+    }
+
+    async fn open_files(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<Files> {
+        let socket = self.files_endpoint(id, document, settings).await?;
+        Files::connect(id, &socket).await
     }
 
     async fn events(&self) -> Result<EventStream> {

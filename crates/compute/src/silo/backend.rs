@@ -16,7 +16,7 @@ use porthole_systemd::Systemd;
 use super::directory::RunDirectory;
 use super::place::Place;
 use super::supervised::SiloSupervised;
-use super::{image, spawn, spec};
+use super::{files, image, spawn, spec};
 use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::service::backend::{Backend, Note, Recovered, Supervised};
@@ -58,8 +58,9 @@ impl SiloBackend {
             .recursive(true)
             .mode(0o700)
             .create(&systems);
+        let made = made.and_then(|()| files::make_directory(&config.exec_root));
         made.map_err(|source| {
-            let message = format!("cannot make {}", systems.display());
+            let message = format!("cannot make {} ready", config.exec_root.display());
             Error::new(ErrorKind::Host, "open the silo back end", message).with_source(source)
         })?;
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -118,6 +119,23 @@ impl Backend for SiloBackend {
                 Err(error)
             }
         }
+    }
+
+    async fn open_files(&self, plan: &SystemPlan, runs: bool) -> Result<PathBuf> {
+        let supervisor = run_directory(&self.config, &plan.id).socket();
+        let supervisor = runs.then_some(supervisor);
+        let view = files::view(plan, supervisor.as_deref());
+        if !runs {
+            let plan = plan.clone();
+            blocking(&plan.id.clone(), move || image::check(&plan)).await?;
+        }
+        let config = &self.config;
+        let started = files::start(&config.supervisor, &config.exec_root, &view).await;
+        started.map_err(|source| {
+            let message = "cannot start the program that copies files";
+            Error::new(ErrorKind::Host, format!("OpenFiles {}", plan.id), message)
+                .with_source(source)
+        })
     }
 
     async fn recover(&self) -> Result<Vec<Recovered>> {

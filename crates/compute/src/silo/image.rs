@@ -34,8 +34,7 @@ fn error(plan: &SystemPlan, kind: ErrorKind, message: impl Into<String>) -> Erro
 /// Checks everything, then makes the registry unless the container has one already.
 pub(super) fn make_ready(plan: &SystemPlan, data_root: &Path) -> Result<Image> {
     let kernel_root = kernel(plan, &data_root.join("kernels"))?;
-    check_layers(plan)?;
-    check_mapped_directories(plan)?;
+    check(plan)?;
     let registry = own_registry(plan, &data_root.join(REGISTRY))?;
     fs::create_dir_all(&plan.sandbox).map_err(|source| {
         let message = format!("cannot make the sandbox {}", plan.sandbox.display());
@@ -45,6 +44,12 @@ pub(super) fn make_ready(plan: &SystemPlan, data_root: &Path) -> Result<Image> {
         kernel_root,
         registry,
     })
+}
+
+/// Checks that what C: is made of is there.
+pub(super) fn check(plan: &SystemPlan) -> Result<()> {
+    check_layers(plan)?;
+    check_mapped_directories(plan)
 }
 
 fn kernel(plan: &SystemPlan, kernels: &Path) -> Result<PathBuf> {

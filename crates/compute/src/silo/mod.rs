@@ -11,11 +11,13 @@
 //! | `place` | where the cgroup is |
 //! | `spec` | from the plan to what the supervisor is told |
 //! | `spawn` | starts the supervisor |
+//! | `files` | starts the program that copies files |
 //! | `supervised` | one system |
 //! | `leftovers` | ends what has lost its supervisor |
 
 mod backend;
 pub mod directory;
+mod files;
 mod image;
 mod leftovers;
 mod place;

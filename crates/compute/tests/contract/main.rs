@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod cases;
+mod files;
 mod ground;
 mod silo_host;
 mod states;
@@ -60,4 +61,6 @@ contract! {
     streams::two_clients_get_the_same_output,
     streams::a_console_can_be_resized_and_nothing_else,
     streams::streams_of_an_ended_process_are_gone,
+    files::files_are_the_same_whether_the_system_runs_or_not,
+    files::what_cannot_be_copied_is_told,
 }

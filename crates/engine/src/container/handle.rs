@@ -7,6 +7,7 @@ use porthole_compute_service::system::{ComputeSystem, Process, Wanted};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attachment::Streams;
+use crate::container::copies::Copies;
 use crate::container::health_monitor::Monitor;
 use crate::container::ledger::Ledger;
 use crate::container::update::UpdateContainer;
@@ -61,6 +62,8 @@ pub(crate) struct Handle {
     orders: mpsc::Sender<Order>,
     live: Mutex<Option<Live>>,
     monitor: Mutex<Option<Monitor>>,
+    /// Files that are copied into it or out of it.
+    pub(crate) copies: Copies,
     /// A restart is under way: the end that comes is not the container's last.
     restarting: AtomicBool,
 }
@@ -74,6 +77,7 @@ impl Handle {
             orders,
             live,
             monitor: Mutex::new(None),
+            copies: Copies::default(),
             restarting: AtomicBool::new(false),
         }
     }

@@ -5,9 +5,11 @@
 //! (how it goes on after a restart of the engine).
 
 pub(crate) mod adopt;
+pub mod archive;
 pub(crate) mod command;
 pub mod config;
 pub(crate) mod console;
+pub(crate) mod copies;
 pub mod create;
 pub(crate) mod document;
 pub(crate) mod ending;

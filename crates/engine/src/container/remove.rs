@@ -1,5 +1,8 @@
 //! Removing a container.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::container::handle::{Handle, Order};
 use crate::container::state::{Phase, Step};
 use crate::container::task::Task;
@@ -86,6 +89,8 @@ impl Task {
     /// Removes what a container in phase `Removing` still has.
     pub(super) async fn finish_removal(&mut self) -> Result<()> {
         let container = self.read();
+        let handle = Arc::clone(&self.handle);
+        let _alone = handle.copies.end(Duration::ZERO).await;
         self.finish_forwarding().await;
         if let Err(error) = self.context.records.remove(&container.id).await {
             let message = error.to_string();

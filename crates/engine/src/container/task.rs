@@ -30,6 +30,10 @@ const AFTER_FAULT: Duration = Duration::from_secs(1);
 /// How many orders may queue before who gives one waits.
 const ORDERS: usize = 16;
 
+/// How long a start waits for those who copy files. What they have not copied then breaks off: a
+/// client that reads nothing must not keep a container from starting.
+const COPIES_END_WITHIN: Duration = Duration::from_secs(10);
+
 /// A client that waits for the start.
 #[derive(Debug)]
 pub(crate) struct Waiter {
@@ -170,6 +174,10 @@ impl Task {
 
     /// Starts what does not run; `change` is what becomes of the record besides.
     pub(super) async fn begin(&mut self, change: impl FnOnce(&mut Container)) -> Result<()> {
+        // What is copied as long as it does not run has a union of its own over the sandbox, and two
+        // of them at once are undefined.
+        let handle = Arc::clone(&self.handle);
+        let alone = handle.copies.end(COPIES_END_WITHIN).await;
         let container = self
             .handle
             .ledger
@@ -182,16 +190,21 @@ impl Task {
             .await?;
         // The end of the run before is saved with this at the latest.
         self.close_unsaved().await;
+        let launched = self.launch(&container).await;
+        // A container that is removed when it does not start waits for its copies itself.
+        drop(alone);
+        match launched {
+            Ok(launched) => self.started(launched).await,
+            Err(failure) => self.not_started(failure).await,
+        }
+    }
+
+    async fn launch(&mut self, container: &Container) -> Result<launch::Launched, launch::Failure> {
         let waiters = std::mem::take(&mut self.waiters);
         self.finish_forwarding().await;
-        match log_forward::connect(&self.context, &container).await {
-            Ok(forwarder) => self.forward(forwarder),
-            Err(error) => return self.not_started(error.into()).await,
-        }
-        match launch::launch(&self.context, &container, waiters).await {
-            Ok(launched) => self.started(launched).await,
-            Err(error) => self.not_started(error).await,
-        }
+        let forwarder = log_forward::connect(&self.context, container).await?;
+        self.forward(forwarder);
+        launch::launch(&self.context, container, waiters).await
     }
 
     pub(super) async fn started(&mut self, launched: launch::Launched) -> Result<()> {

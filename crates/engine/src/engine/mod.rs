@@ -1,5 +1,6 @@
 //! The door: everything a client can ask.
 
+mod archives;
 mod containers;
 mod execs;
 mod images;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod containers;
+mod copies;
 mod crashes;
 mod execs;
 mod full_disk;

@@ -1,6 +1,6 @@
 //! The framed protocols between compute service, supervisor and guest agent.
 //!
-//! Both protocols run over a byte stream and use the same frame (see [`frame`]): a little-endian
+//! All run over a byte stream and use the same frame (see [`frame`]): a little-endian
 //! `u32` length, then one message in the postcard encoding. Each side opens with [`Hello`]; a
 //! peer of another major version is refused before anything else is decoded.
 //!
@@ -9,6 +9,7 @@
 //!   one definition.
 //! - [`supervisor`]: compute service ⇄ supervisor, over the Unix socket in the system's run
 //!   directory.
+//! - [`archive`]: engine ⇄ the program that copies files into and out of a container.
 //!
 //! Everything received is hostile: lengths are bounded, decoding never panics and allocates no
 //! more than the frame holds (fuzzed).
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod archive;
 pub mod frame;
 pub mod resource;
 pub mod supervisor;

@@ -261,6 +261,10 @@ pub enum Request {
     Watch,
     /// Turn this connection into the streams of a process.
     OpenStdio(OpenStdio),
+    /// The silo's first process, for somebody who enters its namespaces; answered by
+    /// [`Response::Started`] while the silo runs or is paused. An older supervisor closes the
+    /// connection instead.
+    Init,
 }
 
 /// A process to start in the silo.

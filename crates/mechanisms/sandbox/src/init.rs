@@ -72,7 +72,7 @@ fn build(birth: &Birth<'_>) -> Result<()> {
     // They are the programs': the silo may need more to be built.
     privileges::set_asked_limits(&birth.plan.resource_limits)?;
     namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
-    privileges::drop_all(birth.plan.identity)?;
+    privileges::drop_all(birth.plan.drive.identity)?;
     let kept = [birth.channel.as_fd(), birth.service_channel, birth.log];
     sys::keep_only(&kept.into_iter().chain(birth.memory).collect::<Vec<_>>());
     if let Some(channel) = birth.memory {

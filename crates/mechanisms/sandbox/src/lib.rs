@@ -34,5 +34,7 @@ mod visible_memory;
 pub use channel::{InitChannel, Report};
 pub use error::{ErrorKind, Result, SandboxError};
 pub use id_map::{IdMap, IdRange, SILO_BASE, SILO_IDS, SiloMaps};
-pub use plan::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary, layout};
+pub use plan::{
+    DrivePlan, Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary, layout,
+};
 pub use silo::{Connections, Prepared, Silo};

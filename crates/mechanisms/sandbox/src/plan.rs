@@ -25,24 +25,16 @@ pub struct Plan {
     pub host_name: String,
     /// The read-only `/`.
     pub root: PathBuf,
-    /// Directories of the layers, the topmost first.
-    pub layers: Vec<PathBuf>,
-    /// Where `upper` and `work` of the union are.
-    pub sandbox: PathBuf,
+    /// Drive C:, and whose it is.
+    pub drive: DrivePlan,
     /// What appears as [`layout::PREFIX`].
     pub prefix: PathBuf,
-    /// Directories and files of the host that appear on C:.
-    pub mapped: Vec<Mapped>,
     /// Directories that are made on C: unless they are there, as path components below it.
     pub directories: Vec<Vec<String>>,
-    /// Directories in memory that appear on C:.
-    pub temporary: Vec<Temporary>,
     /// Limits of each process, above those that every silo has.
     pub resource_limits: Vec<(Resource, Rlimit)>,
     /// A file that takes the place of the root's `/etc/ssl/certs/ca-certificates.crt`.
     pub root_certificates: Option<PathBuf>,
-    /// The user that every process of the silo is.
-    pub identity: Identity,
     /// The network namespace to join; none for a new one with loopback only.
     pub network_namespace: Option<PathBuf>,
     /// Contents of `/etc/resolv.conf` and `/etc/hosts`.
@@ -52,6 +44,21 @@ pub struct Plan {
     pub staging: PathBuf,
     /// The programs that init starts, in this order.
     pub services: Vec<Service>,
+}
+
+/// Drive C: of a container.
+#[derive(Debug, Clone)]
+pub struct DrivePlan {
+    /// Directories of the layers, the topmost first.
+    pub layers: Vec<PathBuf>,
+    /// Where `upper` and `work` of the union are.
+    pub sandbox: PathBuf,
+    /// Directories and files of the host that appear on C:.
+    pub mapped: Vec<Mapped>,
+    /// Directories in memory that appear on C:.
+    pub temporary: Vec<Temporary>,
+    /// The user that every process of the silo is.
+    pub identity: Identity,
 }
 
 /// A directory or file of the host that appears on C:.

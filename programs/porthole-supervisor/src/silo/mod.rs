@@ -12,7 +12,7 @@ use porthole_protocol::supervisor::{SiloSpec, Statistics};
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies, OutOfMemoryWatch};
 use porthole_sandbox::{Connections, Identity, Prepared, Silo};
 
-pub(crate) use plan::{AGENT, WINESERVER, identity, limits, processors};
+pub(crate) use plan::{AGENT, WINESERVER, drive, identity, limits, processors};
 
 /// A silo that has been started, with all that is to be undone at its end.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl RunningSilo {
                 return Err(error.into());
             }
         };
-        let identity = plan.identity;
+        let identity = plan.drive.identity;
         let running = Self {
             silo,
             cgroup,

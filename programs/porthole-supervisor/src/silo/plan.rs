@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use porthole_protocol::archive::Materials;
 use porthole_protocol::resource::{Resource, ResourceLimit};
 use porthole_protocol::supervisor::{
     Limits, MappedDirectory, SiloDns, SiloSpec, SiloUser, TemporaryDirectory, TimeZone,
 };
-use porthole_sandbox::{Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary};
+use porthole_sandbox::{
+    DrivePlan, Identity, Mapped, Plan, Resolver, Service, ServiceStdio, Temporary,
+};
 use porthole_wine::environment::{self, Account};
 use porthole_winpath::ContainerPath;
 use rustix::process::Rlimit;
@@ -31,26 +34,20 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
     Ok(Plan {
         host_name: spec.host_name.clone(),
         root: PathBuf::from(&spec.kernel),
-        layers: spec.layers.iter().map(PathBuf::from).collect(),
-        sandbox: PathBuf::from(&spec.sandbox),
+        drive: drive(&Materials {
+            layers: spec.layers.clone(),
+            sandbox: spec.sandbox.clone(),
+            mapped_directories: spec.mapped_directories.clone(),
+            temporary_directories: spec.temporary_directories.clone(),
+            user: spec.user,
+        })?,
         prefix: PathBuf::from(&spec.registry),
-        mapped: spec
-            .mapped_directories
-            .iter()
-            .map(mapped)
-            .collect::<Result<_>>()?,
         directories: spec
             .directories
             .iter()
             .map(|path| components(path).with_context(|| format!("cannot make {path}")))
             .collect::<Result<_>>()?,
-        temporary: spec
-            .temporary_directories
-            .iter()
-            .map(temporary)
-            .collect::<Result<_>>()?,
         resource_limits: spec.resource_limits.iter().map(resource_limit).collect(),
-        identity: identity(spec),
         network_namespace: spec.network_namespace.as_ref().map(PathBuf::from),
         resolver: resolver(&spec.dns, &spec.host_name)?,
         staging: staging.to_owned(),
@@ -59,9 +56,28 @@ pub(super) fn from_spec(spec: &SiloSpec, staging: &Path) -> Result<Plan> {
     })
 }
 
-/// The user of the silo that `spec` asks for.
-pub(crate) fn identity(spec: &SiloSpec) -> Identity {
-    match spec.user {
+/// The plan of drive C:.
+pub(crate) fn drive(materials: &Materials) -> Result<DrivePlan> {
+    Ok(DrivePlan {
+        layers: materials.layers.iter().map(PathBuf::from).collect(),
+        sandbox: PathBuf::from(&materials.sandbox),
+        mapped: materials
+            .mapped_directories
+            .iter()
+            .map(mapped)
+            .collect::<Result<_>>()?,
+        temporary: materials
+            .temporary_directories
+            .iter()
+            .map(temporary)
+            .collect::<Result<_>>()?,
+        identity: identity(materials.user),
+    })
+}
+
+/// The user of a silo.
+pub(crate) const fn identity(user: SiloUser) -> Identity {
+    match user {
         SiloUser::ContainerAdministrator => Identity::Administrator,
         SiloUser::ContainerUser => Identity::User,
     }

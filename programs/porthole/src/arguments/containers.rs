@@ -137,6 +137,26 @@ pub(crate) struct Start {
     pub(crate) containers: Vec<String>,
 }
 
+/// Copy files.
+#[derive(Debug, Args)]
+pub(crate) struct Cp {
+    /// Keep user and group (files in a Windows container have neither: no effect).
+    #[arg(short, long)]
+    pub(crate) archive: bool,
+    /// Copy what a link leads to that is the source.
+    #[arg(short = 'L', long)]
+    pub(crate) follow_link: bool,
+    /// Say nothing of how far it has come.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// CONTAINER:PATH, a path of this host, or - for an archive on standard input.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
+    pub(crate) source: String,
+    /// CONTAINER:PATH, a path of this host, or - for an archive on standard output.
+    #[arg(add = ArgValueCompleter::new(complete::containers))]
+    pub(crate) destination: String,
+}
+
 /// List containers.
 #[derive(Debug, Args)]
 pub(crate) struct Ps {

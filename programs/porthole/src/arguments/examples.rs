@@ -39,6 +39,16 @@ Examples:
   porthole attach web                            ctrl-p ctrl-q leaves a console, ctrl-C goes to the program
   porthole attach --no-stdin --sig-proxy=false web   only look; ctrl-C ends the looking";
 
+pub(super) const CP: &str = "\
+Examples:
+  porthole cp site web:C:/site                   a directory into a container
+  porthole cp 'web:C:\\app\\app.log' .             a file out of it
+  porthole cp web:C:/site/. site                 what is in a directory, and not the directory
+  tar c site | porthole cp - web:C:/             an archive, unpacked in the container
+  porthole cp web:C:/site - | tar t              an archive of what is there
+
+In a shell, write Windows paths in single quotes or with forward slashes: C:\\app unquoted is C:app.";
+
 pub(super) const PS: &str = "\
 Examples:
   porthole ps -a                                          all, also those that ended

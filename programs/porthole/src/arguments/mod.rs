@@ -12,8 +12,8 @@ pub(crate) mod units;
 use std::path::PathBuf;
 
 pub(crate) use containers::{
-    Attach, Container, Containers, Create, Exec, Inspect, Kill, Logs, Port, Ps, Rename, Rm, Run,
-    Start, Stats, Stop, Update,
+    Attach, Container, Containers, Cp, Create, Exec, Inspect, Kill, Logs, Port, Ps, Rename, Rm,
+    Run, Start, Stats, Stop, Update,
 };
 pub(crate) use images::{Images, ImagesCommand, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
 pub(crate) use setup::Setup;
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Stay with the program of a running container, as if it had been started from here.
     #[command(after_long_help = examples::ATTACH)]
     Attach(Attach),
+    /// Copy files and directories into a container, or out of it, whether it runs or not.
+    #[command(after_long_help = examples::CP)]
+    Cp(Cp),
     /// List containers.
     #[command(after_long_help = examples::PS)]
     Ps(Ps),

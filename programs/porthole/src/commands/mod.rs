@@ -3,6 +3,7 @@
 mod attach;
 mod attached;
 pub(crate) mod base;
+mod cp;
 mod create;
 pub(crate) mod doctor;
 mod each;
@@ -46,6 +47,7 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::Create(new) => create::carry_out(&client, host, *new).await,
         Command::Attach(attach) => attach::attach(&client, host, &attach).await,
         Command::Exec(exec) => exec::carry_out(&client, exec).await,
+        Command::Cp(copy) => cp::carry_out(&client, host, &copy).await,
         Command::Ps(ps) => ps::carry_out(host, &ps, json).await,
         Command::Logs(logs) => logs::carry_out(host, logs).await,
         Command::Start(start) => attach::start(&client, host, &start).await,

@@ -9,9 +9,10 @@ use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::{ContainerCreateBody, ExecConfig};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, LogsOptionsBuilder,
+    AttachContainerOptionsBuilder, ContainerArchiveInfoOptionsBuilder,
+    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, LogsOptionsBuilder,
     RemoveContainerOptionsBuilder, StatsOptionsBuilder, StopContainerOptionsBuilder,
-    WaitContainerOptions,
+    UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use futures::StreamExt;
 use tokio::io::AsyncWriteExt as _;
@@ -27,7 +28,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 const IMAGE: &str = "porthole/nanoserver";
 
-fn clients() -> Result<PathBuf> {
+pub(crate) fn clients() -> Result<PathBuf> {
     let directory = std::env::var_os("PORTHOLE_CLIENTS");
     let directory = directory.context("PORTHOLE_CLIENTS is not set; run `cargo xtask test e2e`")?;
     Ok(directory.into())
@@ -113,6 +114,8 @@ async fn life(client: &Docker, name: &str) -> Result<()> {
     ensure!(text(output).await? == "in\r\n");
     ensure!(client.inspect_exec(&exec).await?.exit_code == Some(3));
 
+    copies(client, name).await?;
+
     let once = StatsOptionsBuilder::default()
         .stream(false)
         .one_shot(true)
@@ -145,6 +148,42 @@ async fn life(client: &Docker, name: &str) -> Result<()> {
     client.start_container(name, None).await?;
     let now = StopContainerOptionsBuilder::default().t(0).build();
     client.stop_container(name, Some(now)).await?;
+    Ok(())
+}
+
+/// A file goes in and comes out.
+async fn copies(client: &Docker, name: &str) -> Result<()> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(5);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "hello.txt", &b"hello"[..])?;
+    let archive = builder.into_inner()?;
+    let home = "C:/Users/ContainerUser";
+    let into = UploadToContainerOptionsBuilder::default()
+        .path(home)
+        .build();
+    let body = bollard::body_full(archive.into());
+    client.upload_to_container(name, Some(into), body).await?;
+    let path = format!("{home}/HELLO.txt");
+    let from = DownloadFromContainerOptionsBuilder::default()
+        .path(&path)
+        .build();
+    let mut pieces = Box::pin(client.download_from_container(name, Some(from)));
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        archive.extend(piece?);
+    }
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let mut entry = archive.entries()?.next().context("an empty archive")??;
+    let mut content = String::new();
+    std::io::Read::read_to_string(&mut entry, &mut content)?;
+    ensure!(content == "hello" && &*entry.path_bytes() == b"HELLO.txt");
+    let asked = ContainerArchiveInfoOptionsBuilder::default()
+        .path(home)
+        .build();
+    let info = client.get_container_archive_info(name, Some(asked)).await?;
+    ensure!(info.name == "ContainerUser", "{info:?}");
     Ok(())
 }
 

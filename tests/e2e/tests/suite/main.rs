@@ -15,6 +15,7 @@ use porthole_e2e::docker::Docker;
 use porthole_e2e::host::HostState;
 use porthole_e2e::server::{Place, Server};
 
+mod archive;
 mod bad_input;
 mod binds;
 mod certificates;
@@ -130,6 +131,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     images::TESTS,
     bad_input::TESTS,
     own_cli::TESTS,
+    archive::TESTS,
     clients::TESTS,
     tools::TESTS,
     usage::TESTS,

@@ -11,8 +11,12 @@ pub(super) fn as_silo_root<T>(action: impl FnOnce() -> T) -> Result<T> {
     as_owner(SILO_BASE, action)
 }
 
-/// Runs `action` with the file system IDs of `owner`, user and group alike, and every capability.
-pub(super) fn as_owner<T>(owner: u32, action: impl FnOnce() -> T) -> Result<T> {
+/// Runs `action` with the file system IDs of `owner`, user and group alike, and every capability
+/// that this thread may have. What it makes belongs to `owner`.
+///
+/// # Errors
+/// When the kernel refuses the capabilities; the result of `action` is within.
+pub fn as_owner<T>(owner: u32, action: impl FnOnce() -> T) -> Result<T> {
     let operation = "become the silo's root for";
     let mut capabilities = rustix::thread::capabilities(None).context(operation, "mounting")?;
     let before = capabilities.effective;

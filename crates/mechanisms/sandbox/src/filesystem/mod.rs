@@ -15,6 +15,7 @@
 mod attach;
 mod credentials;
 mod devices;
+mod drive;
 mod mapped;
 mod ownership;
 mod proc;
@@ -27,15 +28,17 @@ use std::path::{Path, PathBuf};
 
 use porthole_files::delete_tree_at;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Result, SandboxError};
 use crate::id_map::SiloMaps;
-use crate::plan::{Identity, Plan, layout};
+use crate::plan::{Plan, layout};
 use crate::visible_memory;
 
 pub use attach::tmpfs;
-pub use windows_lookup::find_component;
+pub use credentials::as_owner;
+pub use drive::{enter_running_drive, enter_stopped_drive};
+pub use windows_lookup::{each_name, find_component, find_name, folded};
 
 /// The drive letters of a prefix.
 const DRIVES: &str = "dosdevices";
@@ -45,10 +48,8 @@ const DRIVES: &str = "dosdevices";
 #[derive(Debug)]
 pub struct Materials {
     prefix: OwnedFd,
-    layers: Vec<OwnedFd>,
-    sandbox: OwnedFd,
+    drive: drive::Parts,
     root: OwnedFd,
-    mapped: Vec<mapped::Source>,
     certificates: Option<OwnedFd>,
 }
 
@@ -60,33 +61,12 @@ impl Materials {
     pub fn gather(plan: &Plan, maps: &SiloMaps) -> Result<Self> {
         prepare_prefix(&plan.prefix)?;
         let prefix = attach::mapped_tree(&plan.prefix, maps.of_root_to_user(), false)?;
-        let layers = plan
-            .layers
-            .iter()
-            .map(|layer| attach::mapped_tree(layer, maps.of_silo(), true))
-            .collect::<Result<_>>()?;
-        for name in ["upper", "work"] {
-            let path = plan.sandbox.join(name);
-            fs::create_dir_all(&path).at("create", &path)?;
-        }
-        let sandbox = attach::mapped_tree(&plan.sandbox, maps.of_silo(), false)?;
+        let drive = drive::Parts::gather(&plan.drive, maps.of_silo())?;
         let root = attach::read_only_tree(&plan.root)?;
-        let temporary = plan
-            .temporary
-            .iter()
-            .map(|entry| mapped::Source::temporary(entry, plan.identity));
-        let mapped = plan
-            .mapped
-            .iter()
-            .map(|entry| mapped::Source::open(entry, plan.identity))
-            .chain(temporary)
-            .collect::<Result<_>>()?;
         Ok(Self {
             prefix,
-            layers,
-            sandbox,
+            drive,
             root,
-            mapped,
             certificates: plan
                 .root_certificates
                 .as_deref()
@@ -104,17 +84,13 @@ impl Materials {
         run: BorrowedFd<'_>,
         limited_memory: bool,
     ) -> Result<()> {
-        rustix::mount::mount_change(
-            "/",
-            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-        )
-        .at("make private", "/")?;
+        drive::make_private()?;
         // What a process can read of its own mount table shows overlay's options as given: names
         // relative to the staging directory, which tell nothing of the host.
         attach::mount_tmpfs(&plan.staging, "mode=0755")?;
         std::env::set_current_dir(&plan.staging).at("enter", &plan.staging)?;
         attach::place_new(self.root.as_fd(), Path::new("root"))?;
-        union::mount(&self.layers, self.sandbox.as_fd(), &inside(layout::C_DRIVE))?;
+        self.drive.mount(&inside(layout::C_DRIVE))?;
         attach::place(self.prefix.as_fd(), &inside(layout::PREFIX))?;
         attach::mount_tmpfs(&inside(layout::TMP), "mode=1777")?;
         attach::place(run, Path::new("root/run"))?;
@@ -130,12 +106,7 @@ impl Materials {
             attach::place(certificates.as_fd(), &inside(layout::ROOT_CERTIFICATES))?;
         }
         let c_drive = open_directory(&inside(layout::C_DRIVE))?;
-        if plan.identity == Identity::User {
-            ownership::give_to_user(&c_drive)?;
-        }
-        for source in &self.mapped {
-            source.attach(&c_drive)?;
-        }
+        self.drive.fill(&c_drive, plan.drive.identity)?;
         for directory in &plan.directories {
             mapped::find_or_make(&c_drive, directory, true)?;
         }

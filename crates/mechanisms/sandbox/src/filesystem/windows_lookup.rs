@@ -1,8 +1,9 @@
 //! Finding a path's component as Windows would: whatever its case.
 
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// What lies beneath: neither a symbolic link, however it came there, nor `..` leads out.
@@ -21,6 +22,45 @@ pub fn find_component(directory: &OwnedFd, name: &str) -> rustix::io::Result<Opt
         Err(Errno::NOENT) => {}
         result => return result.map(Some),
     }
+    find_other_case(directory, name)?
+        .map(|found| open_entry(directory, &*found))
+        .transpose()
+}
+
+/// How the entry of `directory` is spelt that Windows would find under `name`, a symbolic link
+/// included; `name` must be one component.
+///
+/// # Errors
+/// Whatever the kernel reports; an absent entry is no error but `None`.
+pub fn find_name(directory: &OwnedFd, name: &str) -> rustix::io::Result<Option<CString>> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(CString::new(name).ok()),
+        Err(Errno::NOENT) => find_other_case(directory, name),
+        Err(error) => Err(error),
+    }
+}
+
+fn find_other_case(directory: &OwnedFd, name: &str) -> rustix::io::Result<Option<CString>> {
+    let wanted = folded(name);
+    let mut found = None;
+    each_name(directory, |entry| {
+        let same = entry.to_str().is_ok_and(|text| folded(text) == wanted);
+        if same {
+            found = Some(entry.to_owned());
+        }
+        !same
+    })?;
+    Ok(found)
+}
+
+/// Tells `visit` the names in a directory, `.` and `..` apart, for as long as it says so.
+///
+/// # Errors
+/// Whatever the kernel reports.
+pub fn each_name(
+    directory: &OwnedFd,
+    mut visit: impl FnMut(&CStr) -> bool,
+) -> rustix::io::Result<()> {
     let readable = rustix::fs::openat2(
         directory,
         ".",
@@ -28,18 +68,14 @@ pub fn find_component(directory: &OwnedFd, name: &str) -> rustix::io::Result<Opt
         Mode::empty(),
         BENEATH,
     )?;
-    let wanted = folded(name);
     for entry in Dir::read_from(&readable)? {
         let entry = entry?;
-        let found = entry
-            .file_name()
-            .to_str()
-            .is_ok_and(|text| folded(text) == wanted);
-        if found {
-            return open_entry(directory, entry.file_name()).map(Some);
+        let name = entry.file_name();
+        if name != c"." && name != c".." && !visit(name) {
+            break;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn open_entry(directory: &OwnedFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
@@ -48,7 +84,8 @@ fn open_entry(directory: &OwnedFd, name: impl rustix::path::Arg) -> rustix::io::
 }
 
 /// Upper case one character to one, as NTFS's table has it: what becomes several stays as it is.
-fn folded(name: &str) -> String {
+#[must_use]
+pub fn folded(name: &str) -> String {
     name.chars()
         .map(|character| {
             let mut upper = character.to_uppercase();
@@ -82,6 +119,11 @@ mod tests {
         assert!(find_component(&c_drive, "absent").unwrap().is_none());
         let exact = find_component(&c_drive, "BOTH").unwrap().unwrap();
         assert!(find_component(&exact, "mark").unwrap().is_some());
+        assert_eq!(
+            find_name(&c_drive, "äPFEL").unwrap().as_deref(),
+            Some(c"ÄPFEL")
+        );
+        assert_eq!(find_name(&c_drive, "absent").unwrap(), None);
     }
 
     #[test]
@@ -90,6 +132,8 @@ mod tests {
         std::os::unix::fs::symlink("/etc", temporary.path().join("link")).unwrap();
         let c_drive = directory(temporary.path());
         assert_eq!(find_component(&c_drive, "LINK").unwrap_err(), Errno::LOOP);
+        let link = find_name(&c_drive, "LINK").unwrap();
+        assert_eq!(link.as_deref(), Some(c"link"));
         assert!(find_component(&c_drive, "..").is_err());
         assert!(find_component(&c_drive, "../etc").is_err());
     }

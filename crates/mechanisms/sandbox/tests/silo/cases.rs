@@ -195,7 +195,7 @@ fn a_mapped_directory_belongs_to_its_owner() {
         fs::write(host.path("shared/theirs"), "").unwrap();
         fs::write(host.path("single"), "one file").unwrap();
         chown(host.path("shared"), Some(4321), Some(8765)).unwrap();
-        host.plan.mapped = vec![
+        host.plan.drive.mapped = vec![
             mapped(&host, &["USERS", "new", "place"], false),
             Mapped {
                 source: host.path("single"),
@@ -217,7 +217,7 @@ fn a_mapped_directory_belongs_to_its_owner() {
 fn a_read_only_mapping_refuses_writes() {
     let mut host = Host::new("bind-ro", Identity::Administrator);
     fs::create_dir(host.path("shared")).unwrap();
-    host.plan.mapped = vec![mapped(&host, &["data"], true)];
+    host.plan.drive.mapped = vec![mapped(&host, &["data"], true)];
     let outcome = host.run("busybox touch /c/data/x 2>/dev/null || echo refused");
     assert_eq!(outcome.output, "refused\n");
 }
@@ -226,7 +226,7 @@ fn a_link_on_c_is_not_followed() {
     let mut host = Host::new("bind-link", Identity::Administrator);
     fs::create_dir(host.path("shared")).unwrap();
     std::os::unix::fs::symlink("/etc", host.path("layer/link")).unwrap();
-    host.plan.mapped = vec![mapped(&host, &["link", "x"], false)];
+    host.plan.drive.mapped = vec![mapped(&host, &["link", "x"], false)];
     let outcome = host.run("true");
     assert!(
         matches!(&outcome.report, Report::Failed(text) if text.contains("link/x")),
@@ -237,10 +237,10 @@ fn a_link_on_c_is_not_followed() {
 
 fn a_missing_source_fails_by_name() {
     let mut host = Host::new("missing", Identity::Administrator);
-    host.plan.layers.push(host.path("absent"));
+    host.plan.drive.layers.push(host.path("absent"));
     let cgroup = host.cgroup();
     let (_ours, inner) = UnixStream::pair().unwrap();
-    let prepared = porthole_sandbox::Prepared::new(host.plan.identity).unwrap();
+    let prepared = porthole_sandbox::Prepared::new(host.plan.drive.identity).unwrap();
     let connections = porthole_sandbox::Connections {
         channel: std::os::fd::AsFd::as_fd(&inner),
         log: rustix::stdio::stderr(),
@@ -264,7 +264,7 @@ fn asked_limits_are_for_programs_and_not_for_the_build() {
     for number in 0..40 {
         let layer = host.path(&format!("layer-{number}"));
         fs::create_dir(&layer).unwrap();
-        host.plan.layers.push(layer);
+        host.plan.drive.layers.push(layer);
     }
     let same = |value| Rlimit {
         current: Some(value),

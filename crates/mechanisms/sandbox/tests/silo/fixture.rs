@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use porthole_sandbox::cgroup::{Cgroup, Hierarchies, Limits};
 use porthole_sandbox::{
-    Connections, Identity, Plan, Prepared, Report, Resolver, Service, ServiceStdio, Silo,
+    Connections, DrivePlan, Identity, Plan, Prepared, Report, Resolver, Service, ServiceStdio, Silo,
 };
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -108,15 +108,17 @@ impl Host {
         let plan = Plan {
             host_name: "silo".to_owned(),
             root: at("root"),
-            layers: vec![at("layer")],
-            sandbox: at("sandbox"),
+            drive: DrivePlan {
+                layers: vec![at("layer")],
+                sandbox: at("sandbox"),
+                mapped: Vec::new(),
+                temporary: Vec::new(),
+                identity,
+            },
             prefix: at("prefix"),
-            mapped: Vec::new(),
-            temporary: Vec::new(),
             resource_limits: Vec::new(),
             root_certificates: None,
             directories: Vec::new(),
-            identity,
             network_namespace: None,
             resolver: Resolver {
                 resolv_conf: "nameserver 10.0.0.1\n".to_owned(),
@@ -177,7 +179,7 @@ impl Host {
     }
 
     pub(crate) fn start(&self, cgroup: &Cgroup, inner: &UnixStream) -> Silo {
-        let prepared = Prepared::new(self.plan.identity).unwrap();
+        let prepared = Prepared::new(self.plan.drive.identity).unwrap();
         let connections = Connections {
             channel: inner.as_fd(),
             log: rustix::stdio::stderr(),
