@@ -2,11 +2,11 @@
 //!
 //! Everything here is hostile: the drive belongs to a container that may change it meanwhile, and
 //! the archive to whoever wrote it. So no path is ever handed to the kernel whole. A place is
-//! found name by name from the drive's root ([`drive`]), in whatever case its names are spelt
+//! found name by name from the drive's root (`drive`), in whatever case its names are spelt
 //! there; links are followed here, and lead nowhere but back into the drive.
 //!
-//! Reading order: [`drive`] (finding a place), [`pack`] and [`unpack`] (the two directions),
-//! [`serve`] (the protocol of one connection).
+//! Reading order: `drive` (finding a place), `pack` and `unpack` (the two directions),
+//! `serve` (the protocol of one connection).
 
 mod compression;
 mod directory;
