@@ -59,7 +59,9 @@ async fn forget(arguments: &[&str]) {
 }
 
 async fn run(arguments: &[&str]) -> Result<Vec<u8>> {
-    let arguments = [arguments, &["-p", "udp"]].concat();
+    // Options of ports are known only after the protocol.
+    let (command, options) = arguments.split_at(1);
+    let arguments = [command, &["-p", "udp"], options].concat();
     tool::run("conntrack", &arguments, "").await
 }
 
