@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use bollard::errors::Error;
 
+use crate::output::remark;
+
 /// What docker too exits with for a wrong command line, and when `run` fails before a program does.
 pub(crate) const NOT_CARRIED_OUT: u8 = 125;
 
@@ -15,9 +17,9 @@ const NOT_FOUND: u8 = 127;
 
 /// Says what failed, and what to do about it where that is known.
 pub(crate) fn tell(error: &anyhow::Error) {
-    eprintln!("porthole: {}", sentence(error));
+    remark!("porthole: {}", sentence(error));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        remark!("hint: {hint}");
     }
 }
 
@@ -34,6 +36,14 @@ pub(crate) fn code_of_run(error: &anyhow::Error) -> u8 {
     } else {
         NOT_CARRIED_OUT
     }
+}
+
+/// Whether standard output's reader has gone away, as `head` does when it has seen enough.
+///
+/// What breaks a connection to the daemon is further down in an error of the client's.
+pub(crate) fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }
 
 /// An error in one line. What the daemon answered needs no telling that it was the daemon.

@@ -1,5 +1,8 @@
 //! Porthole's own command line: a thin client of the daemon, and the builder of base OS images.
 
+// `println!` panics when the reader of a pipe has gone: see `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod arguments;
 mod client;
 mod commands;
@@ -38,6 +41,10 @@ fn main() -> ExitCode {
     match carry_out(arguments) {
         Ok(code) => code,
         Err(error) => {
+            // Nobody reads on: there is nothing to tell.
+            if failure::is_reader_gone(&error) {
+                return ExitCode::FAILURE;
+            }
             failure::tell(&error);
             if runs_program {
                 ExitCode::from(failure::code_of_run(&error))

@@ -16,7 +16,7 @@ use super::prune;
 use crate::arguments::{Images, ImagesCommand, ImagesLs, Named, Rmi, Tag};
 use crate::failure;
 use crate::moment;
-use crate::output::{Fields, Format, print_json};
+use crate::output::{Fields, Format, print_json, remark, say};
 use crate::table::{Table, short_id, size};
 
 const NONE: &str = "<none>";
@@ -59,7 +59,7 @@ pub(crate) async fn remove(client: &Docker, rmi: &Rmi) -> Result<ExitCode> {
             .noprune(rmi.no_prune)
             .build();
         match client.remove_image(name, Some(options), None).await {
-            Ok(removed) => tell(&removed),
+            Ok(removed) => tell(&removed)?,
             Err(error) => {
                 failure::tell(&error.into());
                 code = ExitCode::FAILURE;
@@ -70,15 +70,16 @@ pub(crate) async fn remove(client: &Docker, rmi: &Rmi) -> Result<ExitCode> {
 }
 
 /// Names the images and layers that went.
-pub(super) fn tell(removed: &[ImageDeleteResponseItem]) {
+pub(super) fn tell(removed: &[ImageDeleteResponseItem]) -> std::io::Result<()> {
     for ImageDeleteResponseItem { untagged, deleted } in removed {
         if let Some(name) = untagged {
-            println!("Untagged: {name}");
+            say!("Untagged: {name}")?;
         }
         if let Some(id) = deleted {
-            println!("Deleted: {id}");
+            say!("Deleted: {id}")?;
         }
     }
+    Ok(())
 }
 
 async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
@@ -97,7 +98,9 @@ async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
         if json {
             print_json(&ids)?;
         } else {
-            ids.iter().for_each(|id| println!("{id}"));
+            for id in ids {
+                say!("{id}")?;
+            }
         }
     } else if json {
         print_json(&images)?;
@@ -137,7 +140,7 @@ fn print(
     }
     table.print()?;
     if images.is_empty() && ls.filter.is_empty() {
-        eprintln!("no images yet: 'porthole base build nanoserver' makes the small base image");
+        remark!("no images yet: 'porthole base build nanoserver' makes the small base image");
     }
     Ok(())
 }
@@ -198,7 +201,9 @@ pub(crate) async fn history(client: &Docker, named: &Named, json: bool) -> Resul
         .collect();
     let cell = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     if named.quiet {
-        rows.iter().for_each(|row| println!("{}", cell(row, "ID")));
+        for row in &rows {
+            say!("{}", cell(row, "ID"))?;
+        }
     } else if let Some(format) = format {
         format.print(FIELDS, &rows)?;
     } else {

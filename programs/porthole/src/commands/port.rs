@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::print_json;
 use crate::arguments::Port;
+use crate::output::say;
 use crate::request;
 
 /// Carries it out: a line for each published port, or the addresses of one.
@@ -21,7 +22,7 @@ pub(crate) async fn carry_out(host: &str, port: &Port, json: bool) -> Result<Exi
     let Some(wanted) = &port.port else {
         for (inside, bindings) in ports.as_object().into_iter().flatten() {
             for address in addresses(bindings) {
-                println!("{inside} -> {address}");
+                say!("{inside} -> {address}")?;
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -38,7 +39,7 @@ pub(crate) async fn carry_out(host: &str, port: &Port, json: bool) -> Result<Exi
     if json {
         print_json(&found)?;
     } else {
-        println!("{}", found.join("\n"));
+        say!("{}", found.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::each::filters;
 use crate::arguments::Ps;
 use crate::moment;
-use crate::output::{Fields, Format, print_json};
+use crate::output::{Fields, Format, print_json, say};
 use crate::request;
 use crate::table::{Colour, Table, coloured, short_id, size};
 
@@ -68,7 +68,7 @@ fn print_ids(containers: &[Value], whole: bool, json: bool) -> Result<()> {
         return print_json(&ids.collect::<Vec<_>>());
     }
     for id in ids {
-        println!("{}", if whole { id } else { short_id(id) });
+        say!("{}", if whole { id } else { short_id(id) })?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use super::attached::{Attached, Manner};
 use super::create;
 use crate::arguments::Run;
+use crate::output::say;
 use crate::wait::Until;
 
 /// Carries it out.
@@ -48,7 +49,7 @@ async fn start(
     let start = async { Ok(client.start_container(id, None).await?) };
     if run.detach {
         start.await?;
-        println!("{id}");
+        say!("{id}")?;
         return Ok(ExitCode::SUCCESS);
     }
     let attached = Attached::begin(client, host, id, manner).await?;

@@ -15,7 +15,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::arguments::Stats;
-use crate::output::{Fields, Format};
+use crate::output::{Fields, Format, say};
 use crate::table::{Table, short_id, size};
 
 /// How far samples are apart.
@@ -58,7 +58,7 @@ pub(crate) async fn carry_out(client: &Docker, stats: &Stats, json: bool) -> Res
         watched.retain(|id, _| samples.iter().any(|(sampled, _)| sampled == id));
         if json {
             for (_, sample) in &samples {
-                println!("{}", serde_json::to_string(&sample.stats)?);
+                say!("{}", serde_json::to_string(&sample.stats)?)?;
             }
         }
         let mut rows = Vec::new();
@@ -69,8 +69,7 @@ pub(crate) async fn carry_out(client: &Docker, stats: &Stats, json: bool) -> Res
         }
         if is_due && !json {
             if redraw {
-                print!("{CLEAR}");
-                std::io::stdout().flush()?;
+                std::io::stdout().write_all(CLEAR.as_bytes())?;
             }
             match &format {
                 Some(format) => format.print(FIELDS, &rows)?,

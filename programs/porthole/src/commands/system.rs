@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{events, prune};
 use crate::arguments::{Df, Info, System, SystemCommand};
 use crate::moment;
-use crate::output::{Fields, Format, print_json, with_spinner};
+use crate::output::{Fields, Format, print_json, say, with_spinner};
 use crate::request;
 use crate::table::{Table, short_id, size};
 
@@ -169,9 +169,9 @@ fn row(kind: &str, count: usize, active: usize, whole: u64, free: u64) -> Value 
 
 fn verbose(usage: &Value) -> std::io::Result<()> {
     images(usage).print()?;
-    println!();
+    say!("")?;
     containers(usage).print()?;
-    println!();
+    say!("")?;
     volumes(usage).print()
 }
 

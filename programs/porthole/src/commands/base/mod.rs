@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::print_json;
 use crate::arguments::{Base, BaseCommand};
+use crate::output::say;
 use crate::table::{Table, short_id, size};
 
 /// Carries it out.
@@ -57,9 +58,9 @@ fn list(store: &Store, json: bool) -> Result<ExitCode> {
         ]);
     }
     table.print()?;
-    println!(
+    say!(
         "\nkernel package: {}",
         kernel.unwrap_or("none; 'porthole base build nanoserver' makes it")
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }
