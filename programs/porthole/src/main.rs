@@ -5,6 +5,7 @@
 
 mod arguments;
 mod client;
+mod command_line;
 mod commands;
 mod complete;
 mod failure;
@@ -18,24 +19,13 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     complete::answer_shell();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match command_line::read() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // A terminal that is gone takes no message.
-            let _ = error.print();
-            // Help and version are no failures.
-            return if error.use_stderr() {
-                ExitCode::from(failure::NOT_CARRIED_OUT)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(code) => return code,
     };
     let runs_program = matches!(arguments.command, Command::Run(_) | Command::Create(_));
     match carry_out(arguments) {
@@ -60,12 +50,8 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         host,
         json,
         command,
+        ..
     } = arguments;
-    if json && !command.has_json() {
-        anyhow::bail!(
-            "--json is for commands that list or tell something: ps, images, history, inspect, top, port, stats, events, prune, system, info, base, doctor, setup, version"
-        );
-    }
     let asks_daemon = match command {
         Command::Base(base) => return commands::base::carry_out(&base, json),
         Command::Completion { shell } => {

@@ -38,9 +38,24 @@ impl Format {
         Ok(Some(Self { template, is_table }))
     }
 
+    /// Refuses a template with fields that rows like `sample` do not have: a list without rows would
+    /// not tell.
+    pub(crate) fn check(&self, sample: &Value) -> Result<()> {
+        Ok(self.template.check(sample)?)
+    }
+
     /// Prints rows.
     pub(crate) fn print(&self, fields: &Fields, rows: &[Value]) -> Result<()> {
-        let lines = rows.iter().map(|row| self.template.render(row));
+        self.print_labelled(fields, rows.iter().map(|row| (row, &Value::Null)))
+    }
+
+    /// Prints rows, each with the labels that `.Label "name"` looks in.
+    pub(crate) fn print_labelled<'a>(
+        &self,
+        fields: &Fields,
+        rows: impl Iterator<Item = (&'a Value, &'a Value)>,
+    ) -> Result<()> {
+        let lines = rows.map(|(row, labels)| self.template.render(row, labels));
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         if self.is_table {
             let title = |name: &str| {

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
-use clap_complete::engine::ArgValueCompleter;
 
 use super::resources::Resources;
 use super::units;
-use crate::complete;
 
 const NETWORK: &str = "Network";
 const HEALTH: &str = "Health";
@@ -109,12 +107,10 @@ pub(crate) struct Options {
     // Docker's -h is the host name.
     #[arg(long, action = ArgAction::HelpLong)]
     pub(crate) help: Option<bool>,
-    /// The image, for example porthole/nanoserver.
-    #[arg(add = ArgValueCompleter::new(complete::images))]
-    pub(crate) image: String,
-    /// The command; the image's if there is none.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<String>,
+    /// The image, and the command.
+    // One list: clap reads options between two, and docker does not.
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "IMAGE", hide = true)]
+    words: Vec<String>,
 }
 
 /// Files and disks of a new container.
@@ -233,7 +229,7 @@ pub(crate) struct Linux {
     /// Run an init in front of the program.
     #[arg(long)]
     pub(crate) init: bool,
-    /// A limit, NAME=SOFT\[:HARD\].
+    /// A limit, NAME=SOFT[:HARD].
     #[arg(long, value_name = "NAME=SOFT[:HARD]")]
     pub(crate) ulimit: Vec<String>,
     /// A directory in memory.
@@ -319,6 +315,16 @@ pub(crate) struct Streams {
 }
 
 impl Options {
+    /// The image, for example porthole/nanoserver.
+    pub(crate) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The command; none is the image's.
+    pub(crate) fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
     /// The streams to attach to: those of `--attach`, or output and with `-i` input.
     pub(crate) fn streams(&self) -> Streams {
         let all = self.attach.is_empty();

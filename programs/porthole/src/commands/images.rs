@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::each::filters;
-use super::prune;
-use crate::arguments::{Images, ImagesCommand, ImagesLs, Named, Rmi, Tag};
+use crate::arguments::{ImagesLs, Named, Rmi, Tag};
 use crate::failure;
 use crate::moment;
 use crate::output::{Fields, Format, print_json, remark, say};
@@ -27,16 +26,6 @@ const FIELDS: &Fields = &[
     ("CreatedSince", "CREATED"),
     ("CreatedBy", "CREATED BY"),
 ];
-
-/// `porthole images`.
-pub(crate) async fn carry_out(client: &Docker, images: Images, json: bool) -> Result<ExitCode> {
-    match images.command {
-        None => list(client, images.list, json).await,
-        Some(ImagesCommand::Ls(ls)) => list(client, ls, json).await,
-        Some(ImagesCommand::Rm(rmi)) => remove(client, &rmi).await,
-        Some(ImagesCommand::Prune(images)) => prune::images(client, images, json).await,
-    }
-}
 
 /// `porthole tag`.
 pub(crate) async fn tag(client: &Docker, tag: &Tag) -> Result<ExitCode> {
@@ -82,9 +71,19 @@ pub(super) fn tell(removed: &[ImageDeleteResponseItem]) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
+/// `porthole images`.
+pub(crate) async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
     let format = Format::of(ls.format.as_deref(), json)?;
-    let options = ListImagesOptionsBuilder::default().filters(&filters(ls.filter.clone()));
+    if let Some(format) = &format {
+        rows(&ImageSummary::default(), "")
+            .iter()
+            .try_for_each(|row| format.check(row))?;
+    }
+    let mut filter = ls.filter.clone();
+    filter.extend(ls.name.clone().map(|name| ("reference".to_owned(), name)));
+    let options = ListImagesOptionsBuilder::default()
+        .all(ls.all)
+        .filters(&filters(filter));
     let images = client.list_images(Some(options.build())).await?;
     let id = |image: &ImageSummary| {
         if ls.no_trunc {
@@ -132,14 +131,19 @@ fn print(
         } else {
             image.repo_tags.join(", ")
         };
-        let mut cells = vec![names, id(image), day(image.created), taken(image.size)];
+        let mut cells = vec![
+            names,
+            id(image),
+            moment::ago(image.created, OffsetDateTime::now_utc()),
+            taken(image.size),
+        ];
         if ls.digests {
             cells.push(digest(image).to_owned());
         }
         table.row(cells);
     }
     table.print()?;
-    if images.is_empty() && ls.filter.is_empty() {
+    if images.is_empty() && ls.filter.is_empty() && ls.name.is_none() {
         remark!("no images yet: 'porthole base build nanoserver' makes the small base image");
     }
     Ok(())
@@ -178,13 +182,6 @@ fn digest(image: &ImageSummary) -> &str {
 
 fn taken(bytes: i64) -> String {
     size(u64::try_from(bytes).unwrap_or_default())
-}
-
-/// The day of a Unix time.
-fn day(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .map(|time| time.date().to_string())
-        .unwrap_or_default()
 }
 
 /// `porthole history`.

@@ -42,8 +42,8 @@ pub(super) fn of(options: &Options, attached: Option<Streams>, remove: bool) -> 
     let mut labels = files::lines(&options.label_file)?;
     labels.extend(options.label.iter().cloned());
     let mut body = Body::default();
-    body.set("Image", options.image.as_str());
-    body.set("Cmd", options.command.clone());
+    body.set("Image", options.image());
+    body.set("Cmd", options.command());
     if let Some(program) = &options.entrypoint {
         // An empty word resets the image's entry point, as in docker.
         body.0.insert("Entrypoint".to_owned(), json!([program]));
@@ -238,14 +238,13 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::arguments::{Arguments, Command};
+    use crate::arguments::Command;
+    use crate::command_line;
 
     fn body(words: &[&str]) -> Value {
         let words = [&["porthole", "create"], words].concat();
-        let arguments = Arguments::try_parse_from(words).expect("a command line");
+        let arguments = command_line::parse(words).expect("a command line");
         let Command::Create(create) = arguments.command else {
             panic!("{:?}", arguments.command)
         };

@@ -57,7 +57,7 @@ pub(super) async fn create(
     }
     let created = match request::json(host, Method::POST, &path, Some(&body)).await {
         Err(error) if options.pull == Pull::Missing && lacks_image(&error) => {
-            remark!("Unable to find image '{}' locally", options.image);
+            remark!("Unable to find image '{}' locally", options.image());
             pull_image(client, options).await?;
             request::json(host, Method::POST, &path, Some(&body)).await?
         }
@@ -75,7 +75,7 @@ pub(super) async fn create(
 
 async fn pull_image(client: &Docker, options: &Options) -> Result<()> {
     let platform = options.platform.as_deref();
-    pull::pull(client, &options.image, platform, options.quiet).await
+    pull::pull(client, options.image(), platform, options.quiet).await
 }
 
 /// Whether the daemon says that it has no such image; other things may be missing too.
