@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, DEFAULT_HOST};
 use crate::failure::NOT_CARRIED_OUT;
 use crate::output::remark;
 
@@ -49,14 +49,34 @@ where
     };
     let mut arguments = Arguments::from_arg_matches(&matches)?;
     arguments.command = arguments.command.plain();
-    if arguments.json && !has_json(last_word(&matches)) {
-        return Err(definition(false).error(
-            ErrorKind::ArgumentConflict,
-            "--json is for commands that list or tell something: 'porthole COMMAND --help' shows it \
-             for those that have it",
-        ));
+    match refusal(&arguments, last_word(&matches)) {
+        Some((kind, words)) => Err(definition(false).error(kind, words)),
+        None => Ok(arguments),
     }
-    Ok(arguments)
+}
+
+/// What options cannot say together, or not here.
+fn refusal(arguments: &Arguments, command: &str) -> Option<(ErrorKind, String)> {
+    if arguments.json && !has_json(command) {
+        let words = "--json is for commands that list or tell something: 'porthole COMMAND --help' \
+             shows it for those that have it";
+        return Some((ErrorKind::ArgumentConflict, words.to_owned()));
+    }
+    let host = &arguments.host;
+    if !host.contains("://") && !host.contains('/') {
+        let words = format!(
+            "-H {host} names no socket: expected unix:///PATH or /PATH, as in -H {DEFAULT_HOST}"
+        );
+        return Some((ErrorKind::ValueValidation, words));
+    }
+    match &arguments.command {
+        crate::arguments::Command::Run(run) if run.detach && !run.options.attach.is_empty() => {
+            // Docker's words, of which the older ones name the letters.
+            let words = "conflicting options: cannot specify both --attach (-a) and --detach (-d)";
+            Some((ErrorKind::ArgumentConflict, words.to_owned()))
+        }
+        _ => None,
+    }
 }
 
 fn has_json(command: &str) -> bool {
@@ -81,7 +101,7 @@ pub(crate) fn definition(values: bool) -> Command {
         .find(|arg| arg.get_id() == "json")
         .cloned();
     let command = match json {
-        Some(json) => with_json_hidden(command, &json.hide(true)),
+        Some(json) => tidied(command, &json.hide(true)),
         None => command,
     };
     if values {
@@ -91,14 +111,18 @@ pub(crate) fn definition(values: bool) -> Command {
     }
 }
 
-/// Takes `--json` out of the help of commands that have none. It is read there all the same, so
-/// that the refusal can say what it is for.
-fn with_json_hidden(command: Command, hidden: &clap::Arg) -> Command {
+/// Takes out of a command's help what it would refuse, above all `--json`. It is read all the same,
+/// so that the refusal can say why.
+fn tidied(command: Command, hidden: &clap::Arg) -> Command {
     command.mut_subcommands(|command| {
         if command.has_subcommands() {
-            with_json_hidden(command, hidden)
+            tidied(command, hidden)
         } else if has_json(command.get_name()) {
             command
+        } else if command.get_name() == "update" {
+            // The daemon refuses it by name: it is set at creation.
+            let command = command.mut_arg("pids_limit", |arg| arg.hide(true));
+            command.arg(hidden.clone())
         } else {
             command.arg(hidden.clone())
         }
@@ -148,11 +172,7 @@ fn tell(mut error: clap::Error) -> ExitCode {
         remark!("porthole: {name} is planned; this version does not have it yet");
         return ExitCode::FAILURE;
     }
-    // What begins with a dash is hardly ever meant as a value.
-    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
-        tips.retain(|tip| !tip.to_string().contains(" -- "));
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
-    }
+    drop_value_tip(&mut error);
     // A terminal that is gone takes no message.
     let _ = error.print();
     // A call without a command shows help, as docker's does.
@@ -160,6 +180,16 @@ fn tell(mut error: clap::Error) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(code_of_usage(&error))
+    }
+}
+
+/// What begins with a dash is hardly ever meant as a value.
+fn drop_value_tip(error: &mut clap::Error) {
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("as a value"));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
     }
 }
 
@@ -247,11 +277,10 @@ mod tests {
             &["run", "--nosuch", "img"][..],
             &["run", "--version", "img"],
         ] {
-            assert_eq!(
-                refused(words).kind(),
-                ErrorKind::UnknownArgument,
-                "{words:?}"
-            );
+            let mut refusal = refused(words);
+            assert_eq!(refusal.kind(), ErrorKind::UnknownArgument, "{words:?}");
+            drop_value_tip(&mut refusal);
+            assert!(!refusal.to_string().contains("-- --"), "{refusal}");
         }
     }
 
@@ -261,6 +290,7 @@ mod tests {
             (&["--rm=false", "-it=false", "x"][..], false, false, true),
             (&["--rm=true", "-ti", "x"], true, true, true),
             (&["--rm", "--rm=0", "-i=T", "x"], false, false, true),
+            (&["-d=false", "-a", "stdout", "-i", "x"], false, false, true),
         ] {
             let Ok(Parsed::Run(run)) = parsed(&[&["run"], words].concat()) else {
                 panic!("{words:?}")
@@ -338,6 +368,8 @@ mod tests {
             (&["ps", "extra"], 1),
             (&["nosuch"], 1),
             (&["container", "nosuch"], 1),
+            (&["run", "-d", "-a", "stdout", "x"], 1),
+            (&["-H", "foo", "ps"], 1),
         ] {
             assert_eq!(code_of_usage(&refused(words)), code, "{words:?}");
         }

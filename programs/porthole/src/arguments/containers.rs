@@ -8,6 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::options::Options;
 use super::resources::Resources;
 use super::system::filter;
+use super::units;
 use crate::complete;
 
 /// Run a program in a new container.
@@ -243,6 +244,7 @@ pub(crate) struct Stop {
         long,
         visible_alias = "time",
         value_name = "SECONDS",
+        value_parser = units::seconds,
         allow_negative_numbers = true
     )]
     pub(crate) timeout: Option<i32>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::resources::Resources;
+use super::resources::{LIMITS, Resources};
 use super::units;
 
 const NETWORK: &str = "Network";
@@ -88,11 +88,17 @@ pub(crate) struct Options {
     /// Give the container a device.
     #[arg(long)]
     pub(crate) device: Vec<String>,
+    /// Run an init in front of the program; every container of Porthole's has one.
+    #[arg(long)]
+    pub(crate) init: bool,
     /// The runtime.
     #[arg(long)]
     pub(crate) runtime: Option<String>,
     #[command(flatten)]
     pub(crate) resources: Resources,
+    /// A limit, NAME=SOFT[:HARD].
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", help_heading = LIMITS)]
+    pub(crate) ulimit: Vec<String>,
     #[command(flatten)]
     pub(crate) storage: Storage,
     #[command(flatten)]
@@ -132,6 +138,9 @@ pub(crate) struct Storage {
     /// Let no program write to C:.
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// A directory in memory, for example `C:\t:size=64m`.
+    #[arg(long, value_name = "PATH[:OPTIONS]")]
+    pub(crate) tmpfs: Vec<String>,
     /// An option of the storage, for example size=20G.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) storage_opt: Vec<String>,
@@ -156,14 +165,14 @@ pub(crate) struct Network {
     /// The hardware address.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mac_address: Option<String>,
-    /// Let a port of this host lead into the container.
-    #[arg(short, long, value_name = "[ADDRESS:][HOST:]CONTAINER[/tcp]")]
+    /// Let a port of this host lead into the container; both may be ranges, as in 8000-8009:8000-8009.
+    #[arg(short, long, value_name = "[ADDRESS:][HOST:]CONTAINER[/tcp|udp]")]
     pub(crate) publish: Vec<String>,
     /// Publish all exposed ports, each on a free one.
     #[arg(short = 'P', long)]
     pub(crate) publish_all: bool,
     /// Say that programs listen on a port.
-    #[arg(long, value_name = "PORT[-PORT][/tcp]")]
+    #[arg(long, value_name = "PORT[-PORT][/tcp|udp]")]
     pub(crate) expose: Vec<String>,
     /// A name server.
     #[arg(long, value_name = "ADDRESS")]
@@ -226,15 +235,6 @@ pub(crate) struct Log {
 #[derive(Debug, Args)]
 #[command(next_help_heading = LINUX)]
 pub(crate) struct Linux {
-    /// Run an init in front of the program.
-    #[arg(long)]
-    pub(crate) init: bool,
-    /// A limit, NAME=SOFT[:HARD].
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
-    pub(crate) ulimit: Vec<String>,
-    /// A directory in memory.
-    #[arg(long, value_name = "PATH[:OPTIONS]")]
-    pub(crate) tmpfs: Vec<String>,
     /// The size of /dev/shm.
     #[arg(long, value_name = "BYTES", value_parser = units::bytes)]
     pub(crate) shm_size: Option<i64>,

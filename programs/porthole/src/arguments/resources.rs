@@ -4,9 +4,12 @@ use clap::Args;
 
 use super::units;
 
+/// Over the options that limit.
+pub(super) const LIMITS: &str = "Limits";
+
 /// What a container may use.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = LIMITS)]
 pub(crate) struct Resources {
     /// Memory, for example 512m.
     #[arg(short, long, value_name = "BYTES", value_parser = units::bytes)]

@@ -10,6 +10,7 @@ use super::attached::{Attached, Manner};
 use super::create;
 use crate::arguments::Run;
 use crate::output::say;
+use crate::terminal::detach_keys::DetachKeys;
 use crate::wait::Until;
 
 /// Carries it out.
@@ -27,7 +28,9 @@ pub(crate) async fn carry_out(client: &Docker, host: &str, run: Run) -> Result<E
             Until::NextExit
         },
     };
-    if !run.detach {
+    if run.detach {
+        DetachKeys::parse(manner.detach_keys)?;
+    } else {
         manner.check()?;
     }
     let attached = (!run.detach).then_some(streams);

@@ -98,7 +98,9 @@ fn host(options: &Options, remove: bool) -> Result<Body> {
     );
     host.set("Annotations", split::pairs(&options.annotation));
     host.set("SecurityOpt", options.security_opt.clone());
+    host.set("Init", options.init);
     host.set("Runtime", options.runtime.clone());
+    host.set("Ulimits", ulimits(&options.ulimit)?);
     let device = |device: &String| {
         let (outside, inside) = device.split_once(':').unwrap_or((device, device));
         json!({ "PathOnHost": outside, "PathInContainer": inside, "CgroupPermissions": "rwm" })
@@ -116,7 +118,7 @@ fn host(options: &Options, remove: bool) -> Result<Body> {
     }
     storage(&mut host, &options.storage)?;
     network(&mut host, &options.network);
-    linux(&mut host, &options.linux)?;
+    linux(&mut host, &options.linux);
     Ok(host)
 }
 
@@ -158,6 +160,7 @@ fn storage(host: &mut Body, storage: &Storage) -> Result<()> {
     host.set("VolumeDriver", storage.volume_driver.clone());
     host.set("ReadonlyRootfs", storage.read_only);
     host.set("StorageOpt", split::pairs(&storage.storage_opt));
+    host.set("Tmpfs", tmpfs(&storage.tmpfs));
     Ok(())
 }
 
@@ -201,18 +204,21 @@ fn health(health: &Health) -> Value {
     Value::Object(body.0)
 }
 
-fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
+fn ulimits(texts: &[String]) -> Result<Vec<Value>> {
     let ulimit = |text: &String| {
         let (name, limits) = text.split_once('=')?;
         let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
         let (soft, hard): (i64, i64) = (soft.parse().ok()?, hard.parse().ok()?);
         Some(json!({ "Name": name, "Soft": soft, "Hard": hard }))
     };
-    let ulimits = linux.ulimit.iter().map(|text| {
+    let ulimits = texts.iter().map(|text| {
         ulimit(text).with_context(|| format!("--ulimit {text}: expected NAME=SOFT[:HARD]"))
     });
-    host.set("Ulimits", ulimits.collect::<Result<Vec<_>>>()?);
-    let tmpfs = linux.tmpfs.iter().map(|text| {
+    ulimits.collect()
+}
+
+fn tmpfs(texts: &[String]) -> Map<String, Value> {
+    let tmpfs = texts.iter().map(|text| {
         let drive = if volume::is_drive(text) { 2 } else { 0 };
         let colon = text[drive..].find(':').map(|colon| drive + colon);
         let (path, how) = colon.map_or((text.as_str(), ""), |colon| {
@@ -220,8 +226,10 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
         });
         (path.to_owned(), Value::from(how))
     });
-    host.set("Tmpfs", tmpfs.collect::<Map<_, _>>());
-    host.set("Init", linux.init);
+    tmpfs.collect()
+}
+
+fn linux(host: &mut Body, linux: &Linux) {
     host.set("ShmSize", linux.shm_size);
     host.set("Privileged", linux.privileged);
     host.set("CapAdd", linux.cap_add.clone());
@@ -233,7 +241,6 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
     host.set("PidMode", linux.pid.clone());
     host.set("UTSMode", linux.uts.clone());
     host.set("UsernsMode", linux.userns.clone());
-    Ok(())
 }
 
 #[cfg(test)]
