@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::system::filter;
 use super::{
-    Attach, Command, Container, Containers, Create, Exec, Images, ImagesLs, ImagesPrune, Inspect,
-    InspectOf, Kill, Logs, Named, Port, Prune, Ps, Pulled, Rename, Rm, Rmi, Run, Start, Stats,
-    Stop, Tag, Update, examples,
+    Attach, Command, Container, Containers, Cp, Create, Exec, Images, ImagesLs, ImagesPrune,
+    Inspect, InspectOf, Kill, Logs, Named, Port, Prune, Ps, Pulled, Rename, Rm, Rmi, Run, Start,
+    Stats, Stop, Tag, Update, examples,
 };
 
 /// What to do with containers.
@@ -31,6 +31,9 @@ pub(crate) enum ContainerCommand {
     Ls(Ps),
     /// Show a container's output.
     Logs(Logs),
+    /// Copy files and directories into a container or out of it.
+    #[command(after_long_help = examples::CP)]
+    Cp(Cp),
     /// Start containers that do not run.
     Start(Start),
     /// End what runs in containers.
@@ -74,6 +77,7 @@ impl From<ContainerCommand> for Command {
             Of::Attach(attach) => Self::Attach(attach),
             Of::Ls(ps) => Self::Ps(ps),
             Of::Logs(logs) => Self::Logs(logs),
+            Of::Cp(cp) => Self::Cp(cp),
             Of::Start(start) => Self::Start(start),
             Of::Stop(stop) => Self::Stop(stop),
             Of::Restart(stop) => Self::Restart(stop),

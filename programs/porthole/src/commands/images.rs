@@ -8,6 +8,7 @@ use bollard::models::{ImageDeleteResponseItem, ImageHistoryResponseItem, ImageSu
 use bollard::query_parameters::{
     ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
+use porthole_store::Reference;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -29,6 +30,8 @@ const FIELDS: &Fields = &[
 
 /// `porthole tag`.
 pub(crate) async fn tag(client: &Docker, tag: &Tag) -> Result<ExitCode> {
+    // The daemon would name the fault twice, once of them for the name that it puts together.
+    tag.name.parse::<Reference>()?;
     let last = tag.name.rfind('/').map_or(0, |slash| slash + 1);
     let mut options = TagImageOptionsBuilder::default();
     options = match tag.name[last..].split_once(':') {
