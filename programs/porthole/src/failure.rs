@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 
 use bollard::errors::Error;
 
+use crate::output::remark;
+use crate::request::Unreachable;
+
 /// What docker too exits with for a wrong command line, and when `run` fails before a program does.
 pub(crate) const NOT_CARRIED_OUT: u8 = 125;
 
@@ -15,9 +18,9 @@ const NOT_FOUND: u8 = 127;
 
 /// Says what failed, and what to do about it where that is known.
 pub(crate) fn tell(error: &anyhow::Error) {
-    eprintln!("porthole: {}", sentence(error));
+    remark!("porthole: {}", sentence(error));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        remark!("hint: {hint}");
     }
 }
 
@@ -34,6 +37,14 @@ pub(crate) fn code_of_run(error: &anyhow::Error) -> u8 {
     } else {
         NOT_CARRIED_OUT
     }
+}
+
+/// Whether standard output's reader has gone away, as `head` does when it has seen enough.
+///
+/// What breaks a connection to the daemon is further down in an error of the client's.
+pub(crate) fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }
 
 /// An error in one line. What the daemon answered needs no telling that it was the daemon.
@@ -75,7 +86,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         }
         _ => {}
     }
-    let io = io_error(error)?;
+    // Files have the same errors, and their texts say which.
+    let asked_daemon =
+        error.downcast_ref::<Error>().is_some() || error.downcast_ref::<Unreachable>().is_some();
+    let io = io_error(error).filter(|_| asked_daemon)?;
     match io.kind() {
         ErrorKind::ConnectionRefused => {
             Some("the daemon does not run: start it with 'portholed' as root".to_owned())
@@ -97,7 +111,7 @@ const ANSWERS: [(&str, &str); 8] = [
     ("no such container", "'porthole ps -a' lists what is there"),
     (
         "is already in use by container",
-        "remove that one with 'porthole rm', or take another --name",
+        "remove that one with 'porthole rm', or take another name",
     ),
     (
         "supported for windows containers",
@@ -177,8 +191,11 @@ mod tests {
         ] {
             assert_eq!(code_of_run(&answer(400, message)), code, "{message}");
         }
-        let socket = std::io::Error::from(ErrorKind::PermissionDenied).into();
-        assert_eq!(code_of_run(&socket), 125);
+        let denied = || anyhow::Error::from(std::io::Error::from(ErrorKind::PermissionDenied));
+        assert_eq!(code_of_run(&denied()), 125);
+        assert_eq!(hint(&denied()), None);
+        let socket = denied().context(Unreachable);
+        assert!(hint(&socket).is_some_and(|hint| hint.contains("group 'porthole'")));
     }
 
     #[test]

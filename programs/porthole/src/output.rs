@@ -1,6 +1,7 @@
 //! Answers as the user wants them: a table, docker's `--format`, or JSON.
 
-use std::io::{IsTerminal, Write};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -37,9 +38,24 @@ impl Format {
         Ok(Some(Self { template, is_table }))
     }
 
+    /// Refuses a template with fields that rows like `sample` do not have: a list without rows would
+    /// not tell.
+    pub(crate) fn check(&self, sample: &Value) -> Result<()> {
+        Ok(self.template.check(sample)?)
+    }
+
     /// Prints rows.
     pub(crate) fn print(&self, fields: &Fields, rows: &[Value]) -> Result<()> {
-        let lines = rows.iter().map(|row| self.template.render(row));
+        self.print_labelled(fields, rows.iter().map(|row| (row, &Value::Null)))
+    }
+
+    /// Prints rows, each with the labels that `.Label "name"` looks in.
+    pub(crate) fn print_labelled<'a>(
+        &self,
+        fields: &Fields,
+        rows: impl Iterator<Item = (&'a Value, &'a Value)>,
+    ) -> Result<()> {
+        let lines = rows.map(|(row, labels)| self.template.render(row, labels));
         let lines = lines.collect::<Result<Vec<_>, _>>()?;
         if self.is_table {
             let title = |name: &str| {
@@ -54,7 +70,7 @@ impl Format {
             table.print()?;
             return Ok(());
         }
-        let mut out = std::io::stdout().lock();
+        let mut out = io::stdout().lock();
         for line in lines {
             writeln!(out, "{line}")?;
         }
@@ -62,9 +78,32 @@ impl Format {
     }
 }
 
+/// Prints a line on standard output; an error where its reader is gone, for which `println!` would
+/// panic.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::output::say_line(format_args!($($words)*)) };
+}
+
+/// Prints a line on standard error. Where nobody reads that, there is nobody to tell.
+macro_rules! remark {
+    ($($words:tt)*) => { $crate::output::say_aside(format_args!($($words)*)) };
+}
+
+pub(crate) use {remark, say};
+
+/// What [`say!`] does.
+pub(crate) fn say_line(words: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{words}")
+}
+
+/// What [`remark!`] does.
+pub(crate) fn say_aside(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}
+
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?)?;
     Ok(())
 }
 
@@ -74,7 +113,7 @@ pub(crate) async fn with_spinner<T>(doing: String, work: impl Future<Output = T>
     const PATIENCE: Duration = Duration::from_secs(1);
     const TICK: Duration = Duration::from_millis(120);
     tokio::pin!(work);
-    if !std::io::stderr().is_terminal() {
+    if !io::stderr().is_terminal() {
         return work.await;
     }
     if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {

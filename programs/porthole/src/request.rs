@@ -1,7 +1,9 @@
 //! Requests of our own to the daemon, for what bollard's models would lose: it reads and writes the
 //! fields of one version, and shows the head of an answer only with the body.
 
-use anyhow::{Result, bail};
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
 use bollard::errors::Error;
 use bollard::models::ErrorResponse;
 use bytes::Bytes;
@@ -17,6 +19,16 @@ use crate::client;
 
 /// Bytes of an answer at most: a list of some ten thousand containers.
 const LIMIT: usize = 256 * 1024 * 1024;
+
+/// The daemon's socket lets nobody in.
+#[derive(Debug)]
+pub(crate) struct Unreachable;
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot reach the daemon")
+    }
+}
 
 /// The query of a path: names and values, encoded.
 pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
@@ -62,7 +74,7 @@ pub(crate) async fn send(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::SocketNotFoundError(socket.to_owned()).into());
         }
-        stream => stream?,
+        stream => stream.context(Unreachable)?,
     };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;

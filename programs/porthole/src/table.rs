@@ -19,6 +19,11 @@ impl Table {
         }
     }
 
+    /// A table without headings, for facts that each row names.
+    pub(crate) const fn bare() -> Self {
+        Self { rows: Vec::new() }
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());

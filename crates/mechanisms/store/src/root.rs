@@ -81,7 +81,9 @@ impl DataRoot {
         self.path.join("tmp")
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
+    /// The database; a root without it has held nothing yet.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
         self.path.join("porthole.db")
     }
 

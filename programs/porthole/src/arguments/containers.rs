@@ -8,6 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::options::Options;
 use super::resources::Resources;
 use super::system::filter;
+use super::units;
 use crate::complete;
 
 /// Run a program in a new container.
@@ -20,8 +21,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) rm: bool,
     /// Pass signals to this process on to the program.
-    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::SetTrue)]
     pub(crate) sig_proxy: bool,
     #[command(flatten)]
     pub(crate) options: Options,
@@ -90,12 +90,23 @@ pub(crate) struct Exec {
     /// Give the program all privileges (Linux).
     #[arg(long)]
     pub(crate) privileged: bool,
+    /// The container's name or ID, and the command.
+    // One list: clap reads options between two, and docker does not.
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, value_name = "CONTAINER COMMAND",
+        hide = true)]
+    words: Vec<String>,
+}
+
+impl Exec {
     /// The container's name or ID.
-    #[arg(add = ArgValueCompleter::new(complete::containers))]
-    pub(crate) container: String,
+    pub(crate) fn container(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
     /// The command.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    pub(crate) command: Vec<String>,
+    pub(crate) fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
 }
 
 /// Stay with a program that runs.
@@ -105,8 +116,7 @@ pub(crate) struct Attach {
     #[arg(long)]
     pub(crate) no_stdin: bool,
     /// Pass signals to this process on to the program.
-    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::SetTrue)]
     pub(crate) sig_proxy: bool,
     /// The keys that leave a console.
     #[arg(long, value_name = "KEYS")]
@@ -126,8 +136,7 @@ pub(crate) struct Start {
     #[arg(short, long)]
     pub(crate) interactive: bool,
     /// Pass signals to this process on to the program.
-    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, default_value_t = true, action = ArgAction::SetTrue)]
     pub(crate) sig_proxy: bool,
     /// The keys that leave a console.
     #[arg(long, value_name = "KEYS")]
@@ -235,6 +244,7 @@ pub(crate) struct Stop {
         long,
         visible_alias = "time",
         value_name = "SECONDS",
+        value_parser = units::seconds,
         allow_negative_numbers = true
     )]
     pub(crate) timeout: Option<i32>,
@@ -284,6 +294,13 @@ pub(crate) struct Inspect {
     /// Show what a container's files take.
     #[arg(short, long)]
     pub(crate) size: bool,
+    #[command(flatten)]
+    pub(crate) of: InspectOf,
+}
+
+/// What to inspect, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct InspectOf {
     /// `json` or a template such as `{{.State.Status}}`.
     #[arg(short, long)]
     pub(crate) format: Option<String>,

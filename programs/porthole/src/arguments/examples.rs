@@ -5,26 +5,26 @@ Examples:
   porthole doctor                                        see whether this host can run containers
   porthole base build nanoserver                         make the small base image, once
   porthole run --rm porthole/nanoserver cmd /c ver       run a program and see its output
-  porthole run -it --rm porthole/servercore cmd          work in a console; ctrl-p ctrl-q leaves it
+  porthole run -it --rm porthole/servercore cmd          a console; ctrl-p ctrl-q leaves it
   porthole run --rm -v \"$PWD:C:/app\" -p 8080:8080 porthole/servercore 'C:\\app\\server.exe'
 
 'porthole COMMAND --help' has more of them.";
 
 pub(super) const RUN: &str = "\
 Examples:
-  porthole run --rm porthole/nanoserver cmd /c ver               run a program, see its output, exit with its code
-  porthole run -it --rm porthole/servercore cmd                  work in a console; ctrl-p ctrl-q leaves it
+  porthole run --rm porthole/nanoserver cmd /c ver               its output and its exit code
+  porthole run -it --rm porthole/servercore cmd                  a console; ctrl-p ctrl-q leaves it
   porthole run -d --name web --restart always -p 8080:80 IMAGE   a server that stays
-  porthole run --rm -m 512m --cpus 1.5 IMAGE                     with limits of memory and processor time
+  porthole run --rm -m 512m --cpus 1.5 IMAGE                     with limits
   porthole run --rm -v \"$PWD:C:/app:ro\" -w C:/app IMAGE app.exe  with a directory of this host
   porthole run -d --health-cmd 'curl -f http://localhost' --health-interval 10s IMAGE
 
-In a shell, write Windows paths in single quotes or with forward slashes: C:\\app unquoted is C:app.";
+In a shell, write Windows paths in single quotes or with forward slashes: C:\\app unquoted is\nC:app.";
 
 pub(super) const CREATE: &str = "\
 Examples:
   porthole create --name job porthole/nanoserver cmd /c ver
-  porthole start -a job                                     start it, see its output, exit with its code
+  porthole start -a job                                     start it, see its output, take its code
 
 All options are those of 'porthole run'.";
 
@@ -36,7 +36,7 @@ Examples:
 
 pub(super) const ATTACH: &str = "\
 Examples:
-  porthole attach web                            ctrl-p ctrl-q leaves a console, ctrl-C goes to the program
+  porthole attach web                            ctrl-C goes to the program
   porthole attach --no-stdin --sig-proxy=false web   only look; ctrl-C ends the looking";
 
 pub(super) const CP: &str = "\
@@ -56,8 +56,8 @@ Examples:
   porthole ps --format 'table {{.Names}}\\t{{.Status}}'     a table of one's own
   porthole ps --format json                               a line of JSON each
 
-Fields: ID, Names, Image, Command, CreatedAt, RunningFor, Ports, State, Status, Size, Labels, Mounts,
-Networks, LocalVolumes.";
+Fields: ID, Names, Image, Command, CreatedAt, RunningFor, Ports, State, Status, Size, Labels,
+Mounts, Networks, LocalVolumes, and .Label \"NAME\" for one label.";
 
 pub(super) const LOGS: &str = "\
 Examples:
@@ -91,6 +91,7 @@ Examples:
   porthole inspect web                                           everything
   porthole inspect -f '{{.State.Status}} {{.State.ExitCode}}' web  two fields
   porthole inspect -f '{{json .Config.Env}}' web                 a list, as JSON
+  porthole inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web
   porthole inspect -f '{{index .Config.Labels \"tier\"}}' web      one label";
 
 pub(super) const PORT: &str = "\
@@ -103,7 +104,9 @@ Examples:
   porthole stats                                 a table that is drawn again every second
   porthole stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}}'
 
-Fields: Container, ID, Name, CPUPerc, MemUsage, NetIO, BlockIO.";
+Fields, also the members of --json: Container, ID, Name, CPUPerc, MemUsage, MemPerc, NetIO,
+BlockIO, PIDs, Graph (the last samples of CPUPerc). MemPerc and PIDs are dashes, as docker shows
+them for Windows.";
 
 pub(super) const EVENTS: &str = "\
 Examples:
@@ -124,6 +127,7 @@ Examples:
 pub(super) const IMAGES: &str = "\
 Examples:
   porthole images                                all
+  porthole images r.example:5000/app             all tags of one name
   porthole images --format '{{.Repository}}:{{.Tag}} {{.Size}}'
   porthole images rm r.example:5000/app:1        remove one, or its name
   porthole images prune                          those that have no name and no container

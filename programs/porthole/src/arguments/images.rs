@@ -1,8 +1,9 @@
 //! The arguments of commands about images.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
+use super::management::ImageCommand;
 use super::system::{Prune, filter};
 use crate::complete;
 
@@ -11,25 +12,17 @@ use crate::complete;
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Images {
     #[command(subcommand)]
-    pub(crate) command: Option<ImagesCommand>,
+    pub(crate) command: Option<ImageCommand>,
     #[command(flatten)]
     pub(crate) list: ImagesLs,
-}
-
-/// What to do with images.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImagesCommand {
-    /// List them.
-    Ls(ImagesLs),
-    /// Remove images, or names of them.
-    Rm(Rmi),
-    /// Remove images that have no name and that no container is made from.
-    Prune(ImagesPrune),
 }
 
 /// List images.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ImagesLs {
+    /// Also those that are only steps on the way to others.
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// Print IDs alone.
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -45,6 +38,9 @@ pub(crate) struct ImagesLs {
     /// `json`, `table …` or a template such as `{{.Repository}}:{{.Tag}}`.
     #[arg(long)]
     pub(crate) format: Option<String>,
+    /// Only images of that name; `*` stands for anything.
+    #[arg(value_name = "REPOSITORY[:TAG]", add = ArgValueCompleter::new(complete::images))]
+    pub(crate) name: Option<String>,
 }
 
 /// Remove images that nobody uses.

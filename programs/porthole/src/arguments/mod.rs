@@ -3,6 +3,7 @@
 mod containers;
 mod examples;
 mod images;
+mod management;
 pub(crate) mod options;
 pub(crate) mod resources;
 mod setup;
@@ -12,14 +13,15 @@ pub(crate) mod units;
 use std::path::PathBuf;
 
 pub(crate) use containers::{
-    Attach, Container, Containers, Cp, Create, Exec, Inspect, Kill, Logs, Port, Ps, Rename, Rm,
-    Run, Start, Stats, Stop, Update,
+    Attach, Container, Containers, Cp, Create, Exec, Inspect, InspectOf, Kill, Logs, Port, Ps,
+    Rename, Rm, Run, Start, Stats, Stop, Update,
 };
-pub(crate) use images::{Images, ImagesCommand, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
+pub(crate) use images::{Images, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
+pub(crate) use management::{ContainerCommand, ImageCommand, ObjectCommand, ObjectLs};
 pub(crate) use setup::Setup;
 pub(crate) use system::{Df, Events, Info, Prune, System, SystemCommand, SystemPrune};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// The variable that names the daemon's socket.
 pub(crate) const HOST_VARIABLE: &str = "PORTHOLE_HOST";
@@ -27,11 +29,14 @@ pub(crate) const HOST_VARIABLE: &str = "PORTHOLE_HOST";
 /// The daemon's socket when nothing names it.
 pub(crate) const DEFAULT_HOST: &str = "unix:///run/porthole/docker.sock";
 
+/// Over the options that each command has.
+const GLOBAL: &str = "Global options";
+
 /// Windows containers on Linux, without Windows.
 ///
 /// Everything here is also open to docker: `docker --host unix:///run/porthole/docker.sock …`.
 #[derive(Debug, Parser)]
-#[command(name = "porthole", version, propagate_version = true, after_help = examples::ALL)]
+#[command(name = "porthole", version, disable_version_flag = true, after_help = examples::ALL)]
 pub(crate) struct Arguments {
     /// The daemon's socket.
     #[arg(
@@ -39,12 +44,17 @@ pub(crate) struct Arguments {
         long,
         global = true,
         env = HOST_VARIABLE,
-        default_value = DEFAULT_HOST
+        default_value = DEFAULT_HOST,
+        help_heading = GLOBAL
     )]
     pub(crate) host: String,
-    /// Print JSON, for programs to read (what lists and tells has it; `events` and `stats` print a line each).
-    #[arg(long, global = true)]
+    /// Print JSON, for programs to read.
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
+    /// Print the version.
+    // Docker's letter, and clap's.
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -53,13 +63,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a program in a new container.
-    #[command(disable_help_flag = true, after_long_help = examples::RUN)]
+    #[command(disable_help_flag = true, after_long_help = examples::RUN,
+        override_usage = "porthole run [OPTIONS] IMAGE [COMMAND] [ARG...]")]
     Run(Box<Run>),
     /// Make a container and do not start it.
-    #[command(disable_help_flag = true, after_long_help = examples::CREATE)]
+    #[command(disable_help_flag = true, after_long_help = examples::CREATE,
+        override_usage = "porthole create [OPTIONS] IMAGE [COMMAND] [ARG...]")]
     Create(Box<Create>),
     /// Run a further program in a running container.
-    #[command(after_long_help = examples::EXEC)]
+    #[command(after_long_help = examples::EXEC,
+        override_usage = "porthole exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
     Exec(Exec),
     /// Stay with the program of a running container, as if it had been started from here.
     #[command(after_long_help = examples::ATTACH)]
@@ -133,6 +146,28 @@ pub(crate) enum Command {
     System(System),
     /// Show what the daemon is and has.
     Info(Info),
+    /// Containers: the commands above, under the names that docker also has for them.
+    Container {
+        #[command(subcommand)]
+        command: ContainerCommand,
+    },
+    /// Images, likewise.
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
+    #[command(skip)]
+    ImagesPrune(ImagesPrune),
+    /// List volumes.
+    Volume {
+        #[command(subcommand)]
+        command: ObjectCommand,
+    },
+    /// List networks.
+    Network {
+        #[command(subcommand)]
+        command: ObjectCommand,
+    },
     /// Build, verify and list base OS images (needs no daemon).
     Base(Base),
     /// Check whether this host can run containers, and say what to do if not.
@@ -148,16 +183,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether its answer can be told in JSON.
-    pub(crate) const fn has_json(&self) -> bool {
+    /// The command itself, for what `container`, `image` and `images` only lead to.
+    pub(crate) fn plain(self) -> Self {
         match self {
-            Self::Ps(_) | Self::Base(_) | Self::Doctor(_) | Self::Setup(_) | Self::Version => true,
-            Self::Images(images) => !matches!(images.command, Some(ImagesCommand::Rm(_))),
-            Self::Inspect(_) | Self::Top(_) | Self::Stats(_) | Self::Events(_) | Self::Prune(_) => {
-                true
-            }
-            Self::Port(_) | Self::Info(_) | Self::System(_) | Self::History(_) => true,
-            _ => false,
+            Self::Container { command } => command.into(),
+            Self::Image { command }
+            | Self::Images(Images {
+                command: Some(command),
+                ..
+            }) => command.into(),
+            plain => plain,
         }
     }
 }
@@ -222,60 +257,4 @@ pub(crate) enum BaseName {
     Nanoserver,
     /// Everything that Wine has.
     Servercore,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_is_sound() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn the_program_in_the_container_keeps_its_flags() {
-        let arguments = Arguments::try_parse_from([
-            "porthole", "run", "--rm", "-it", "x", "cmd", "/c", "dir", "--help", "-v",
-        ]);
-        let Ok(Arguments {
-            command: Command::Run(run),
-            ..
-        }) = arguments
-        else {
-            panic!("{arguments:?}")
-        };
-        assert!(run.rm && run.options.tty && run.options.interactive);
-        assert_eq!(run.options.command, ["cmd", "/c", "dir", "--help", "-v"]);
-    }
-
-    #[test]
-    fn short_flags_stand_together_as_in_docker() {
-        for flags in ["-dit", "-itd", "-tdi"] {
-            let arguments = Arguments::try_parse_from(["porthole", "run", flags, "x"]);
-            let Ok(Arguments {
-                command: Command::Run(run),
-                ..
-            }) = arguments
-            else {
-                panic!("{arguments:?}")
-            };
-            assert!(
-                run.detach && run.options.interactive && run.options.tty,
-                "{flags}"
-            );
-        }
-    }
-
-    #[test]
-    fn json_is_for_what_lists_and_tells() {
-        let has_json = |words: &[&str]| {
-            let arguments = Arguments::try_parse_from([&["porthole"], words].concat());
-            arguments.expect("a command").command.has_json()
-        };
-        assert!(has_json(&["ps"]) && has_json(&["images"]) && has_json(&["base", "ls"]));
-        assert!(!has_json(&["rm", "x"]) && !has_json(&["images", "rm", "x"]));
-    }
 }

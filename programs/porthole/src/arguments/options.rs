@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
-use clap_complete::engine::ArgValueCompleter;
 
-use super::resources::Resources;
+use super::resources::{LIMITS, Resources};
 use super::units;
-use crate::complete;
 
 const NETWORK: &str = "Network";
 const HEALTH: &str = "Health";
@@ -90,11 +88,17 @@ pub(crate) struct Options {
     /// Give the container a device.
     #[arg(long)]
     pub(crate) device: Vec<String>,
+    /// Run an init in front of the program; every container of Porthole's has one.
+    #[arg(long)]
+    pub(crate) init: bool,
     /// The runtime.
     #[arg(long)]
     pub(crate) runtime: Option<String>,
     #[command(flatten)]
     pub(crate) resources: Resources,
+    /// A limit, NAME=SOFT[:HARD].
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", help_heading = LIMITS)]
+    pub(crate) ulimit: Vec<String>,
     #[command(flatten)]
     pub(crate) storage: Storage,
     #[command(flatten)]
@@ -109,12 +113,10 @@ pub(crate) struct Options {
     // Docker's -h is the host name.
     #[arg(long, action = ArgAction::HelpLong)]
     pub(crate) help: Option<bool>,
-    /// The image, for example porthole/nanoserver.
-    #[arg(add = ArgValueCompleter::new(complete::images))]
-    pub(crate) image: String,
-    /// The command; the image's if there is none.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<String>,
+    /// The image, and the command.
+    // One list: clap reads options between two, and docker does not.
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "IMAGE", hide = true)]
+    words: Vec<String>,
 }
 
 /// Files and disks of a new container.
@@ -136,6 +138,9 @@ pub(crate) struct Storage {
     /// Let no program write to C:.
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// A directory in memory, for example `C:\t:size=64m`.
+    #[arg(long, value_name = "PATH[:OPTIONS]")]
+    pub(crate) tmpfs: Vec<String>,
     /// An option of the storage, for example size=20G.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) storage_opt: Vec<String>,
@@ -160,14 +165,14 @@ pub(crate) struct Network {
     /// The hardware address.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mac_address: Option<String>,
-    /// Let a port of this host lead into the container.
-    #[arg(short, long, value_name = "[ADDRESS:][HOST:]CONTAINER[/tcp]")]
+    /// Let a port of this host lead into the container; both may be ranges, as in 8000-8009:8000-8009.
+    #[arg(short, long, value_name = "[ADDRESS:][HOST:]CONTAINER[/tcp|udp]")]
     pub(crate) publish: Vec<String>,
     /// Publish all exposed ports, each on a free one.
     #[arg(short = 'P', long)]
     pub(crate) publish_all: bool,
     /// Say that programs listen on a port.
-    #[arg(long, value_name = "PORT[-PORT][/tcp]")]
+    #[arg(long, value_name = "PORT[-PORT][/tcp|udp]")]
     pub(crate) expose: Vec<String>,
     /// A name server.
     #[arg(long, value_name = "ADDRESS")]
@@ -230,15 +235,6 @@ pub(crate) struct Log {
 #[derive(Debug, Args)]
 #[command(next_help_heading = LINUX)]
 pub(crate) struct Linux {
-    /// Run an init in front of the program.
-    #[arg(long)]
-    pub(crate) init: bool,
-    /// A limit, NAME=SOFT\[:HARD\].
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
-    pub(crate) ulimit: Vec<String>,
-    /// A directory in memory.
-    #[arg(long, value_name = "PATH[:OPTIONS]")]
-    pub(crate) tmpfs: Vec<String>,
     /// The size of /dev/shm.
     #[arg(long, value_name = "BYTES", value_parser = units::bytes)]
     pub(crate) shm_size: Option<i64>,
@@ -319,6 +315,16 @@ pub(crate) struct Streams {
 }
 
 impl Options {
+    /// The image, for example porthole/nanoserver.
+    pub(crate) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The command; none is the image's.
+    pub(crate) fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
     /// The streams to attach to: those of `--attach`, or output and with `-i` input.
     pub(crate) fn streams(&self) -> Streams {
         let all = self.attach.is_empty();

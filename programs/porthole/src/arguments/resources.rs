@@ -4,9 +4,12 @@ use clap::Args;
 
 use super::units;
 
+/// Over the options that limit.
+pub(super) const LIMITS: &str = "Limits";
+
 /// What a container may use.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = LIMITS)]
 pub(crate) struct Resources {
     /// Memory, for example 512m.
     #[arg(short, long, value_name = "BYTES", value_parser = units::bytes)]
@@ -32,7 +35,7 @@ pub(crate) struct Resources {
     /// Processes and threads; -1 for no limit.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) pids_limit: Option<i64>,
-    /// When to start it again: no, always, unless-stopped, on-failure\[:NUMBER\].
+    /// When to start it again: no, always, unless-stopped, on-failure[:NUMBER].
     #[arg(long, value_name = "POLICY")]
     pub(crate) restart: Option<String>,
     /// Memory that is kept where it is scarce (Linux).

@@ -1,5 +1,11 @@
 //! Values of options in Docker's units: sizes, durations, processors.
 
+/// A whole number of seconds; a negative one is for ever.
+pub(crate) fn seconds(text: &str) -> Result<i32, String> {
+    let number = text.parse();
+    number.map_err(|_| "expected a whole number of seconds, as in 10, or -1 for ever".to_owned())
+}
+
 /// Bytes with a binary unit: `512m`, `1.5GiB`, `1024`.
 pub(crate) fn bytes(text: &str) -> Result<i64, String> {
     let wrong =

@@ -11,6 +11,7 @@ use super::attached::{Attached, Manner};
 use super::each::each;
 use crate::arguments::options::Streams;
 use crate::arguments::{Attach, Start};
+use crate::terminal::detach_keys::DetachKeys;
 use crate::wait::Until;
 
 /// `porthole attach`: stays with a program that runs.
@@ -45,6 +46,7 @@ pub(crate) async fn attach(client: &Docker, host: &str, attach: &Attach) -> Resu
 /// `porthole start`.
 pub(crate) async fn start(client: &Docker, host: &str, start: &Start) -> Result<ExitCode> {
     let names = &start.containers;
+    DetachKeys::parse(start.detach_keys.as_deref())?;
     if !start.attach && !start.interactive {
         let start = async |name| client.start_container(name, None).await;
         return Ok(each(names, start).await);

@@ -9,6 +9,7 @@ use bollard::query_parameters::AttachContainerOptionsBuilder;
 
 use super::process;
 use crate::arguments::options::Streams;
+use crate::output::remark;
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::raw::{self, RawMode};
 use crate::terminal::session::{self, End};
@@ -116,7 +117,7 @@ impl<'a> Attached<'a> {
         }
         let exit = self.waiting.end().await?;
         if let Some(error) = exit.error {
-            eprintln!("porthole: {error}");
+            remark!("porthole: {error}");
         }
         Ok(process::exit_code(exit.code))
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use crate::failure;
+use crate::output::say;
 
 /// Does it with each, and prints its name; one with which it cannot be done does not stop that.
 pub(crate) async fn each<'a, E: Into<anyhow::Error>>(
@@ -13,7 +14,8 @@ pub(crate) async fn each<'a, E: Into<anyhow::Error>>(
     let mut code = ExitCode::SUCCESS;
     for name in names {
         match work(name).await {
-            Ok(()) => println!("{name}"),
+            // A reader that is gone stops the work no more than a failure does.
+            Ok(()) => drop(say!("{name}")),
             Err(error) => {
                 failure::tell(&error.into());
                 code = ExitCode::FAILURE;

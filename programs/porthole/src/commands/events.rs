@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::each::filters;
 use crate::arguments::Events;
-use crate::output::Format;
+use crate::output::{Format, say};
 use crate::table::{Colour, coloured, short_id};
 use crate::{moment, request};
 
@@ -52,8 +52,8 @@ pub(crate) async fn carry_out(host: &str, events: Events, json: bool) -> Result<
 fn show(event: &Value, format: Option<&Format>, json: bool) -> Result<()> {
     match format {
         Some(format) => format.print(&[], std::slice::from_ref(event))?,
-        None if json => println!("{event}"),
-        None => println!("{}", line(event)),
+        None if json => say!("{event}")?,
+        None => say!("{}", line(event))?,
     }
     Ok(())
 }

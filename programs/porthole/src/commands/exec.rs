@@ -32,11 +32,11 @@ pub(crate) async fn carry_out(client: &Docker, exec: Exec) -> Result<ExitCode> {
         env: Some(process::environment(&environment)),
         detach_keys: exec.detach_keys.clone(),
         privileged: exec.privileged.then_some(true),
-        cmd: Some(exec.command.clone()),
+        cmd: Some(exec.command().to_vec()),
         user: exec.process.user.clone(),
         working_dir: exec.process.workdir.clone(),
     };
-    let created = client.create_exec(&exec.container, options).await?;
+    let created = client.create_exec(exec.container(), options).await?;
     let raw = works_in_console.then(RawMode::enter).transpose()?;
     let start = StartExecOptions {
         detach: exec.process.detach,

@@ -8,15 +8,15 @@ use bollard::models::{ImageDeleteResponseItem, ImageHistoryResponseItem, ImageSu
 use bollard::query_parameters::{
     ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
+use porthole_store::Reference;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::each::filters;
-use super::prune;
-use crate::arguments::{Images, ImagesCommand, ImagesLs, Named, Rmi, Tag};
+use crate::arguments::{ImagesLs, Named, Rmi, Tag};
 use crate::failure;
 use crate::moment;
-use crate::output::{Fields, Format, print_json};
+use crate::output::{Fields, Format, print_json, remark, say};
 use crate::table::{Table, short_id, size};
 
 const NONE: &str = "<none>";
@@ -28,18 +28,10 @@ const FIELDS: &Fields = &[
     ("CreatedBy", "CREATED BY"),
 ];
 
-/// `porthole images`.
-pub(crate) async fn carry_out(client: &Docker, images: Images, json: bool) -> Result<ExitCode> {
-    match images.command {
-        None => list(client, images.list, json).await,
-        Some(ImagesCommand::Ls(ls)) => list(client, ls, json).await,
-        Some(ImagesCommand::Rm(rmi)) => remove(client, &rmi).await,
-        Some(ImagesCommand::Prune(images)) => prune::images(client, images, json).await,
-    }
-}
-
 /// `porthole tag`.
 pub(crate) async fn tag(client: &Docker, tag: &Tag) -> Result<ExitCode> {
+    // The daemon would name the fault twice, once of them for the name that it puts together.
+    tag.name.parse::<Reference>()?;
     let last = tag.name.rfind('/').map_or(0, |slash| slash + 1);
     let mut options = TagImageOptionsBuilder::default();
     options = match tag.name[last..].split_once(':') {
@@ -59,7 +51,7 @@ pub(crate) async fn remove(client: &Docker, rmi: &Rmi) -> Result<ExitCode> {
             .noprune(rmi.no_prune)
             .build();
         match client.remove_image(name, Some(options), None).await {
-            Ok(removed) => tell(&removed),
+            Ok(removed) => tell(&removed)?,
             Err(error) => {
                 failure::tell(&error.into());
                 code = ExitCode::FAILURE;
@@ -70,20 +62,31 @@ pub(crate) async fn remove(client: &Docker, rmi: &Rmi) -> Result<ExitCode> {
 }
 
 /// Names the images and layers that went.
-pub(super) fn tell(removed: &[ImageDeleteResponseItem]) {
+pub(super) fn tell(removed: &[ImageDeleteResponseItem]) -> std::io::Result<()> {
     for ImageDeleteResponseItem { untagged, deleted } in removed {
         if let Some(name) = untagged {
-            println!("Untagged: {name}");
+            say!("Untagged: {name}")?;
         }
         if let Some(id) = deleted {
-            println!("Deleted: {id}");
+            say!("Deleted: {id}")?;
         }
     }
+    Ok(())
 }
 
-async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
+/// `porthole images`.
+pub(crate) async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
     let format = Format::of(ls.format.as_deref(), json)?;
-    let options = ListImagesOptionsBuilder::default().filters(&filters(ls.filter.clone()));
+    if let Some(format) = &format {
+        rows(&ImageSummary::default(), "")
+            .iter()
+            .try_for_each(|row| format.check(row))?;
+    }
+    let mut filter = ls.filter.clone();
+    filter.extend(ls.name.clone().map(|name| ("reference".to_owned(), name)));
+    let options = ListImagesOptionsBuilder::default()
+        .all(ls.all)
+        .filters(&filters(filter));
     let images = client.list_images(Some(options.build())).await?;
     let id = |image: &ImageSummary| {
         if ls.no_trunc {
@@ -97,7 +100,9 @@ async fn list(client: &Docker, ls: ImagesLs, json: bool) -> Result<ExitCode> {
         if json {
             print_json(&ids)?;
         } else {
-            ids.iter().for_each(|id| println!("{id}"));
+            for id in ids {
+                say!("{id}")?;
+            }
         }
     } else if json {
         print_json(&images)?;
@@ -129,15 +134,20 @@ fn print(
         } else {
             image.repo_tags.join(", ")
         };
-        let mut cells = vec![names, id(image), day(image.created), taken(image.size)];
+        let mut cells = vec![
+            names,
+            id(image),
+            moment::ago(image.created, OffsetDateTime::now_utc()),
+            taken(image.size),
+        ];
         if ls.digests {
             cells.push(digest(image).to_owned());
         }
         table.row(cells);
     }
     table.print()?;
-    if images.is_empty() && ls.filter.is_empty() {
-        eprintln!("no images yet: 'porthole base build nanoserver' makes the small base image");
+    if images.is_empty() && ls.filter.is_empty() && ls.name.is_none() {
+        remark!("no images yet: 'porthole base build nanoserver' makes the small base image");
     }
     Ok(())
 }
@@ -177,13 +187,6 @@ fn taken(bytes: i64) -> String {
     size(u64::try_from(bytes).unwrap_or_default())
 }
 
-/// The day of a Unix time.
-fn day(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .map(|time| time.date().to_string())
-        .unwrap_or_default()
-}
-
 /// `porthole history`.
 pub(crate) async fn history(client: &Docker, named: &Named, json: bool) -> Result<ExitCode> {
     let format = Format::of(named.format.as_deref(), json)?;
@@ -198,7 +201,9 @@ pub(crate) async fn history(client: &Docker, named: &Named, json: bool) -> Resul
         .collect();
     let cell = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     if named.quiet {
-        rows.iter().for_each(|row| println!("{}", cell(row, "ID")));
+        for row in &rows {
+            say!("{}", cell(row, "ID"))?;
+        }
     } else if let Some(format) = format {
         format.print(FIELDS, &rows)?;
     } else {

@@ -13,10 +13,10 @@ use crate::request;
 
 /// Carries it out: what is found is printed, whatever else is not.
 pub(crate) async fn carry_out(host: &str, named: &Inspect, json: bool) -> Result<ExitCode> {
-    let format = Format::of(named.format.as_deref(), json)?;
+    let format = Format::of(named.of.format.as_deref(), json)?;
     let mut code = ExitCode::SUCCESS;
     let mut found = Vec::new();
-    for name in &named.names {
+    for name in &named.of.names {
         match inspect(host, named, name).await {
             Ok(value) => found.push(value),
             Err(error) => {

@@ -10,7 +10,7 @@ use hyper::Method;
 use super::each::each;
 use crate::arguments::{Containers, Kill, Rename, Stop};
 use crate::failure;
-use crate::output::with_spinner;
+use crate::output::{say, with_spinner};
 use crate::request;
 use crate::wait::{self, Until};
 
@@ -89,7 +89,7 @@ pub(crate) async fn wait(host: &str, named: &Containers) -> Result<ExitCode> {
                 .await
         };
         match ended.await {
-            Ok(exit) => println!("{}", exit.code),
+            Ok(exit) => say!("{}", exit.code)?,
             Err(error) => {
                 failure::tell(&error);
                 code = ExitCode::FAILURE;

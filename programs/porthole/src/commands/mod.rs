@@ -13,6 +13,7 @@ mod images;
 mod inspect;
 mod lifecycle;
 mod logs;
+mod objects;
 mod port;
 mod process;
 mod prune;
@@ -20,6 +21,10 @@ mod ps;
 mod pull;
 mod rm;
 mod run;
+#[expect(
+    clippy::print_stdout,
+    reason = "setup tells a person what it does, step by step"
+)]
 pub(crate) mod setup;
 mod stats;
 mod system;
@@ -72,12 +77,17 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::History(named) => images::history(&client, &named, json).await,
         Command::System(system) => system::carry_out(&client, host, system, json).await,
         Command::Info(info) => system::info(host, &info, json).await,
-        Command::Images(images) => images::carry_out(&client, images, json).await,
+        Command::Images(images) => images::list(&client, images.list, json).await,
+        Command::ImagesPrune(prune) => prune::images(&client, prune, json).await,
+        Command::Volume { command } => objects::volumes(host, command, json).await,
+        Command::Network { command } => objects::networks(host, command, json).await,
         Command::Base(_)
         | Command::Doctor(_)
         | Command::Setup(_)
         | Command::Version
-        | Command::Completion { .. } => {
+        | Command::Completion { .. }
+        | Command::Container { .. }
+        | Command::Image { .. } => {
             bail!("this command asks no daemon")
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::print_json;
 use crate::arguments::Port;
+use crate::output::say;
 use crate::request;
 
 /// Carries it out: a line for each published port, or the addresses of one.
@@ -19,9 +20,11 @@ pub(crate) async fn carry_out(host: &str, port: &Port, json: bool) -> Result<Exi
         return Ok(ExitCode::SUCCESS);
     }
     let Some(wanted) = &port.port else {
-        for (inside, bindings) in ports.as_object().into_iter().flatten() {
+        let mut ports: Vec<_> = ports.as_object().into_iter().flatten().collect();
+        ports.sort_by(|(one, _), (other, _)| by_number(one).cmp(&by_number(other)));
+        for (inside, bindings) in ports {
             for address in addresses(bindings) {
-                println!("{inside} -> {address}");
+                say!("{inside} -> {address}")?;
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -38,9 +41,15 @@ pub(crate) async fn carry_out(host: &str, port: &Port, json: bool) -> Result<Exi
     if json {
         print_json(&found)?;
     } else {
-        println!("{}", found.join("\n"));
+        say!("{}", found.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Port 80 comes before port 443, as in docker's list.
+fn by_number(port: &str) -> (u16, &str) {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, ""));
+    (number.parse().unwrap_or_default(), protocol)
 }
 
 fn addresses(bindings: &Value) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! `porthole prune`, `images prune` and `system prune`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, Write};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::each::filters;
 use super::images::tell;
 use crate::arguments::{ImagesPrune, Prune, SystemPrune};
-use crate::output::{print_json, with_spinner};
+use crate::output::{print_json, remark, say, with_spinner};
 use crate::table::size;
 
 /// `porthole prune`.
@@ -34,7 +34,7 @@ pub(crate) async fn containers(client: &Docker, prune: Prune, json: bool) -> Res
         return Ok(ExitCode::SUCCESS);
     }
     for id in pruned.containers_deleted.unwrap_or_default() {
-        println!("{id}");
+        say!("{id}")?;
     }
     reclaimed(pruned.space_reclaimed);
     Ok(ExitCode::SUCCESS)
@@ -56,7 +56,7 @@ pub(crate) async fn images(client: &Docker, images: ImagesPrune, json: bool) -> 
         print_json(&pruned)?;
         return Ok(ExitCode::SUCCESS);
     }
-    tell(&pruned.images_deleted.unwrap_or_default());
+    tell(&pruned.images_deleted.unwrap_or_default())?;
     reclaimed(pruned.space_reclaimed);
     Ok(ExitCode::SUCCESS)
 }
@@ -81,7 +81,9 @@ pub(crate) async fn system(client: &Docker, system: SystemPrune, json: bool) -> 
         print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines {
+        say!("{line}")?;
+    }
     reclaimed(Some(bytes));
     Ok(ExitCode::SUCCESS)
 }
@@ -150,7 +152,7 @@ async fn unused_images(
 
 fn reclaimed(bytes: Option<i64>) {
     let bytes = u64::try_from(bytes.unwrap_or_default()).unwrap_or_default();
-    eprintln!("{} are free again", size(bytes));
+    remark!("{} are free again", size(bytes));
 }
 
 /// Asks whoever sits there, unless told not to.
@@ -158,12 +160,38 @@ fn confirmed(prune: &Prune, what: &str) -> Result<bool> {
     if prune.force {
         return Ok(true);
     }
-    if !std::io::stdin().is_terminal() {
-        bail!("{what} Pass --force where nobody can be asked");
+    let mut prompt = std::io::stderr().lock();
+    // Who does not see the question answers it with nothing.
+    let _ = write!(prompt, "{what} Go on? [y/N] ").and_then(|()| prompt.flush());
+    drop(prompt);
+    let agreed = answer(std::io::stdin().lock())?;
+    if !agreed {
+        remark!("nothing was removed");
     }
-    eprint!("{what} Go on? [y/N] ");
-    std::io::stderr().flush()?;
+    Ok(agreed)
+}
+
+/// Whether the next line agrees, whoever writes it: a pipe may answer too, as docker has it.
+fn answer(input: impl BufRead) -> Result<bool> {
+    /// Bytes of an answer at most.
+    const LIMIT: u64 = 1024;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+    if input.take(LIMIT).read_line(&mut answer)? == 0 {
+        bail!("nothing was removed: pass --force where nobody can be asked");
+    }
     Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn a_pipe_may_answer_and_silence_is_no_answer() {
+        for (input, agreed) in [("y\n", true), ("Y", true), ("n\n", false), ("\n", false)] {
+            assert_eq!(answer(input.as_bytes()).expect(input), agreed);
+        }
+        let refusal = answer("".as_bytes()).expect_err("an answer");
+        assert!(refusal.to_string().contains("--force"), "{refusal}");
+    }
 }

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::arguments::Pulled;
+use crate::output::{remark, say};
 
 /// `porthole pull`.
 pub(crate) async fn carry_out(client: &Docker, pulled: &Pulled) -> Result<ExitCode> {
@@ -22,7 +23,7 @@ pub(crate) async fn carry_out(client: &Docker, pulled: &Pulled) -> Result<ExitCo
         pulled.quiet,
     )
     .await?;
-    println!("{}", pulled.image);
+    say!("{}", pulled.image)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,8 +110,8 @@ impl Progress {
                 if step
                     .progress_detail
                     .is_some_and(|detail| detail.current.is_some()) => {}
-            (None, Some(id)) => eprintln!("{id}: {status}"),
-            (None, None) => eprintln!("{status}"),
+            (None, Some(id)) => remark!("{id}: {status}"),
+            (None, None) => remark!("{status}"),
         }
         Ok(())
     }

@@ -9,6 +9,8 @@ use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use super::attached::{Attached, Manner};
 use super::create;
 use crate::arguments::Run;
+use crate::output::say;
+use crate::terminal::detach_keys::DetachKeys;
 use crate::wait::Until;
 
 /// Carries it out.
@@ -26,7 +28,9 @@ pub(crate) async fn carry_out(client: &Docker, host: &str, run: Run) -> Result<E
             Until::NextExit
         },
     };
-    if !run.detach {
+    if run.detach {
+        DetachKeys::parse(manner.detach_keys)?;
+    } else {
         manner.check()?;
     }
     let attached = (!run.detach).then_some(streams);
@@ -48,7 +52,7 @@ async fn start(
     let start = async { Ok(client.start_container(id, None).await?) };
     if run.detach {
         start.await?;
-        println!("{id}");
+        say!("{id}")?;
         return Ok(ExitCode::SUCCESS);
     }
     let attached = Attached::begin(client, host, id, manner).await?;

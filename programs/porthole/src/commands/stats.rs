@@ -15,7 +15,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::arguments::Stats;
-use crate::output::{Fields, Format};
+use crate::output::{Fields, Format, say};
 use crate::table::{Table, short_id, size};
 
 /// How far samples are apart.
@@ -49,31 +49,33 @@ struct Watched {
 /// Carries it out.
 pub(crate) async fn carry_out(client: &Docker, stats: &Stats, json: bool) -> Result<ExitCode> {
     let format = Format::of(stats.format.as_deref(), json)?;
+    if let Some(format) = &format {
+        format.check(&Watched::default().row(true))?;
+    }
     let redraw = std::io::stdout().is_terminal() && !stats.no_stream && !json;
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
     // The first sample has none before it to compare its processor time with.
-    let mut is_due = json;
+    let mut is_due = false;
     loop {
         let samples = take(client, stats).await?;
         watched.retain(|id, _| samples.iter().any(|(sampled, _)| sampled == id));
-        if json {
-            for (_, sample) in &samples {
-                println!("{}", serde_json::to_string(&sample.stats)?);
-            }
-        }
         let mut rows = Vec::new();
         for (id, sample) in samples {
             let seen = watched.entry(id).or_default();
             seen.add(sample);
             rows.push(seen.row(stats.no_trunc));
         }
-        if is_due && !json {
+        if is_due {
             if redraw {
-                print!("{CLEAR}");
-                std::io::stdout().flush()?;
+                std::io::stdout().write_all(CLEAR.as_bytes())?;
             }
             match &format {
                 Some(format) => format.print(FIELDS, &rows)?,
+                None if json => {
+                    for row in &rows {
+                        say!("{row}")?;
+                    }
+                }
                 None => table(&rows).print()?,
             }
         }
@@ -159,9 +161,8 @@ impl Watched {
 
     /// The newest sample, with the fields that docker's `--format` has and a graph.
     fn row(&self, whole: bool) -> Value {
-        let Some(Sample { stats, .. }) = &self.last else {
-            return Value::Null;
-        };
+        let none = ContainerStatsResponse::default();
+        let stats = self.last.as_ref().map_or(&none, |last| &last.stats);
         let networks = stats.networks.iter().flat_map(|networks| networks.values());
         let (received, sent) = networks.fold((0, 0), |(received, sent), network| {
             (
@@ -187,6 +188,9 @@ impl Watched {
             "CPUPerc": load.unwrap_or_else(|| "-".to_owned()),
             "Graph": graph(&self.load),
             "MemUsage": memory.map_or_else(|| "-".to_owned(), size),
+            // Windows' numbers say neither a limit nor processes, and docker shows dashes then.
+            "MemPerc": "--",
+            "PIDs": "--",
             "NetIO": format!("{} / {}", size(received), size(sent)),
             "BlockIO": format!("{} / {}", size(read), size(written)),
         })

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bollard::Docker;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::{events, prune};
 use crate::arguments::{Df, Info, System, SystemCommand};
 use crate::moment;
-use crate::output::{Fields, Format, print_json, with_spinner};
+use crate::output::{Fields, Format, print_json, say, with_spinner};
 use crate::request;
 use crate::table::{Table, short_id, size};
 
@@ -47,7 +48,7 @@ pub(crate) async fn info(host: &str, info: &Info, json: bool) -> Result<ExitCode
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let mut table = Table::new(&["FACT", ""]);
+    let mut table = Table::bare();
     for (name, what) in [
         ("Name", "host"),
         ("ServerVersion", "portholed"),
@@ -76,6 +77,9 @@ pub(crate) async fn info(host: &str, info: &Info, json: bool) -> Result<ExitCode
 
 async fn usage(host: &str, df: &Df, json: bool) -> Result<ExitCode> {
     let format = Format::of(df.format.as_deref(), json)?;
+    if let Some(format) = &format {
+        format.check(&row("", 0, 0, 0, 0))?;
+    }
     let usage = with_spinner("counting".to_owned(), request::get(host, "/system/df")).await?;
     if json {
         print_json(&usage)?;
@@ -169,9 +173,9 @@ fn row(kind: &str, count: usize, active: usize, whole: u64, free: u64) -> Value 
 
 fn verbose(usage: &Value) -> std::io::Result<()> {
     images(usage).print()?;
-    println!();
+    say!("")?;
     containers(usage).print()?;
-    println!();
+    say!("")?;
     volumes(usage).print()
 }
 
@@ -186,7 +190,10 @@ fn images(usage: &Value) -> Table {
                 names
             },
             short_id(&text(&image["Id"])).to_owned(),
-            moment::at(image["Created"].as_i64().unwrap_or_default()),
+            moment::ago(
+                image["Created"].as_i64().unwrap_or_default(),
+                OffsetDateTime::now_utc(),
+            ),
             bytes(&image["Size"]),
             bytes(&image["SharedSize"]),
             image["Containers"].to_string(),

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::print_json;
+use crate::output::say;
 use crate::{client, failure};
 
 /// Carries it out; without a daemon it tells this program's version and fails.
@@ -18,34 +19,34 @@ pub(crate) async fn carry_out(host: &str, json: bool) -> Result<ExitCode> {
     match daemon {
         Ok(daemon) if json => print_json(&json!({ "client": own, "daemon": daemon }))?,
         Ok(daemon) => {
-            println!("porthole   {own}");
-            println!(
+            say!("porthole   {own}")?;
+            say!(
                 "portholed  {}",
                 daemon.version.as_deref().unwrap_or_default()
-            );
-            println!(
+            )?;
+            say!(
                 "API        {} (from {})",
                 daemon.api_version.as_deref().unwrap_or_default(),
                 daemon.min_api_version.as_deref().unwrap_or_default()
-            );
-            println!(
+            )?;
+            say!(
                 "Windows    {}",
                 daemon.kernel_version.as_deref().unwrap_or_default()
-            );
+            )?;
             for component in daemon
                 .components
                 .iter()
                 .flatten()
                 .filter(|component| component.name == "kernel package")
             {
-                println!("Wine       {}", component.version);
+                say!("Wine       {}", component.version)?;
             }
         }
         Err(error) => {
             if json {
                 print_json(&json!({ "client": own, "daemon": null }))?;
             } else {
-                println!("porthole   {own}");
+                say!("porthole   {own}")?;
             }
             failure::tell(&error);
             return Ok(ExitCode::FAILURE);

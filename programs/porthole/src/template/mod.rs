@@ -1,29 +1,53 @@
-//! `--format`: the part of Go's templates that a line of a list needs.
+//! `--format`: the part of Go's templates that lists and `inspect` need.
 //!
-//! Text, fields (`{{.Names}}`, `{{.State.Health.Status}}`), strings, pipes, and the functions of
-//! [`FUNCTIONS`]. Anything else of Go's language is refused by name.
+//! Text, fields (`{{.Names}}`, `{{.State.Health.Status}}`), strings, pipes, parentheses, variables,
+//! `if`, `with`, `range`, and the functions of [`FUNCTIONS`]. Anything else of Go's language is
+//! refused by name.
 
+mod blocks;
+mod evaluate;
+mod functions;
 mod parse;
 
 use std::fmt;
 
 use serde_json::Value;
 
-use parse::{calls, end_of_action};
-
-/// The functions that there are.
-const FUNCTIONS: [&str; 7] = ["json", "println", "index", "join", "len", "lower", "upper"];
+use evaluate::Scope;
+use functions::FUNCTIONS;
 
 /// A template that was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct Template(Vec<Node>);
 
 #[derive(Debug, PartialEq, Eq)]
-enum Piece {
+enum Node {
     Text(String),
-    /// Calls, each of which gives its value to the next.
-    Action(Vec<Call>),
+    /// A value to show.
+    Action(Pipe),
+    /// A variable that is set: nothing is shown.
+    Set(String, Pipe),
+    If(Branch),
+    /// As `If`, with the value as the body's dot.
+    With(Branch),
+    Range {
+        /// The variables for key and value; the last is the value.
+        variables: Vec<String>,
+        branch: Branch,
+    },
 }
+
+/// What depends on a value.
+#[derive(Debug, PartialEq, Eq)]
+struct Branch {
+    on: Pipe,
+    body: Vec<Node>,
+    otherwise: Vec<Node>,
+}
+
+/// Calls, each of which gives its value to the next.
+#[derive(Debug, PartialEq, Eq)]
+struct Pipe(Vec<Call>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Call {
@@ -33,10 +57,20 @@ struct Call {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Operand {
-    /// The names on the way to a value; none is the whole.
-    Field(Vec<String>),
+    /// The names on the way to a value; none is the origin itself.
+    Field(Origin, Vec<String>),
     Text(String),
-    Number(usize),
+    Number(i64),
+    Truth(bool),
+}
+
+/// Where the way to a value begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    Dot,
+    /// A variable; `$` alone is the whole, as it was given.
+    Variable(String),
+    Pipe(Pipe),
 }
 
 /// Why a template cannot be read or filled in.
@@ -54,89 +88,62 @@ impl std::error::Error for Refusal {}
 impl Template {
     /// Reads a template. `\t` and `\n` in its text are a tab and a line break.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        let mut trims = false;
-        loop {
-            let (before, action) = match rest.split_once("{{") {
-                Some((before, action)) => (before, Some(action)),
-                None => (rest, None),
-            };
-            let before = if trims { before.trim_start() } else { before };
-            let before = match action {
-                Some(action) if action.starts_with("- ") => before.trim_end(),
-                _ => before,
-            };
-            if !before.is_empty() {
-                pieces.push(Piece::Text(
-                    before.replace(r"\t", "\t").replace(r"\n", "\n"),
-                ));
-            }
-            let Some(action) = action else {
-                return Ok(Self(pieces));
-            };
-            let end = end_of_action(action)
-                .ok_or_else(|| Refusal(format!("{{{{{action} has no }}}} at its end")))?;
-            let inside = &action[..end];
-            trims = inside.ends_with(" -");
-            let inside = inside.strip_suffix(" -").unwrap_or(inside);
-            let inside = inside.strip_prefix("- ").unwrap_or(inside).trim();
-            if !(inside.starts_with("/*") && inside.ends_with("*/")) {
-                pieces.push(Piece::Action(calls(inside)?));
-            }
-            rest = &action[end + 2..];
-        }
+        blocks::nodes(text).map(Self)
     }
 
-    /// Fills in the fields of `value`.
-    pub(crate) fn render(&self, value: &Value) -> Result<String, Refusal> {
+    /// Fills in the fields of `value`. `labels` are what `.Label "name"` looks in; null where there
+    /// are none.
+    pub(crate) fn render(&self, value: &Value, labels: &Value) -> Result<String, Refusal> {
         let mut text = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(piece) => text.push_str(piece),
-                Piece::Action(calls) => {
-                    let mut last = None;
-                    for call in calls {
-                        last = Some(call.evaluate(value, last)?);
-                    }
-                    text.push_str(&shown(&last.unwrap_or_default()));
-                }
-            }
-        }
+        Scope::new(value, labels).show(&self.0, value, &mut text)?;
         Ok(text)
+    }
+
+    /// Refuses fields that a value like `sample` does not have. What stands in `range` and `with`
+    /// depends on values, and is not looked at.
+    pub(crate) fn check(&self, sample: &Value) -> Result<(), Refusal> {
+        let check = |operand: &Operand| match operand {
+            Operand::Field(Origin::Dot, names) => match names.first() {
+                // A call, for which a list has labels.
+                Some(name) if name == "Label" && sample.get("Labels").is_some() => Ok(()),
+                Some(name) if sample.get(name).is_none() => Err(no_field(name, sample)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        let pipes = self.0.iter().filter_map(|node| match node {
+            Node::Action(pipe) | Node::Set(_, pipe) => Some(pipe),
+            Node::If(branch) | Node::With(branch) | Node::Range { branch, .. } => Some(&branch.on),
+            Node::Text(_) => None,
+        });
+        let mut operands = pipes.flat_map(Pipe::operands);
+        operands.try_for_each(check)
     }
 
     /// The headings of a table with this template's lines: each action's field, by `title`.
     pub(crate) fn headings(&self, title: impl Fn(&str) -> Option<String>) -> String {
-        let heading = |calls: &[Call]| {
-            let mut operands = calls.iter().flat_map(|call| &call.operands);
-            let name = operands.find_map(|operand| match operand {
-                Operand::Field(names) => names.last(),
+        let heading = |pipe: &Pipe| {
+            let name = pipe.operands().find_map(|operand| match operand {
+                Operand::Field(_, names) => names.last(),
                 _ => None,
             })?;
             Some(title(name).unwrap_or_else(|| name.to_uppercase()))
         };
-        let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Action(calls) => heading(calls).unwrap_or_default(),
+        let pieces = self.0.iter().map(|node| match node {
+            Node::Text(text) => text.clone(),
+            Node::Action(pipe) => heading(pipe).unwrap_or_default(),
+            Node::Set(..) => String::new(),
+            Node::If(branch) | Node::With(branch) | Node::Range { branch, .. } => {
+                heading(&branch.on).unwrap_or_default()
+            }
         });
         pieces.collect()
     }
 }
 
-impl Operand {
-    fn evaluate(&self, whole: &Value) -> Result<Value, Refusal> {
-        match self {
-            Self::Text(text) => Ok(text.clone().into()),
-            Self::Number(number) => Ok((*number).into()),
-            Self::Field(names) => {
-                let mut value = whole;
-                for name in names {
-                    value = value.get(name).ok_or_else(|| no_field(name, value))?;
-                }
-                Ok(value.clone())
-            }
-        }
+impl Pipe {
+    fn operands(&self) -> impl Iterator<Item = &Operand> {
+        self.0.iter().flat_map(|call| &call.operands)
     }
 }
 
@@ -151,73 +158,6 @@ fn no_field(name: &str, of: &Value) -> Refusal {
         }
         other => Refusal(format!("there is no field {name} in {}", shown(other))),
     }
-}
-
-impl Call {
-    fn evaluate(&self, whole: &Value, piped: Option<Value>) -> Result<Value, Refusal> {
-        let operands = self.operands.iter().map(|operand| operand.evaluate(whole));
-        let mut operands = operands.collect::<Result<Vec<_>, _>>()?;
-        operands.extend(piped);
-        let Some(function) = &self.function else {
-            return Ok(operands.swap_remove(0));
-        };
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let wrong = || {
-            let given: Vec<_> = operands.iter().map(shown).collect();
-            Refusal(format!("{function} cannot take {}", given.join(" ")))
-        };
-        Ok(match (function.as_str(), operands.as_slice()) {
-            ("json", [value]) => value.to_string().into(),
-            ("println", values) => {
-                let values: Vec<_> = values.iter().map(shown).collect();
-                format!("{}\n", values.join(" ")).into()
-            }
-            ("index", [value, keys @ ..]) => index(value, keys)?,
-            ("join", [Value::Array(items), Value::String(between)]) => {
-                let items: Vec<_> = items.iter().map(shown).collect();
-                items.join(between).into()
-            }
-            ("len", [Value::Array(items)]) => items.len().into(),
-            ("len", [Value::Object(items)]) => items.len().into(),
-            ("len", [Value::String(text)]) => text.len().into(),
-            ("len", [Value::Null]) => 0.into(),
-            ("lower", [value]) => text(value).ok_or_else(wrong)?.to_lowercase().into(),
-            ("upper", [value]) => text(value).ok_or_else(wrong)?.to_uppercase().into(),
-            _ => return Err(wrong()),
-        })
-    }
-}
-
-/// An item of a list, or what a map has for a key; as in Go, an absent key has nothing.
-fn index(value: &Value, keys: &[Value]) -> Result<Value, Refusal> {
-    let mut value = value.clone();
-    for key in keys {
-        value = match (&value, key) {
-            (Value::Array(items), Value::Number(at)) => {
-                let item = at
-                    .as_u64()
-                    .and_then(|at| items.get(usize::try_from(at).ok()?));
-                item.cloned().ok_or_else(|| {
-                    Refusal(format!(
-                        "index {at} is beyond the end of {} items",
-                        items.len()
-                    ))
-                })?
-            }
-            (Value::Object(map), Value::String(key)) => {
-                map.get(key).cloned().unwrap_or_else(|| "".into())
-            }
-            (Value::Null, _) => "".into(),
-            (value, key) => {
-                return Err(Refusal(format!(
-                    "index cannot find {} in {}",
-                    shown(key),
-                    shown(value)
-                )));
-            }
-        };
-    }
-    Ok(value)
 }
 
 /// A value as Go's templates print it.
@@ -242,77 +182,4 @@ fn shown(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn filled(template: &str) -> Result<String, String> {
-        let value = json!({
-            "ID": "abc", "Count": 3, "Up": true, "None": null, "List": ["a", "b"],
-            "State": { "Health": { "Status": "healthy" } },
-            "Labels": { "z.y": "1", "b": "x" }
-        });
-        let template = Template::parse(template).map_err(|refusal| refusal.to_string())?;
-        template
-            .render(&value)
-            .map_err(|refusal| refusal.to_string())
-    }
-
-    #[test]
-    fn fields_and_functions_are_filled_in() {
-        for (template, expected) in [
-            ("", ""),
-            ("text", "text"),
-            ("{{.ID}}", "abc"),
-            ("{{ .ID }}\\t{{.Count}}\\n", "abc\t3\n"),
-            ("{{.State.Health.Status}}", "healthy"),
-            ("{{.Up}} {{.None}}", "true <no value>"),
-            ("{{.List}} {{.Labels}}", "[a b] map[b:x z.y:1]"),
-            ("{{json .State}}", r#"{"Health":{"Status":"healthy"}}"#),
-            ("{{.List | json}}", r#"["a","b"]"#),
-            ("{{println .ID .Count}}", "abc 3\n"),
-            ("{{index .Labels \"z.y\"}}{{index .Labels \"q\"}}", "1"),
-            ("{{index .List 1}}", "b"),
-            ("{{join .List \", \"}}", "a, b"),
-            (
-                "{{len .List}} {{upper .ID}} {{.ID | upper | lower}}",
-                "2 ABC abc",
-            ),
-            ("{{\"}}\"}}{{`\\t`}}{{\"\\t\"}}", "}}\\t\t"),
-            ("a {{- .ID -}} b{{/* said */}}", "aabcb"),
-        ] {
-            assert_eq!(filled(template), Ok(expected.to_owned()), "{template}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_there_is_refused_by_name() {
-        for (template, words) in [
-            ("{{.ID", "has no }} at its end"),
-            ("{{\"}}", "has no }} at its end"),
-            ("{{}}", "says nothing"),
-            ("{{.ID |}}", "says nothing"),
-            ("{{range .List}}{{.}}{{end}}", "range is not supported"),
-            ("{{if .Up}}x{{end}}", "if is not supported"),
-            ("{{title .ID}}", "title is not supported"),
-            ("{{.Label \"x\"}}", ".Label cannot be called"),
-            ("{{.Nope}}", "no field Nope; there are: "),
-            ("{{.ID.Nope}}", "no field Nope in abc"),
-            ("{{index .List 7}}", "beyond the end"),
-            ("{{upper .List}}", "upper cannot take [a b]"),
-            ("{{$x}}", "$x is neither"),
-            ("{{.a..b}}", "neither a field"),
-        ] {
-            let refusal = filled(template).expect_err(template);
-            assert!(refusal.contains(words), "{template}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn a_table_has_its_fields_as_headings() {
-        let template = Template::parse("{{.ID}}\\t{{json .State.Health}}").expect("a template");
-        let title = |name: &str| (name == "ID").then(|| "CONTAINER ID".to_owned());
-        assert_eq!(template.headings(title), "CONTAINER ID\tHEALTH");
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Porthole's own command line, as a user who knows docker expects it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,6 +17,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_attach_and_start_stay_with_the_program", attached),
     ("own_cli_tags_lists_and_removes_images", images),
     ("own_cli_completes_the_names_of_containers", completion),
+    ("own_cli_ends_quietly_with_its_reader", closed_pipes),
+    ("own_cli_lists_objects_by_their_kind", kinds),
 ];
 
 fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
@@ -167,10 +169,42 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
         "privileged mode is not supported for Windows containers",
     ),
     (&["attach", "e2e-no-such"], 1, "No such container"),
+    (&["ps", "--format", "{{range .}}"], 1, "has no {{end}}"),
     (
-        &["ps", "--format", "{{range .}}"],
+        &["ps", "--filter", "name=e2e-none", "--format", "{{.Nope}}"],
         1,
-        "range is not supported",
+        "there are: Command, CreatedAt",
+    ),
+    (
+        &["run", "--rm", "porthole/nanoserver", "--version"],
+        127,
+        "cannot find the",
+    ),
+    (
+        &["run", "-d", "--detach-keys", "foo", "porthole/nanoserver"],
+        125,
+        "--detach-keys",
+    ),
+    (
+        &["run", "-p", "99999:80", "porthole/nanoserver"],
+        125,
+        "invalid hostPort: 99999",
+    ),
+    (
+        &["prune", "--filter", "label=e2e-none"],
+        1,
+        "nothing was removed: pass --force",
+    ),
+    (
+        &["tag", "porthole/nanoserver", "BAD/Name"],
+        1,
+        "repository name must be lowercase",
+    ),
+    (&["network", "inspect", "e2e-none"], 1, "e2e-none"),
+    (
+        &["commit", "x"],
+        1,
+        "commit is planned; this version does not have it yet",
     ),
     (&["update", "e2e-no-such"], 1, "update changes nothing"),
     (
@@ -202,7 +236,15 @@ fn formats(fixture: &Fixture) -> Result<()> {
     let name = "e2e-own-format";
     docker.idle(
         name,
-        &["-l", "tier=test", "-p", "80", "porthole/nanoserver"],
+        &[
+            "-l",
+            "tier=test",
+            "-p",
+            "80",
+            "-p",
+            "38100-38102:38100-38102/udp",
+            "porthole/nanoserver",
+        ],
     )?;
     let filter = format!("name={name}");
     let only = ["--no-trunc", "--filter", filter.as_str()];
@@ -223,6 +265,7 @@ fn formats(fixture: &Fixture) -> Result<()> {
         "{{.State}} {{.Ports}} {{.Labels}} {{.Networks}} {{.LocalVolumes}} {{.Mounts}}",
         "{{json .Names}} {{upper .Names}}",
         "{{.RunningFor}}",
+        "{{.Label \"tier\"}} {{.Label \"none\"}} {{if .Names}}named{{end}}",
     ] {
         compare(&[&["ps", "--format", format][..], &only].concat())?;
     }
@@ -231,11 +274,22 @@ fn formats(fixture: &Fixture) -> Result<()> {
         "{{.State.Status}} {{.State.ExitCode}} {{.Config.Env}}",
         "{{json .Config.Labels}} {{index .Config.Labels \"tier\"}}",
         "{{.HostConfig.NetworkMode}}{{println}}{{.Path}}",
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+        "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{(index $conf 0).HostPort}} {{end}}",
+        "{{if eq .State.Status \"running\"}}up{{else}}down{{end}} {{len .Args}}",
     ] {
         compare(&["inspect", "-f", format, name])?;
     }
     compare(&["port", name])?;
     compare(&["images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])?;
+    compare(&["images", "-aq", "porthole/nanoserver"])?;
+    compare(&[
+        "network",
+        "ls",
+        "--format",
+        "{{.ID}} {{.Name}} {{.Driver}} {{.Internal}}",
+    ])?;
+    compare(&["volume", "ls", "-q"])?;
     let row = porthole(
         fixture,
         &["ps", "--format", "table {{.Names}}\\t{{.CreatedAt}}"],
@@ -422,7 +476,96 @@ fn completion(fixture: &Fixture) -> Result<()> {
         .env("_CLAP_COMPLETE_INDEX", "2")
         .env("PORTHOLE_HOST", docker.host())
         .output()?;
+    // It does not run, so there is nothing to stop.
+    let stopped = Command::new(fixture.programs.join("porthole"))
+        .args(["--", "porthole", "stop", "e2e-own-comp"])
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .env("PORTHOLE_HOST", docker.host())
+        .output()?;
     docker.ok(["rm", name])?;
     ensure!(String::from_utf8_lossy(&asked.stdout) == name, "{asked:?}");
+    ensure!(stopped.stdout.is_empty(), "{stopped:?}");
+    Ok(())
+}
+
+/// `porthole … | head -1`: the reader goes away, and the program without a word.
+fn closed_pipes(fixture: &Fixture) -> Result<()> {
+    let name = "e2e-own-pipe";
+    let run = [
+        "run",
+        "--name",
+        name,
+        "porthole/nanoserver",
+        "ping",
+        "-t",
+        "127.0.0.1",
+    ];
+    for arguments in [&run[..], &["stats", "--json", name], &["logs", "-f", name]] {
+        let mut program = Command::new(fixture.programs.join("porthole"))
+            .args(["-H", fixture.docker.host()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut output = BufReader::new(program.stdout.take().context("a pipe")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        drop(output);
+        let ended = program.wait_with_output()?;
+        ensure!(
+            ended.status.code() == Some(1) && ended.stderr.is_empty() && !line.is_empty(),
+            "{arguments:?}: {line:?}, {ended:?}"
+        );
+        if arguments[0] == "stats" {
+            ensure!(
+                line.contains("\"CPUPerc\":") && line.contains(name),
+                "{line}"
+            );
+        }
+    }
+    fixture.docker.ok(["rm", "-f", name])?;
+    Ok(())
+}
+
+fn kinds(fixture: &Fixture) -> Result<()> {
+    for (arguments, expected) in [
+        (&["container", "ls", "-a"][..], "CONTAINER ID"),
+        (
+            &["image", "ls", "porthole/nanoserver"],
+            "porthole/nanoserver:latest",
+        ),
+        (
+            &["image", "inspect", "-f", "{{.Os}}", "porthole/nanoserver"],
+            "windows",
+        ),
+        (&["network", "ls"], "nat"),
+        (&["network", "inspect", "-f", "{{.Driver}}", "nat"], "nat"),
+        (&["volume", "ls"], "VOLUME NAME"),
+        (&["volume", "ls", "--json"], "[]"),
+    ] {
+        let ran = porthole(fixture, arguments)?;
+        let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+        ensure!(
+            ran.status.success() && printed.contains(expected),
+            "{arguments:?}: {ran:?}"
+        );
+    }
+    // Docker takes the answer from a pipe.
+    let mut prune = Command::new(fixture.programs.join("porthole"))
+        .args([
+            "-H",
+            fixture.docker.host(),
+            "prune",
+            "--filter",
+            "label=e2e-none",
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    prune.stdin.take().context("a pipe")?.write_all(b"y\n")?;
+    let pruned = prune.wait_with_output()?;
+    ensure!(pruned.status.success(), "{pruned:?}");
     Ok(())
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::meter::Meter;
 use crate::arguments::{BaseBuild, BaseName};
 use crate::commands::print_json;
+use crate::output::say;
 use crate::table::size;
 
 /// The program by which a directory of guest programs is known.
@@ -74,24 +75,24 @@ fn tell(report: &BuildReport, json: bool) -> Result<()> {
         }));
     }
     if !report.is_new {
-        println!(
+        say!(
             "{} is up to date ({}).",
             report.kind.repository(),
             report.image
-        );
+        )?;
         return Ok(());
     }
-    println!("{} is built ({}).", report.kind.repository(), report.image);
-    println!(
+    say!("{} is built ({}).", report.kind.repository(), report.image)?;
+    say!(
         "  files           {}, {} compressed",
         size(report.unpacked),
         size(report.compressed)
-    );
-    println!("  kernel package  {}", report.kernel);
-    println!("  Wine build      {}", report.wine_build);
-    println!(
+    )?;
+    say!("  kernel package  {}", report.kernel)?;
+    say!("  Wine build      {}", report.wine_build)?;
+    say!(
         "\nTry it:  porthole run --rm {} cmd /c ver",
         report.kind.repository()
-    );
+    )?;
     Ok(())
 }

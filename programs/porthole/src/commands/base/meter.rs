@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 use porthole_base::Progress;
 
+use crate::output::remark;
+
 /// Shows steps one after the other.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -38,7 +40,7 @@ impl Meter {
 impl Progress for Meter {
     fn begin(&self, step: &str, total: u64) {
         if !self.is_terminal {
-            eprintln!("{step}");
+            remark!("{step}");
             return;
         }
         let bar = if total == 0 {
@@ -69,7 +71,7 @@ impl Progress for Meter {
     fn note(&self, message: &str) {
         match &*self.current.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(bar) => bar.println(message),
-            None => eprintln!("{message}"),
+            None => remark!("{message}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::meter::Meter;
 use crate::commands::print_json;
+use crate::output::say;
 use crate::table::{Colour, coloured, size};
 
 /// How many differences of one thing are shown.
@@ -27,7 +28,9 @@ pub(super) fn carry_out(store: &Store, json: bool) -> Result<ExitCode> {
     if json {
         print_json(&verified.iter().map(as_json).collect::<Vec<_>>())?;
     } else {
-        verified.iter().for_each(print);
+        for thing in &verified {
+            print(thing)?;
+        }
     }
     let sound = verified.iter().all(|thing| thing.differences.is_empty());
     Ok(if sound {
@@ -46,28 +49,29 @@ fn as_json(verified: &Verified) -> serde_json::Value {
     json!({ "subject": verified.subject, "bytes": verified.bytes, "differences": differences })
 }
 
-fn print(verified: &Verified) {
+fn print(verified: &Verified) -> std::io::Result<()> {
     let bytes = size(verified.bytes);
     if verified.differences.is_empty() {
-        println!(
+        say!(
             "{}  {} ({bytes})",
             coloured("sound", Colour::Green),
             verified.subject
-        );
-        return;
+        )?;
+        return Ok(());
     }
-    println!(
+    say!(
         "{}  {} ({bytes}): {} differences",
         coloured("damaged", Colour::Red),
         verified.subject,
         verified.differences.len()
-    );
+    )?;
     for difference in verified.differences.iter().take(SHOWN) {
-        println!("  {}  {}", word(difference.what), difference.path);
+        say!("  {}  {}", word(difference.what), difference.path)?;
     }
     if verified.differences.len() > SHOWN {
-        println!("  …");
+        say!("  …")?;
     }
+    Ok(())
 }
 
 /// A difference in a word.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
+use crate::output::remark;
+
 /// Copies that are over sooner show nothing of themselves.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,7 @@ impl Meter {
         }
         if !self.is_quiet {
             let bytes = DecimalBytes(self.bytes);
-            eprintln!("Successfully copied {bytes} to {to}");
+            remark!("Successfully copied {bytes} to {to}");
         }
     }
 }

@@ -42,8 +42,8 @@ pub(super) fn of(options: &Options, attached: Option<Streams>, remove: bool) -> 
     let mut labels = files::lines(&options.label_file)?;
     labels.extend(options.label.iter().cloned());
     let mut body = Body::default();
-    body.set("Image", options.image.as_str());
-    body.set("Cmd", options.command.clone());
+    body.set("Image", options.image());
+    body.set("Cmd", options.command());
     if let Some(program) = &options.entrypoint {
         // An empty word resets the image's entry point, as in docker.
         body.0.insert("Entrypoint".to_owned(), json!([program]));
@@ -98,7 +98,9 @@ fn host(options: &Options, remove: bool) -> Result<Body> {
     );
     host.set("Annotations", split::pairs(&options.annotation));
     host.set("SecurityOpt", options.security_opt.clone());
+    host.set("Init", options.init);
     host.set("Runtime", options.runtime.clone());
+    host.set("Ulimits", ulimits(&options.ulimit)?);
     let device = |device: &String| {
         let (outside, inside) = device.split_once(':').unwrap_or((device, device));
         json!({ "PathOnHost": outside, "PathInContainer": inside, "CgroupPermissions": "rwm" })
@@ -116,7 +118,7 @@ fn host(options: &Options, remove: bool) -> Result<Body> {
     }
     storage(&mut host, &options.storage)?;
     network(&mut host, &options.network);
-    linux(&mut host, &options.linux)?;
+    linux(&mut host, &options.linux);
     Ok(host)
 }
 
@@ -158,6 +160,7 @@ fn storage(host: &mut Body, storage: &Storage) -> Result<()> {
     host.set("VolumeDriver", storage.volume_driver.clone());
     host.set("ReadonlyRootfs", storage.read_only);
     host.set("StorageOpt", split::pairs(&storage.storage_opt));
+    host.set("Tmpfs", tmpfs(&storage.tmpfs));
     Ok(())
 }
 
@@ -201,18 +204,21 @@ fn health(health: &Health) -> Value {
     Value::Object(body.0)
 }
 
-fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
+fn ulimits(texts: &[String]) -> Result<Vec<Value>> {
     let ulimit = |text: &String| {
         let (name, limits) = text.split_once('=')?;
         let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
         let (soft, hard): (i64, i64) = (soft.parse().ok()?, hard.parse().ok()?);
         Some(json!({ "Name": name, "Soft": soft, "Hard": hard }))
     };
-    let ulimits = linux.ulimit.iter().map(|text| {
+    let ulimits = texts.iter().map(|text| {
         ulimit(text).with_context(|| format!("--ulimit {text}: expected NAME=SOFT[:HARD]"))
     });
-    host.set("Ulimits", ulimits.collect::<Result<Vec<_>>>()?);
-    let tmpfs = linux.tmpfs.iter().map(|text| {
+    ulimits.collect()
+}
+
+fn tmpfs(texts: &[String]) -> Map<String, Value> {
+    let tmpfs = texts.iter().map(|text| {
         let drive = if volume::is_drive(text) { 2 } else { 0 };
         let colon = text[drive..].find(':').map(|colon| drive + colon);
         let (path, how) = colon.map_or((text.as_str(), ""), |colon| {
@@ -220,8 +226,10 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
         });
         (path.to_owned(), Value::from(how))
     });
-    host.set("Tmpfs", tmpfs.collect::<Map<_, _>>());
-    host.set("Init", linux.init);
+    tmpfs.collect()
+}
+
+fn linux(host: &mut Body, linux: &Linux) {
     host.set("ShmSize", linux.shm_size);
     host.set("Privileged", linux.privileged);
     host.set("CapAdd", linux.cap_add.clone());
@@ -233,19 +241,17 @@ fn linux(host: &mut Body, linux: &Linux) -> Result<()> {
     host.set("PidMode", linux.pid.clone());
     host.set("UTSMode", linux.uts.clone());
     host.set("UsernsMode", linux.userns.clone());
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::arguments::{Arguments, Command};
+    use crate::arguments::Command;
+    use crate::command_line;
 
     fn body(words: &[&str]) -> Value {
         let words = [&["porthole", "create"], words].concat();
-        let arguments = Arguments::try_parse_from(words).expect("a command line");
+        let arguments = command_line::parse(words).expect("a command line");
         let Command::Create(create) = arguments.command else {
             panic!("{:?}", arguments.command)
         };

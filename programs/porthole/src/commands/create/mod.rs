@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::pull;
 use crate::arguments::Create;
 use crate::arguments::options::{Options, Pull, Streams};
+use crate::output::{remark, say};
 use crate::request;
 use files::CidFile;
 
@@ -25,7 +26,7 @@ use files::CidFile;
 pub(crate) async fn carry_out(client: &Docker, host: &str, new: Create) -> Result<ExitCode> {
     let streams = Some(new.options.streams());
     let id = create(client, host, &new.options, streams, new.rm).await?;
-    println!("{id}");
+    say!("{id}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn create(
     }
     let created = match request::json(host, Method::POST, &path, Some(&body)).await {
         Err(error) if options.pull == Pull::Missing && lacks_image(&error) => {
-            eprintln!("Unable to find image '{}' locally", options.image);
+            remark!("Unable to find image '{}' locally", options.image());
             pull_image(client, options).await?;
             request::json(host, Method::POST, &path, Some(&body)).await?
         }
@@ -74,7 +75,7 @@ pub(super) async fn create(
 
 async fn pull_image(client: &Docker, options: &Options) -> Result<()> {
     let platform = options.platform.as_deref();
-    pull::pull(client, &options.image, platform, options.quiet).await
+    pull::pull(client, options.image(), platform, options.quiet).await
 }
 
 /// Whether the daemon says that it has no such image; other things may be missing too.
@@ -89,6 +90,6 @@ fn lacks_image(error: &anyhow::Error) -> bool {
 /// What the daemon had to say beside its answer.
 pub(super) fn warnings(answer: &Value) {
     for warning in answer["Warnings"].as_array().into_iter().flatten() {
-        eprintln!("warning: {}", warning.as_str().unwrap_or_default());
+        remark!("warning: {}", warning.as_str().unwrap_or_default());
     }
 }

@@ -1,9 +1,9 @@
-//! `-p [ADDRESS:][HOST:]CONTAINER[/tcp]` and `--expose PORT`; each port may be a range.
+//! `-p [ADDRESS:][HOST:]CONTAINER[/tcp|udp]` and `--expose PORT`; each port may be a range.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 
 /// Ports as the API wants them.
@@ -19,13 +19,17 @@ pub(super) struct Ports {
 pub(super) fn parse(published: &[String], exposed: &[String]) -> Result<Ports> {
     let mut ports = Ports::default();
     for text in published {
-        publish(&mut ports, text)
-            .with_context(|| format!("-p {text}: expected [ADDRESS:][HOST:]CONTAINER[/tcp]"))?;
+        publish(&mut ports, text).map_err(|error| {
+            anyhow!(
+                "{error}: -p {text} is not [ADDRESS:][HOST:]CONTAINER[/tcp|udp], where HOST and \
+                 CONTAINER are ports from 0 to 65535 or ranges such as 8000-8009"
+            )
+        })?;
     }
     for text in exposed {
         let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let range = self::range(range)
-            .with_context(|| format!("--expose {text}: expected PORT[-PORT][/tcp]"))?;
+            .with_context(|| format!("--expose {text}: expected PORT[-PORT][/tcp|udp]"))?;
         for port in range {
             ports
                 .exposed
@@ -48,23 +52,25 @@ fn publish(ports: &mut Ports, text: &str) -> Result<()> {
     if !address.is_empty() {
         address
             .parse::<IpAddr>()
-            .context("the address is no IP address")?;
+            .with_context(|| format!("invalid IP address: {address}"))?;
     }
-    let container = range(container).context("the container's port")?;
+    let inside = range(container).with_context(|| format!("invalid containerPort: {container}"))?;
     let hosts = if host.is_empty() {
         None
     } else {
-        Some(range(host).context("the host's port")?)
+        Some(range(host).with_context(|| format!("invalid hostPort: {host}"))?)
     };
-    for (at, port) in container.clone().enumerate() {
+    for (at, port) in inside.clone().enumerate() {
         let host = match &hosts {
             None => String::new(),
             // One container port may have any of a range: the daemon picks.
-            Some(_) if container.clone().count() == 1 => host.to_owned(),
-            Some(hosts) if hosts.clone().count() == container.clone().count() => {
+            Some(_) if inside.clone().count() == 1 => host.to_owned(),
+            Some(hosts) if hosts.clone().count() == inside.clone().count() => {
                 hosts.clone().nth(at).unwrap_or_default().to_string()
             }
-            Some(_) => bail!("the ranges of ports are not of one length"),
+            Some(_) => bail!(
+                "invalid ranges specified for container and host Ports: {container} and {host}"
+            ),
         };
         let key = format!("{port}/{protocol}");
         ports.exposed.insert(key.clone(), json!({}));
@@ -118,6 +124,17 @@ mod tests {
         }
         for wrong in ["", "x", "x:80", "1.2.3:80:80", "70000", "1-3:1-2", "9-8"] {
             assert!(parse(&[wrong.to_owned()], &[]).is_err(), "{wrong}");
+        }
+        for (wrong, words) in [
+            ("99999:80", "invalid hostPort: 99999"),
+            ("x", "invalid containerPort: x"),
+            ("1.2.3:80:80", "invalid IP address: 1.2.3"),
+            ("1-3:1-2", "container and host Ports: 1-2 and 1-3"),
+        ] {
+            let refusal = parse(&[wrong.to_owned()], &[])
+                .expect_err(wrong)
+                .to_string();
+            assert!(refusal.contains(words), "{refusal}");
         }
     }
 

@@ -53,6 +53,15 @@ impl Finding {
         }
     }
 
+    /// What only root can see, for whoever is not root: no claim is made of it.
+    pub(super) fn not_looked_at(name: &'static str) -> Self {
+        Self::note(
+            name,
+            "not looked at: only root can",
+            "run 'porthole doctor' as root",
+        )
+    }
+
     /// Missing, and needed.
     pub(super) fn missing(
         name: &'static str,

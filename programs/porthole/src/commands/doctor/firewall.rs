@@ -22,6 +22,9 @@ pub(super) fn nft() -> Finding {
     let Ok(version) = output_of("nft", &["--version"]) else {
         return Finding::missing(NAME, "the program nft is not there", "apt install nftables");
     };
+    if !rustix::process::geteuid().is_root() {
+        return Finding::not_looked_at(NAME);
+    }
     match output_of("nft", &["list", "tables"]) {
         Ok(_) => Finding::good(NAME, version),
         Err(error) => Finding::missing(
@@ -62,6 +65,9 @@ pub(super) fn forwarding() -> Finding {
 /// What another firewall does with forwarded packets.
 pub(super) fn policy() -> Finding {
     const NAME: &str = "FORWARD policy";
+    if !rustix::process::geteuid().is_root() {
+        return Finding::not_looked_at(NAME);
+    }
     match output_of("iptables", &["-S", "FORWARD"]) {
         Ok(rules) if rules.lines().any(|line| line == "-P FORWARD DROP") => Finding::note(
             NAME,

@@ -1,6 +1,7 @@
 //! Porthole's own parts.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -40,7 +41,11 @@ pub(super) fn programs() -> Finding {
 pub(super) fn kernel_package(data_root: &Path) -> Finding {
     const NAME: &str = "kernel package";
     let current = data_root.join("kernels/current");
-    let description = fs::read(current.join("kernel.json")).ok();
+    let read = fs::read(current.join("kernel.json"));
+    if matches!(&read, Err(error) if error.kind() == ErrorKind::PermissionDenied) {
+        return Finding::not_looked_at(NAME);
+    }
+    let description = read.ok();
     let description =
         description.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     match description {

@@ -5,6 +5,8 @@
     reason = "a guest's memory is handed to the kernel by its address"
 )]
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -35,6 +37,10 @@ pub(super) fn examine() -> Finding {
         "nothing to do for process isolation; virtual machines will run emulated, and slower";
     if !Path::new("/dev/kvm").exists() {
         return Finding::note(NAME, "/dev/kvm is not there", EMULATED);
+    }
+    let access = OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    if matches!(access, Err(error) if error.kind() == ErrorKind::PermissionDenied) {
+        return Finding::not_looked_at(NAME);
     }
     let (tell, answer) = mpsc::channel();
     // In a thread of its own, which a guest that never stops cannot take along.

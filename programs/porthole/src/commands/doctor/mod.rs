@@ -16,6 +16,7 @@ use anyhow::Result;
 
 use super::print_json;
 use crate::arguments::Doctor;
+use crate::output::say;
 use crate::table::{Colour, coloured};
 use finding::{Finding, State};
 
@@ -25,7 +26,7 @@ pub(crate) fn carry_out(doctor: &Doctor, json: bool) -> Result<ExitCode> {
     if json {
         print_json(&findings)?;
     } else {
-        print(&findings);
+        print(&findings)?;
     }
     let missing = findings
         .iter()
@@ -62,7 +63,7 @@ fn examine(doctor: &Doctor) -> Vec<Finding> {
     findings
 }
 
-fn print(findings: &[Finding]) {
+fn print(findings: &[Finding]) -> std::io::Result<()> {
     let width = findings
         .iter()
         .map(|finding| finding.name.len())
@@ -74,14 +75,14 @@ fn print(findings: &[Finding]) {
             State::Note => (" note ", Colour::Yellow),
             State::Missing => ("needed", Colour::Red),
         };
-        println!(
+        say!(
             "{}  {:width$}  {}",
             coloured(word, colour),
             finding.name,
             finding.found
-        );
+        )?;
         if let Some(remedy) = &finding.remedy {
-            println!("        {:width$}  → {remedy}", "");
+            say!("        {:width$}  → {remedy}", "")?;
         }
     }
     let missing = findings
@@ -89,8 +90,8 @@ fn print(findings: &[Finding]) {
         .filter(|finding| finding.state == State::Missing)
         .count();
     match missing {
-        0 => println!("\nThis host can run containers."),
-        1 => println!("\nOne thing is missing that containers need."),
-        many => println!("\n{many} things are missing that containers need."),
+        0 => say!("\nThis host can run containers."),
+        1 => say!("\nOne thing is missing that containers need."),
+        many => say!("\n{many} things are missing that containers need."),
     }
 }

@@ -1,5 +1,7 @@
 //! `porthole ps`.
 
+mod ports;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -7,9 +9,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::each::filters;
+use super::objects::labels;
 use crate::arguments::Ps;
 use crate::moment;
-use crate::output::{Fields, Format, print_json};
+use crate::output::{Fields, Format, print_json, say};
 use crate::request;
 use crate::table::{Colour, Table, coloured, short_id, size};
 
@@ -23,6 +26,9 @@ const FIELDS: &Fields = &[
 /// Carries it out.
 pub(crate) async fn carry_out(host: &str, ps: &Ps, json: bool) -> Result<ExitCode> {
     let format = Format::of(ps.format.as_deref(), json)?;
+    if let Some(format) = &format {
+        format.check(&docker_row(&Value::Null, ps))?;
+    }
     let containers = list(host, ps).await?;
     let containers = containers.as_array().map_or(&[][..], Vec::as_slice);
     if ps.quiet {
@@ -31,7 +37,8 @@ pub(crate) async fn carry_out(host: &str, ps: &Ps, json: bool) -> Result<ExitCod
         print_json(&containers)?;
     } else if let Some(format) = format {
         let rows: Vec<_> = containers.iter().map(|row| docker_row(row, ps)).collect();
-        format.print(FIELDS, &rows)?;
+        let labels = containers.iter().map(|container| &container["Labels"]);
+        format.print_labelled(FIELDS, rows.iter().zip(labels))?;
     } else {
         print(containers, ps)?;
     }
@@ -68,7 +75,7 @@ fn print_ids(containers: &[Value], whole: bool, json: bool) -> Result<()> {
         return print_json(&ids.collect::<Vec<_>>());
     }
     for id in ids {
-        println!("{}", if whole { id } else { short_id(id) });
+        say!("{}", if whole { id } else { short_id(id) })?;
     }
     Ok(())
 }
@@ -120,10 +127,6 @@ fn docker_row(container: &Value, ps: &Ps) -> Value {
     let items = |name: &str| container[name].as_array().into_iter().flatten();
     let names = items("Names").filter_map(Value::as_str);
     let names: Vec<_> = names.map(|name| name.trim_start_matches('/')).collect();
-    let labels = container["Labels"].as_object().into_iter().flatten();
-    let labels: Vec<_> = labels
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-        .collect();
     let networks = container["NetworkSettings"]["Networks"].as_object();
     let networks: Vec<_> = networks
         .into_iter()
@@ -152,11 +155,11 @@ fn docker_row(container: &Value, ps: &Ps) -> Value {
         "Command": format!("\"{}\"", if ps.no_trunc { command.to_owned() } else { shortened(command) }),
         "CreatedAt": moment::at(created),
         "RunningFor": moment::ago(created, OffsetDateTime::now_utc()),
-        "Ports": items("Ports").map(port).collect::<Vec<_>>().join(", "),
+        "Ports": ports::shown(&container["Ports"]),
         "State": text(container, "State"),
         "Status": text(container, "Status"),
         "Size": taken,
-        "Labels": labels.join(","),
+        "Labels": labels(container),
         "Mounts": mounts.join(","),
         "Networks": networks.join(","),
         "LocalVolumes": volumes.to_string(),
@@ -176,17 +179,6 @@ fn shortened(command: &str) -> String {
     command.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
-fn port(port: &Value) -> String {
-    let inside = format!("{}/{}", port["PrivatePort"], text(port, "Type"));
-    match (text(port, "IP"), port["PublicPort"].as_u64()) {
-        (_, None) => inside,
-        (address, Some(outside)) if address.contains(':') => {
-            format!("[{address}]:{outside}->{inside}")
-        }
-        (address, Some(outside)) => format!("{address}:{outside}->{inside}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,14 +187,5 @@ mod tests {
     fn long_commands_are_shortened_by_characters() {
         assert_eq!(shortened("cmd /c ver"), "cmd /c ver");
         assert_eq!(shortened(&"ä".repeat(40)).chars().count(), 30);
-    }
-
-    #[test]
-    fn ports_are_shown_as_dockers() {
-        let shown = |port: &Value| super::port(port);
-        let inside = json!({ "PrivatePort": 80, "Type": "tcp" });
-        assert_eq!(shown(&inside), "80/tcp");
-        let outside = json!({ "IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp" });
-        assert_eq!(shown(&outside), "[::]:8080->80/tcp");
     }
 }
