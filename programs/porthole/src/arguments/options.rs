@@ -96,7 +96,7 @@ pub(crate) struct Options {
     pub(crate) runtime: Option<String>,
     #[command(flatten)]
     pub(crate) resources: Resources,
-    /// A limit, NAME=SOFT[:HARD].
+    /// A limit, `NAME=SOFT[:HARD]`.
     #[arg(long, value_name = "NAME=SOFT[:HARD]", help_heading = LIMITS)]
     pub(crate) ulimit: Vec<String>,
     #[command(flatten)]

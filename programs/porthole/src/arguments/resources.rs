@@ -35,7 +35,7 @@ pub(crate) struct Resources {
     /// Processes and threads; -1 for no limit.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) pids_limit: Option<i64>,
-    /// When to start it again: no, always, unless-stopped, on-failure[:NUMBER].
+    /// When to start it again: no, always, unless-stopped, `on-failure[:NUMBER]`.
     #[arg(long, value_name = "POLICY")]
     pub(crate) restart: Option<String>,
     /// Memory that is kept where it is scarce (Linux).
