@@ -21,27 +21,49 @@ const SAME_TREE: &str = "peer-same-tree";
 
 const ROOT: &str = "/var/lib/porthole-bench";
 
+const CONTAINERD: &str = "/var/lib/porthole-bench/containerd.sock";
+
 fn host() -> String {
     format!("unix://{ROOT}/docker.sock")
 }
 
-/// Starts dockerd, as one that lets containers live when it ends, which Porthole always does.
-fn spawn() -> Result<Child> {
+/// The log of both daemons.
+fn log() -> Result<std::fs::File> {
     let log = target_directory().join("dockerd.log");
-    let log = std::fs::File::options()
+    Ok(std::fs::File::options()
         .create(true)
         .append(true)
-        .open(log)?;
+        .open(log)?)
+}
+
+/// Starts containerd as a service of its own, as Debian runs it: a dockerd that starts its own takes it along when it is
+/// killed, and its successor meets the half ended one.
+fn spawn_containerd() -> Result<Child> {
+    let root = Path::new(ROOT);
+    Command::new("/usr/bin/containerd")
+        .args(["--log-level", "warn", "--address", CONTAINERD, "--root"])
+        .arg(root.join("containerd"))
+        .arg("--state")
+        .arg(root.join("run/containerd-state"))
+        .stdout(log()?)
+        .stderr(log()?)
+        .spawn()
+        .context("cannot start containerd")
+}
+
+/// Starts dockerd, as one that lets containers live when it ends, which Porthole always does.
+fn spawn_dockerd() -> Result<Child> {
     let root = Path::new(ROOT);
     Command::new("/usr/sbin/dockerd")
-        .args(["--live-restore", "--host", &host(), "--data-root"])
+        .args(["--live-restore", "--host", &host()])
+        .args(["--containerd", CONTAINERD, "--data-root"])
         .arg(root.join("data"))
         .arg("--exec-root")
         .arg(root.join("run"))
         .arg("--pidfile")
         .arg(root.join("dockerd.pid"))
-        .stdout(log.try_clone()?)
-        .stderr(log)
+        .stdout(log()?)
+        .stderr(log()?)
         .spawn()
         .context("cannot start dockerd")
 }
@@ -50,7 +72,8 @@ fn spawn() -> Result<Child> {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) docker: Docker,
-    child: Child,
+    dockerd: Child,
+    containerd: Child,
 }
 
 impl Peer {
@@ -59,7 +82,8 @@ impl Peer {
         std::fs::create_dir_all(ROOT)?;
         let peer = Self {
             docker: Docker::new(host()),
-            child: spawn()?,
+            containerd: spawn_containerd()?,
+            dockerd: spawn_dockerd()?,
         };
         peer.wait()?;
         let images = peer.docker.ok(["images", "--format", "{{.Repository}}"])?;
@@ -71,21 +95,15 @@ impl Peer {
 
     /// Kills dockerd without warning and starts another; containers run on.
     pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        self.child = spawn()?;
+        self.dockerd.kill()?;
+        self.dockerd.wait()?;
+        self.dockerd = spawn_dockerd()?;
         self.wait()
     }
 
     /// The processes that it consists of, without those that each container has.
     pub(crate) fn daemons(&self) -> Vec<u32> {
-        let containerd = Path::new(ROOT).join("run/containerd/containerd.pid");
-        let containerd = std::fs::read_to_string(containerd).unwrap_or_default();
-        let containerd = containerd.trim().parse().ok();
-        [Some(self.child.id()), containerd]
-            .into_iter()
-            .flatten()
-            .collect()
+        vec![self.dockerd.id(), self.containerd.id()]
     }
 
     fn wait(&self) -> Result<()> {
@@ -184,13 +202,14 @@ impl Peer {
     }
 }
 
-/// Ends dockerd, also when an image could not be made or a measurement failed.
+/// Ends dockerd and its containers, also when an image could not be made or a measurement failed.
 impl Drop for Peer {
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        let _ = self.child.wait();
+        let _ = self.docker.remove_all();
+        for daemon in [&mut self.dockerd, &mut self.containerd] {
+            let _ = Command::new("kill").arg(daemon.id().to_string()).status();
+            let _ = daemon.wait();
+        }
         // dockerd leaves its bridge and rules for the next start; there is none.
         let _ = Command::new("ip")
             .args(["link", "delete", "docker0"])
