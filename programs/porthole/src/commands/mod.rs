@@ -21,10 +21,6 @@ mod ps;
 mod pull;
 mod rm;
 mod run;
-#[expect(
-    clippy::print_stdout,
-    reason = "setup tells a person what it does, step by step"
-)]
 pub(crate) mod setup;
 mod stats;
 mod system;

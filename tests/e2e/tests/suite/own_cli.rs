@@ -526,6 +526,20 @@ fn closed_pipes(fixture: &Fixture) -> Result<()> {
         }
     }
     fixture.docker.ok(["rm", "-f", name])?;
+    // A set-up that nobody listens to is carried out all the same.
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let planned = Command::new(fixture.programs.join("porthole"))
+        .args(["setup", "--dry-run"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()?;
+    const PANICKED: i32 = 101;
+    let code = planned.status.code();
+    ensure!(
+        code.is_some_and(|code| code != PANICKED) && planned.stderr.is_empty(),
+        "{planned:?}"
+    );
     Ok(())
 }
 

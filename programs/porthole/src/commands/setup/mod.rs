@@ -27,6 +27,7 @@ use anyhow::{Result, bail};
 
 use super::print_json;
 use crate::arguments::Setup;
+use crate::output::say;
 use layout::Layout;
 use report::Report;
 
@@ -53,7 +54,7 @@ pub(crate) fn carry_out(setup: &Setup, host: &str, json: bool) -> Result<ExitCod
     let next = outcome?;
     if !json {
         for line in next {
-            println!("{line}");
+            say!("{line}")?;
         }
     }
     Ok(if report.lacks_service() {

@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::output::say;
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,10 +133,11 @@ impl Report {
                 State::Kept => "kept",
                 State::Skipped => "skip",
             };
-            match &detail {
-                Some(detail) => println!("  {word:<6} {what}: {detail}"),
-                None => println!("  {word:<6} {what}"),
-            }
+            // A reader that has gone stops no set-up half way.
+            let _ = match &detail {
+                Some(detail) => say!("  {word:<6} {what}: {detail}"),
+                None => say!("  {word:<6} {what}"),
+            };
         }
         self.steps.push(Step {
             what,
