@@ -50,7 +50,7 @@ impl Daemon for Peer {
     }
 
     fn processes(&self) -> Vec<u32> {
-        self.daemons()
+        self.daemons().into()
     }
 }
 

@@ -21,32 +21,36 @@ const SAME_TREE: &str = "peer-same-tree";
 
 const ROOT: &str = "/var/lib/porthole-bench";
 
-const CONTAINERD: &str = "/var/lib/porthole-bench/containerd.sock";
-
 fn host() -> String {
     format!("unix://{ROOT}/docker.sock")
 }
 
-/// The log of both daemons.
-fn log() -> Result<std::fs::File> {
-    let log = target_directory().join("dockerd.log");
-    Ok(std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(log)?)
+fn containerd_socket() -> String {
+    format!("{ROOT}/containerd.sock")
 }
 
-/// Starts containerd as a service of its own, as Debian runs it: a dockerd that starts its own takes it along when it is
-/// killed, and its successor meets the half ended one.
+/// A daemon whose words go to the log that both share.
+fn daemon(program: &str) -> Result<Command> {
+    let log = target_directory().join("dockerd.log");
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)?;
+    let mut command = Command::new(program);
+    command.stdout(log.try_clone()?).stderr(log);
+    Ok(command)
+}
+
+/// Starts containerd as a service of its own, as Debian runs it: a dockerd that starts its own takes
+/// it along when it is killed, and its successor meets the half ended one.
 fn spawn_containerd() -> Result<Child> {
     let root = Path::new(ROOT);
-    Command::new("/usr/bin/containerd")
-        .args(["--log-level", "warn", "--address", CONTAINERD, "--root"])
+    daemon("/usr/bin/containerd")?
+        .args(["--log-level", "warn", "--address", &containerd_socket()])
+        .arg("--root")
         .arg(root.join("containerd"))
         .arg("--state")
         .arg(root.join("run/containerd-state"))
-        .stdout(log()?)
-        .stderr(log()?)
         .spawn()
         .context("cannot start containerd")
 }
@@ -54,16 +58,14 @@ fn spawn_containerd() -> Result<Child> {
 /// Starts dockerd, as one that lets containers live when it ends, which Porthole always does.
 fn spawn_dockerd() -> Result<Child> {
     let root = Path::new(ROOT);
-    Command::new("/usr/sbin/dockerd")
+    daemon("/usr/sbin/dockerd")?
         .args(["--live-restore", "--host", &host()])
-        .args(["--containerd", CONTAINERD, "--data-root"])
+        .args(["--containerd", &containerd_socket(), "--data-root"])
         .arg(root.join("data"))
         .arg("--exec-root")
         .arg(root.join("run"))
         .arg("--pidfile")
         .arg(root.join("dockerd.pid"))
-        .stdout(log()?)
-        .stderr(log()?)
         .spawn()
         .context("cannot start dockerd")
 }
@@ -102,8 +104,8 @@ impl Peer {
     }
 
     /// The processes that it consists of, without those that each container has.
-    pub(crate) fn daemons(&self) -> Vec<u32> {
-        vec![self.dockerd.id(), self.containerd.id()]
+    pub(crate) fn daemons(&self) -> [u32; 2] {
+        [self.dockerd.id(), self.containerd.id()]
     }
 
     fn wait(&self) -> Result<()> {
