@@ -1,15 +1,21 @@
 //! Connections to destinations: datagrams, and streams with or without TLS.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, UnixStream, lookup_host};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::address::{Address, Endpoint};
 use crate::error::{Error, Result};
@@ -29,9 +35,42 @@ enum Channel {
     Stream(Box<dyn Stream>),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// A stream whose socket can be asked without waiting for the runtime to have heard of it.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {
+    fn socket(&self) -> BorrowedFd<'_>;
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+    fn poll_socket_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
+    fn poll_socket_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+}
+
+impl Stream for UnixStream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
+    fn poll_socket_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.get_ref().0.as_fd()
+    }
+
+    fn poll_socket_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_ref().0.poll_read_ready(context)
+    }
+}
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,7 +129,7 @@ impl Transport {
     fn failed(&self, source: io::Error, length: usize) -> Error {
         let destination = self.destination.clone();
         // No datagram is that long.
-        if source.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) {
+        if source.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) {
             return Error::TooLong {
                 destination,
                 length,
@@ -113,24 +152,33 @@ async fn timely<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 /// without an error, once.
 async fn write(stream: &mut Box<dyn Stream>, bytes: &[u8]) -> io::Result<()> {
     let mut unasked = [0; 256];
-    loop {
-        let waiting = std::future::poll_fn(|context| {
-            let mut buffer = tokio::io::ReadBuf::new(&mut unasked);
-            let polled = std::pin::Pin::new(&mut *stream).poll_read(context, &mut buffer);
-            std::task::Poll::Ready(match polled {
-                std::task::Poll::Pending => None,
-                std::task::Poll::Ready(read) => Some(read.map(|()| buffer.filled().len())),
+    // The kernel is asked: the runtime may not have heard yet that the other side is gone.
+    while has_input(stream.socket())? {
+        std::future::poll_fn(|context| stream.poll_socket_readable(context)).await?;
+        let read = std::future::poll_fn(|context| {
+            let mut buffer = ReadBuf::new(&mut unasked);
+            let polled = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+            Poll::Ready(match polled {
+                Poll::Pending => None,
+                Poll::Ready(read) => Some(read.map(|()| buffer.filled().len())),
             })
         });
-        match waiting.await {
-            None => break,
-            Some(Ok(0)) => return Err(io::ErrorKind::ConnectionReset.into()),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(error),
+        if read.await.transpose()? == Some(0) {
+            return Err(io::ErrorKind::ConnectionReset.into());
         }
     }
     stream.write_all(bytes).await?;
     stream.flush().await
+}
+
+/// Whether a read would not wait: there are bytes, the end, or an error, which is returned.
+fn has_input(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(socket, &mut [0; 1], flags) {
+        Ok(_) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn open(address: &Address, tls: Option<Arc<ClientConfig>>) -> io::Result<Channel> {

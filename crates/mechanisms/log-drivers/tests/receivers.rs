@@ -12,7 +12,7 @@ use porthole_log_drivers::{Driver, Forwarder, Host, Round, Source};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram};
 use tokio_rustls::TlsAcceptor;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -227,8 +227,12 @@ async fn a_new_forwarder_goes_on_where_the_last_one_noted() {
 #[tokio::test]
 async fn a_destination_that_goes_away_gets_the_rest_when_it_is_back() {
     let mut ground = Ground::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
+    // Bound and not listening: nobody else gets the port while the destination is away.
+    let reserved = TcpSocket::new_v4().unwrap();
+    reserved.set_reuseaddr(true).unwrap();
+    reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let at = reserved.local_addr().unwrap();
+    let listener = TcpListener::bind(at).await.unwrap();
     let address = format!("tcp://{at}");
     let mut forwarder = ground.forwarder("syslog", &[("syslog-address", &address)]);
     ground.write(&["before"]);
