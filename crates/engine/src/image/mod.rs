@@ -2,7 +2,9 @@
 
 pub(crate) mod config;
 pub(crate) mod inspect;
+pub(crate) mod instruction;
 pub(crate) mod list;
+pub mod progress;
 pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod tag;
