@@ -249,7 +249,7 @@ mod tests {
         for text in ["", "1", r#"{"rootfs":{"type":"x","diff_ids":[]}}"#, &many] {
             assert_eq!(
                 ImageConfig::parse(text.as_bytes()).unwrap_err().kind(),
-                &ErrorKind::Invalid
+                ErrorKind::Invalid
             );
         }
     }
