@@ -20,10 +20,17 @@ const STEP: u64 = 512 * 1024;
 /// Something that a client is told, in Docker's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Where a layer, or whatever `id` names, has come to; without one, the whole.
+    /// A line about the whole, or about one tag of it.
     Status {
-        /// The first digits of a layer's ID, or a tag.
+        /// The tag.
         id: Option<String>,
+        /// For example `Pulling from library/app`.
+        status: String,
+    },
+    /// Where a layer has come to.
+    Layer {
+        /// The first digits of its ID.
+        id: String,
         /// For example `Pulling fs layer`.
         status: String,
     },
@@ -73,21 +80,16 @@ impl Reporter {
         self.tell(Progress::Status { id: None, status }).await;
     }
 
-    /// Tells something about a layer or a tag.
-    pub(crate) async fn of(&self, id: &str, status: impl Into<String>) {
-        let (id, status) = (Some(id.to_owned()), status.into());
+    /// Tells something about one tag.
+    pub(crate) async fn tag(&self, tag: &str, status: impl Into<String>) {
+        let (id, status) = (Some(tag.to_owned()), status.into());
         self.tell(Progress::Status { id, status }).await;
     }
 
-    /// The same from a thread that may block.
-    pub(crate) fn of_blocking(&self, id: &str, status: impl Into<String>) {
-        let (id, status) = (Some(id.to_owned()), status.into());
-        let _ = self.client.blocking_send(Ok(Progress::Status { id, status }));
-    }
-
-    /// Whether nobody listens any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.client.is_closed()
+    /// Tells where a layer has come to.
+    pub(crate) async fn layer(&self, id: &str, status: impl Into<String>) {
+        let (id, status) = (id.to_owned(), status.into());
+        self.tell(Progress::Layer { id, status }).await;
     }
 
     /// A counter of a layer's bytes.
@@ -176,11 +178,11 @@ mod tests {
     #[tokio::test]
     async fn the_failure_comes_last() {
         let mut told = reporting(|reporter| async move {
-            reporter.of("abc", "Waiting").await;
+            reporter.layer("abc", "Waiting").await;
             Err(Error::invalid("no"))
         });
-        let waiting = Progress::Status {
-            id: Some("abc".to_owned()),
+        let waiting = Progress::Layer {
+            id: "abc".to_owned(),
             status: "Waiting".to_owned(),
         };
         assert_eq!(told.next().await.unwrap().unwrap(), waiting);
