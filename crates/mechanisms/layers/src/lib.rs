@@ -1,0 +1,1 @@
+//! Layers between archive and directory.
