@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod change;
 pub mod filetime;
 pub mod hive;
 pub mod key;
