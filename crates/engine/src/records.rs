@@ -143,6 +143,24 @@ impl Records {
         self.run(move |store| store.remove_image(id)).await
     }
 
+    /// An image by its ID.
+    pub(crate) async fn image(&self, id: ImageId) -> Result<Image> {
+        self.run(move |store| store.image(id)).await
+    }
+
+    /// Does what takes several steps with the store.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run_on(work).await?
+    }
+
+    /// The store itself, for threads that block.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> porthole_store::Result<T> + Send + 'static,
@@ -181,7 +199,8 @@ pub(crate) fn nanoseconds(time: time::OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
 }
 
-fn stored(error: porthole_store::Error) -> Error {
+/// A failure of the store in the engine's terms.
+pub(crate) fn stored(error: porthole_store::Error) -> Error {
     use porthole_store::ErrorKind as Kind;
     let kind = match error.kind() {
         Kind::NotFound => ErrorKind::NotFound,

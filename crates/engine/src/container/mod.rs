@@ -6,7 +6,9 @@
 
 pub(crate) mod adopt;
 pub mod archive;
+pub mod changes;
 pub(crate) mod command;
+pub mod commit;
 pub mod config;
 pub(crate) mod console;
 pub(crate) mod copies;
@@ -14,9 +16,11 @@ pub mod create;
 pub(crate) mod document;
 pub(crate) mod ending;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod handle;
 pub mod health;
 pub(crate) mod health_monitor;
+pub(crate) mod hives;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub mod list;

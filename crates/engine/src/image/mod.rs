@@ -1,21 +1,26 @@
 //! Local images: list, inspect, history, tag, remove.
 
+pub(crate) mod blobs;
 pub(crate) mod config;
+pub(crate) mod draft;
 pub(crate) mod inspect;
 pub(crate) mod instruction;
 pub(crate) mod list;
 pub mod progress;
 pub(crate) mod prune;
 pub(crate) mod remove;
+pub(crate) mod save;
 pub(crate) mod tag;
 
 use std::collections::BTreeMap;
 
+use porthole_oci::{ImageConfig, Platform};
 use porthole_store::Image;
 use time::OffsetDateTime;
 
 use crate::container::config::ContainerConfig;
 use crate::context::Context;
+use crate::error::{Error, ErrorKind};
 use crate::event::ObjectKind;
 
 /// An image in a list.
@@ -99,6 +104,26 @@ pub enum RemovedImage {
     Untagged(String),
     /// An image or a layer was deleted.
     Deleted(String),
+}
+
+/// What an image runs on.
+pub(crate) fn platform_of(config: &ImageConfig) -> Platform {
+    Platform {
+        architecture: config.architecture.clone(),
+        os: config.os.clone(),
+        os_version: config.os_version.clone(),
+        ..Platform::default()
+    }
+}
+
+/// A layer that cannot be taken in, written or compared.
+pub(crate) fn layer_failed(error: porthole_layers::Error) -> Error {
+    use porthole_layers::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::Malformed | Kind::TooLarge | Kind::DigestMismatch => ErrorKind::InvalidParameter,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, error.to_string()).with_source(error)
 }
 
 /// Tells those who watch what happened to an image or one of its names.
