@@ -50,34 +50,42 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Result<Option<Credentials>, Ap
     let value = serde_json::from_slice(&json).map_err(|_| invalid())?;
     let config: AuthConfig = go_json::decode(value).map_err(|_| invalid())?;
     let credentials = config.into_credentials();
-    Ok(Some(credentials).filter(|credentials| *credentials != Credentials::default()))
+    let Credentials {
+        username,
+        password,
+        identity_token,
+        registry_token,
+    } = &credentials;
+    let says_nothing = [username, password, identity_token, registry_token]
+        .iter()
+        .all(|member| member.is_empty());
+    Ok(Some(credentials).filter(|_| !says_nothing))
 }
 
-/// The credentials in a body.
+/// The server and the credentials in a body.
 pub(crate) fn of_body(
     object: serde_json::Map<String, serde_json::Value>,
-) -> Result<Credentials, ApiError> {
+) -> Result<(String, Credentials), ApiError> {
     let config: AuthConfig = go_json::decode(object.into())
         .map_err(|error| ApiError::bad_parameter(format!("invalid JSON: {error}")))?;
-    Ok(config.into_credentials())
+    Ok((config.serveraddress.clone(), config.into_credentials()))
 }
 
 impl AuthConfig {
-    /// `auth` and `email` say nothing that the other members do not.
+    /// Which server it is for, the request says otherwise; `email` means nothing any more.
     fn into_credentials(self) -> Credentials {
         let Self {
             username,
             password,
             auth,
             email: _,
-            serveraddress,
+            serveraddress: _,
             identitytoken,
             registrytoken,
         } = self;
         let mut credentials = Credentials {
             username,
             password,
-            server_address: serveraddress,
             identity_token: identitytoken,
             registry_token: registrytoken,
         };
@@ -112,8 +120,7 @@ mod tests {
         for value in [STANDARD.encode(json), URL_SAFE_NO_PAD.encode(json)] {
             let read = read(&value).expect("credentials").expect("some");
             assert_eq!((read.username.as_str(), read.password.as_str()), ("me", "a?>~"));
-            assert_eq!(read.server_address, "r.example");
-        }
+            }
         let pair = format!(r#"{{"auth":"{}"}}"#, STANDARD.encode("me:a:b"));
         let read = read(&STANDARD.encode(pair)).expect("credentials").expect("some");
         assert_eq!((read.username.as_str(), read.password.as_str()), ("me", "a:b"));

@@ -37,6 +37,7 @@ impl Records {
             id: container.id.clone(),
             name: container.name.clone(),
             image,
+            base: container.base.as_deref().and_then(|id| id.parse().ok()),
             created: nanoseconds(container.created),
             document: document(container)?,
         };

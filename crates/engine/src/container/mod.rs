@@ -36,6 +36,7 @@ pub(crate) mod ports;
 pub mod prune;
 pub mod record;
 pub mod remove;
+pub mod registry;
 pub(crate) mod rename;
 pub mod resources;
 pub(crate) mod restart;

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use flate2::write::GzEncoder;
 use porthole_layers::Compression;
-use porthole_oci::{Descriptor, Digest, Format, Manifest, media_type};
+use porthole_oci::{Descriptor, Digest, Document, Format, Manifest, media_type};
 use porthole_store::{
     Image, ImageImport, ImageLayer, LayerContents, LayerImport, StagedBlob, Store,
 };
@@ -132,8 +132,11 @@ fn original(store: &Store, image: &Image) -> Result<Option<Described>> {
     let Some(bytes) = store.image_manifest(image.id).map_err(stored)? else {
         return Ok(None);
     };
-    let manifest = Manifest::parse(&bytes)
+    let document = Document::parse(&bytes, None)
         .map_err(|error| Error::system("cannot read a manifest").with_source(error))?;
+    let Document::Manifest(manifest) = document else {
+        return Err(Error::system("an image's manifest is an index"));
+    };
     let own = manifest.layers.iter().rev().zip(image.layers.iter().rev());
     let is_same = own.clone().all(|(named, layer)| layer.blob == Some(named.digest));
     Ok(is_same.then_some(Described { manifest, bytes }))

@@ -1,20 +1,29 @@
 //! Local images: list, inspect, history, tag, remove.
 
+pub(crate) mod base;
 pub(crate) mod blobs;
 pub(crate) mod config;
+pub(crate) mod decompress;
 pub(crate) mod draft;
+pub mod import;
 pub(crate) mod inspect;
 pub(crate) mod instruction;
+pub(crate) mod intake;
 pub(crate) mod list;
+pub(crate) mod load;
 pub mod progress;
 pub(crate) mod prune;
+pub mod pull;
+pub(crate) mod push;
+pub mod registry;
 pub(crate) mod remove;
 pub(crate) mod save;
 pub(crate) mod tag;
+pub(crate) mod transfer;
 
 use std::collections::BTreeMap;
 
-use porthole_oci::{ImageConfig, Platform};
+use porthole_oci::{Digest, ImageConfig, Platform, Reference};
 use porthole_store::Image;
 use time::OffsetDateTime;
 
@@ -104,6 +113,14 @@ pub enum RemovedImage {
     Untagged(String),
     /// An image or a layer was deleted.
     Deleted(String),
+}
+
+/// What Porthole says beside Docker's sentence that nothing fits.
+pub(crate) const ONLY_WINDOWS: &str = "Porthole runs Windows images, those of windows/amd64";
+
+/// The name of a manifest in a repository.
+pub(crate) fn by_digest(name: &Reference, digest: Digest) -> Reference {
+    Reference::from_parts(&name.full_repository(), None, Some(digest))
 }
 
 /// What an image runs on.

@@ -92,6 +92,12 @@ impl Reporter {
         self.tell(Progress::Layer { id, status }).await;
     }
 
+    /// The same for those who cannot wait; a client that reads slowly misses it.
+    pub(crate) fn layer_now(&self, id: &str, status: impl Into<String>) {
+        let (id, status) = (id.to_owned(), status.into());
+        let _ = self.client.try_send(Ok(Progress::Layer { id, status }));
+    }
+
     /// A counter of a layer's bytes.
     pub(crate) fn meter(&self, id: &str, status: &'static str, total: Option<u64>) -> Meter {
         Meter {

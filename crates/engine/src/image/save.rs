@@ -140,7 +140,7 @@ fn entries(
     let named = names.iter().map(|name| {
         let mut entry = plain.clone();
         let notes = [
-            ("io.containerd.image.name", name.to_full_string()),
+            ("io.containerd.image.name", full(name)),
             (
                 "org.opencontainers.image.ref.name",
                 name.tag().unwrap_or_default().to_owned(),
@@ -151,6 +151,12 @@ fn entries(
         entry
     });
     named.collect()
+}
+
+/// The name with its registry, as containerd writes it.
+fn full(name: &Reference) -> String {
+    let tag = name.tag().unwrap_or_default();
+    format!("{}/{}:{tag}", name.domain(), name.path())
 }
 
 fn top(image: &Image) -> String {
