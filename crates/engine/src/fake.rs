@@ -103,7 +103,7 @@ pub fn import(
             },
             blob: None,
         }],
-        tags: tags.collect::<porthole_store::Result<_>>()?,
+        tags: tags.collect::<Result<_, porthole_oci::Error>>()?,
         repositories: Vec::new(),
     };
     Ok(store.import_image(&import)?.to_string())

@@ -22,7 +22,7 @@ pub(crate) async fn remove(
     let reference: Reference =
         name.parse()
             .map(Reference::or_latest)
-            .map_err(|error: porthole_store::Error| {
+            .map_err(|error: porthole_oci::Error| {
                 Error::invalid(error.to_string()).with_source(error)
             })?;
     remove_name(context, &image, name, &reference, options).await

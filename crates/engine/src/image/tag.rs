@@ -25,7 +25,7 @@ pub(crate) async fn tag(
 }
 
 fn reference(repository: &str, tag: Option<&str>) -> Result<Reference> {
-    let invalid = |error: porthole_store::Error| {
+    let invalid = |error: porthole_oci::Error| {
         Error::invalid(format!("invalid reference format: {error}")).with_source(error)
     };
     let reference: Reference = repository.parse().map_err(invalid)?;

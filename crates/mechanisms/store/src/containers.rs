@@ -3,9 +3,9 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use porthole_oci::{ImageId, LayerId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use crate::digest::{ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::image_rows;
 use crate::images;

@@ -1,12 +1,10 @@
 //! Images as the database's rows.
 
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::images::{Image, ImageLayer};
-use crate::reference::Reference;
 use crate::root::DataRoot;
 
 /// The layers of an image, base first; an error when there is no such image.

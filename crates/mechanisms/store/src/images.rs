@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::Transaction;
 
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image_rows::{
     column, digests, digests_of, find, image_ids, layer_exists, layer_ids, load, missing, tagged,
     tags_of,
 };
-use crate::reference::Reference;
 use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::store::Store;

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use porthole_files::{sync_names, sync_tree};
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::Transaction;
 
 use crate::blobs;
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::image_rows;
 use crate::images;
 use crate::recovery;
-use crate::reference::Reference;
 use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::staging::StagedBlob;

@@ -22,15 +22,12 @@
 //! that may be shared between threads.
 
 mod blobs;
-mod config;
 mod containers;
-mod digest;
 mod error;
 mod image_rows;
 mod images;
 mod import;
 mod recovery;
-mod reference;
 mod removal;
 mod root;
 mod schema;
@@ -40,16 +37,16 @@ mod usage;
 mod values;
 
 pub use blobs::Blob;
-pub use config::{
-    Empty, HistoryEntry, ImageConfig, MAX_CONFIG_SIZE, MAX_LAYERS, RootFs, RunConfig,
-};
 pub use containers::{ContainerDirectory, ContainerRecord, NewContainer};
-pub use digest::{Digest, ImageId, LayerId};
 pub use error::{Error, ErrorKind, Result};
 pub use images::{Image, ImageLayer, RemovedImage, Untagged};
 pub use import::{ImageImport, LayerContents, LayerImport};
 pub use recovery::Recovery;
-pub use reference::Reference;
+// What image names and documents are is a format of its own; those who use the store need it too.
+pub use porthole_oci::{
+    Digest, Empty, HistoryEntry, ImageConfig, ImageId, LayerId, MAX_CONFIG_SIZE, MAX_LAYERS,
+    Reference, RootFs, RunConfig,
+};
 pub use root::DataRoot;
 pub use staging::{BlobWriter, StagedBlob, StagingDirectory};
 pub use store::Store;

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use porthole_oci::Digest;
 use rusqlite::Transaction;
 
-use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::image_rows;
 use crate::images;

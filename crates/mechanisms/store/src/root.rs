@@ -3,7 +3,8 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, LayerId};
+use porthole_oci::{Digest, LayerId};
+
 use crate::error::{IoContext, Result};
 
 /// Paths below a data root.

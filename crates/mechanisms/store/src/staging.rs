@@ -10,10 +10,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use porthole_files::delete_tree;
+use porthole_oci::Digest;
 use rustix::fs::FlockOperation;
 use sha2::Digest as _;
 
-use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
 /// A directory for unfinished work, on the store's file system; deleted when dropped.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, LayerId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::go_json;
 
 /// The largest configuration that is accepted, in bytes.
 pub const MAX_CONFIG_SIZE: usize = 8 << 20;
@@ -35,15 +36,11 @@ pub struct ImageConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// How containers run.
-    #[serde(deserialize_with = "null_is_default")]
     pub config: RunConfig,
     /// The layers.
     pub rootfs: RootFs,
     /// The steps that made it, oldest first.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
 }
 
@@ -55,16 +52,10 @@ pub struct RunConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
     /// Ports such as `80/tcp`.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exposed_ports: BTreeMap<String, Empty>,
     /// Variables, `NAME=value`.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
     /// The start of every command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,19 +67,13 @@ pub struct RunConfig {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub args_escaped: bool,
     /// Windows paths that are volumes.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, Empty>,
     /// The working directory.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
     /// Labels.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The signal that stops.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,16 +82,10 @@ pub struct RunConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<i64>,
     /// The shell of shell forms.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shell: Vec<String>,
     /// Instructions for images made from this one.
-    #[serde(
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_build: Vec<String>,
     /// The health check, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,29 +140,28 @@ impl ImageConfig {
     /// Reads a configuration from outside.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when it is too large, no JSON of this shape, or has too many layers.
+    /// [`ErrorKind::TooLarge`], also for too many layers; [`ErrorKind::Invalid`] when it is no JSON of
+    /// this shape.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let invalid = |message: String| {
-            Error::new(
-                ErrorKind::Invalid,
-                "read image configuration",
-                Digest::of(bytes).to_string(),
-                message,
-            )
+        let failed = |kind, message: String| {
+            let subject = Digest::of(bytes).to_string();
+            Error::new(kind, "read image configuration", subject, message)
         };
         if bytes.len() > MAX_CONFIG_SIZE {
-            return Err(invalid(format!("larger than {MAX_CONFIG_SIZE} bytes")));
+            let message = format!("larger than {MAX_CONFIG_SIZE} bytes");
+            return Err(failed(ErrorKind::TooLarge, message));
         }
-        let config: Self = serde_json::from_slice(bytes)
-            .map_err(|error| invalid("not an image configuration".to_owned()).with_source(error))?;
+        let config: Self = go_json::decode(bytes).map_err(|error| {
+            let message = format!("not an image configuration: {error}");
+            failed(ErrorKind::Invalid, message).with_source(error)
+        })?;
         if config.rootfs.kind != "layers" {
-            return Err(invalid(format!(
-                "root file system of type {:?}",
-                config.rootfs.kind
-            )));
+            let message = format!("root file system of type {:?}", config.rootfs.kind);
+            return Err(failed(ErrorKind::Invalid, message));
         }
         if config.rootfs.diff_ids.len() > MAX_LAYERS {
-            return Err(invalid(format!("more than {MAX_LAYERS} layers")));
+            let message = format!("more than {MAX_LAYERS} layers");
+            return Err(failed(ErrorKind::TooLarge, message));
         }
         Ok(config)
     }
@@ -199,14 +177,6 @@ impl ImageConfig {
         };
         self.rootfs.diff_ids.iter().map(chain).collect()
     }
-}
-
-fn null_is_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -243,14 +213,44 @@ mod tests {
     }
 
     #[test]
+    fn reads_names_in_any_case_and_null_anywhere() {
+        let text = r#"{"Architecture":"amd64","OS":"windows","OS.Version":"10.0.17763.1","variant":null,
+            "Config":{"env":["A=1",null],"ENTRYPOINT":["x"],"cmd":null,"exposedports":{"80/tcp":null},
+            "OnBuild":null,"argsescaped":null,"User":null},"comment":null,
+            "History":[{"Created":null,"CREATED_BY":"Apply image 10.0.17763.1","Empty_Layer":null},null],
+            "RootFS":{"Type":"layers","DIFF_IDS":null}}"#;
+        let config = ImageConfig::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (config.os.as_str(), config.os_version.as_deref()),
+            ("windows", Some("10.0.17763.1"))
+        );
+        assert_eq!(config.config.env, ["A=1", ""]);
+        assert_eq!(config.config.entrypoint.unwrap(), ["x"]);
+        assert!(config.config.exposed_ports.contains_key("80/tcp"));
+        let step = config.history[0].created_by.as_deref();
+        assert_eq!(step, Some("Apply image 10.0.17763.1"));
+        assert_eq!(config.history[1], HistoryEntry::default());
+    }
+
+    #[test]
     fn refuses_what_is_no_configuration() {
         let layers = vec![format!("\"{}\"", Digest::of(b"x")); MAX_LAYERS + 1].join(",");
         let many = format!(r#"{{"rootfs":{{"type":"layers","diff_ids":[{layers}]}}}}"#);
-        for text in ["", "1", r#"{"rootfs":{"type":"x","diff_ids":[]}}"#, &many] {
-            assert_eq!(
-                ImageConfig::parse(text.as_bytes()).unwrap_err().kind(),
-                &ErrorKind::Invalid
-            );
+        let huge = " ".repeat(MAX_CONFIG_SIZE + 1);
+        let table = [
+            ("", ErrorKind::Invalid),
+            ("1", ErrorKind::Invalid),
+            (
+                r#"{"rootfs":{"type":"x","diff_ids":[]}}"#,
+                ErrorKind::Invalid,
+            ),
+            (r#"{"os":"windows","OS":"linux"}"#, ErrorKind::Invalid),
+            (&many, ErrorKind::TooLarge),
+            (&huge, ErrorKind::TooLarge),
+        ];
+        for (text, kind) in table {
+            let error = ImageConfig::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), kind);
         }
     }
 }

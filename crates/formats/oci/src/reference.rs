@@ -82,17 +82,17 @@ impl Reference {
         })
     }
 
-    /// The full name of the repository, as the store keeps it.
-    pub(crate) fn full_repository(&self) -> String {
+    /// The full name of the repository with its registry, for example
+    /// `docker.io/library/golang`.
+    #[must_use]
+    pub fn full_repository(&self) -> String {
         format!("{}/{}", self.domain, self.path)
     }
 
-    /// A reference from the store's own columns.
-    pub(crate) fn from_parts(
-        repository: &str,
-        tag: Option<String>,
-        digest: Option<Digest>,
-    ) -> Self {
+    /// A reference from parts that [`Self::full_repository`], [`Self::tag`] and [`Self::digest`]
+    /// gave earlier; they are not checked again.
+    #[must_use]
+    pub fn from_parts(repository: &str, tag: Option<String>, digest: Option<Digest>) -> Self {
         let (domain, path) = repository
             .split_once('/')
             .unwrap_or((DEFAULT_DOMAIN, repository));

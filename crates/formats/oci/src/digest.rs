@@ -161,7 +161,7 @@ mod tests {
         ] {
             assert_eq!(
                 text.parse::<Digest>().unwrap_err().kind(),
-                &ErrorKind::Invalid,
+                ErrorKind::Invalid,
                 "{text}"
             );
         }
