@@ -1,0 +1,149 @@
+//! Links of a layer that lead to what is below.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+
+use crate::beneath::{
+    c_name, kind, link_attribute, look, modified, open_directory, set_link_attribute,
+};
+use crate::chain::Chain;
+use crate::error::{Context, Failure, Outcome};
+use crate::target;
+use crate::unpack::PendingLink;
+use crate::unpack::files::times;
+use crate::view::View;
+
+/// A directory, unless it is not there.
+pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<OwnedFd>> {
+    match open_directory(parent, name) {
+        Err(Errno::NOENT) => Ok(None),
+        directory => directory.map(Some).to("open a directory"),
+    }
+}
+
+/// Makes a hard link to a file of a layer below, and to its streams.
+pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_>) -> Outcome<()> {
+    let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
+    let mut view = chain.view(link.target.tree().name())?;
+    let mut names: Vec<&str> = link.target.components().collect();
+    let last = names.pop().ok_or_else(nothing)?;
+    for name in names {
+        let spelt = view.find(name)?.ok_or_else(nothing)?;
+        view = view.child(&spelt)?;
+    }
+    let spelt = view.find(last)?.ok_or_else(nothing)?;
+    let found = view.look(&spelt)?.ok_or_else(nothing)?;
+    if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
+        return Err(Failure::malformed("a hard link to what is not a file"));
+    }
+    let (name, parents) = link.path.split_last().ok_or_else(nothing)?;
+    let mut directory = top.try_clone().to("open the layer")?;
+    for parent in parents {
+        directory = open_directory(&directory, parent.as_str()).to("open a directory")?;
+    }
+    let before = rustix::fs::fstat(&directory).to("look at a directory")?;
+    let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
+        rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty()).to("make a hard link")
+    };
+    make(found.directory, &spelt, name)?;
+    for stream in chain.streams(&spelt, &found)? {
+        let full = c_name(&format!("{}:{stream}", spelt.to_string_lossy())).to("name a stream")?;
+        if let Some(found) = view.look(&full)? {
+            make(found.directory, &full, &format!("{name}:{stream}"))?;
+        }
+    }
+    super::restore_times(&directory, &before)
+}
+
+/// Makes links lead to names as they are spelt: the kernel, which follows them, knows case.
+pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[Vec<CString>]) -> Outcome<()> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let union = below.below(root)?;
+    for link in links {
+        let Some((name, parents)) = link.split_last() else {
+            continue;
+        };
+        let mut directory = root.try_clone().to("open the layer")?;
+        let mut union_place = Vec::new();
+        for parent in parents {
+            // Its directory was renamed to its spelling below.
+            let spelt = spelling_in(&directory, parent)?;
+            directory = open_directory(&directory, &*spelt).to("open a directory")?;
+            union_place.push(spelt);
+        }
+        spell_target(&directory, name, &union_place, &union)?;
+    }
+    Ok(())
+}
+
+/// How a directory's entry is spelt by now.
+fn spelling_in(directory: &OwnedFd, name: &CStr) -> Outcome<CString> {
+    if look(directory, name).to("look at a directory")?.is_some() {
+        return Ok(name.to_owned());
+    }
+    let view = View::default().below(directory)?;
+    let found = view.find(&name.to_string_lossy())?;
+    found.ok_or_else(|| Failure::malformed("a directory is gone"))
+}
+
+fn spell_target(directory: &OwnedFd, name: &CStr, place: &[CString], union: &View) -> Outcome<()> {
+    const OPERATION: &str = "look at a link";
+    let Some(stored) = link_attribute(directory, name).to(OPERATION)? else {
+        return Ok(());
+    };
+    let text = rustix::fs::readlinkat(directory, name, Vec::new()).to(OPERATION)?;
+    let Ok(text) = text.into_string() else {
+        return Ok(());
+    };
+    if text.contains('\\') {
+        // It leads nowhere.
+        return Ok(());
+    }
+    let components: Vec<&str> = text.split('/').filter(|name| *name != ".").collect();
+    let up = components.iter().take_while(|name| **name == "..").count();
+    let Some(start) = place.len().checked_sub(up) else {
+        return Ok(());
+    };
+    let spelt = spell(union, &place[..start], &components[up..])?;
+    let wanted = target::text(up, &spelt);
+    if wanted == text || wanted.len() > target::MOST_BYTES {
+        return Ok(());
+    }
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).to(OPERATION)?;
+    let before = rustix::fs::fstat(directory).to(OPERATION)?;
+    rustix::fs::unlinkat(directory, name, AtFlags::empty()).to("replace a link")?;
+    rustix::fs::symlinkat(wanted.as_str(), directory, name).to("replace a link")?;
+    set_link_attribute(directory, name, &stored).to("replace a link")?;
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::utimensat(directory, name, &times(modified(&stat)), flags).to("replace a link")?;
+    super::restore_times(directory, &before)
+}
+
+/// The names of a path as they are spelt, as far as it is there and leads through no other link.
+fn spell(union: &View, start: &[CString], path: &[&str]) -> Outcome<Vec<String>> {
+    let mut spelt = Vec::new();
+    let mut view = Some(union.child_of(start)?);
+    for name in path {
+        let found = match &view {
+            Some(view) => view.find(name)?,
+            None => None,
+        };
+        match (&view, found) {
+            (Some(here), Some(found)) => {
+                let child = here.child(&found)?;
+                spelt.push(found.to_string_lossy().into_owned());
+                view = Some(child).filter(|child| !child.is_empty());
+            }
+            _ => {
+                spelt.push((*name).to_owned());
+                view = None;
+            }
+        }
+    }
+    Ok(spelt)
+}
