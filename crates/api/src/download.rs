@@ -28,7 +28,10 @@ pub(crate) async fn open(address: &str) -> Result<BoxStream<'static, io::Result<
     }
     let opened = tokio::task::spawn_blocking(move || {
         let agent = ureq::Agent::new_with_defaults();
-        agent.get(&url).call().map(|answer| answer.into_body().into_reader())
+        agent
+            .get(&url)
+            .call()
+            .map(|answer| answer.into_body().into_reader())
     });
     let reader = opened
         .await

@@ -153,7 +153,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_is_streamed_with_its_failure() {
         let whole = written(|writer| {
-            writer.write_all(&[7; PIECE + 1]).map_err(|error| Error::system(error.to_string()))
+            writer
+                .write_all(&[7; PIECE + 1])
+                .map_err(|error| Error::system(error.to_string()))
         });
         let bytes: Vec<Bytes> = whole.try_collect().await.unwrap();
         assert_eq!(bytes.iter().map(Bytes::len).sum::<usize>(), PIECE + 1);

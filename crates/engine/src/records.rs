@@ -37,7 +37,7 @@ impl Records {
             id: container.id.clone(),
             name: container.name.clone(),
             image,
-            base: container.base.as_deref().and_then(|id| id.parse().ok()),
+            base: base(container)?,
             created: nanoseconds(container.created),
             document: document(container)?,
         };
@@ -188,6 +188,15 @@ fn with_tag(name: &str) -> String {
         Ok(reference) if !is_id => reference.or_latest().to_string(),
         _ => name.to_owned(),
     }
+}
+
+/// The image whose layers take the place of Microsoft's.
+fn base(container: &Container) -> Result<Option<ImageId>> {
+    let id = container.base.as_deref().map(str::parse).transpose();
+    let id = id.map_err(|error: porthole_oci::Error| {
+        Error::system("the container's record names no image as its base").with_source(error)
+    });
+    Ok(id?.map(ImageId))
 }
 
 fn document(container: &Container) -> Result<String> {

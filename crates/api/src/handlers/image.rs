@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use porthole_engine::image::RemoveImage;
 use porthole_engine::Engine;
+use porthole_engine::image::RemoveImage;
 use serde_json::Value;
 
 use super::Answer;

@@ -66,7 +66,15 @@ fn size(bytes: u64) -> String {
         unit += 1;
     }
     let whole = value.log10().max(0.0).floor();
-    let decimals = if whole >= 3.0 { 0 } else if whole >= 2.0 { 1 } else if whole >= 1.0 { 2 } else { 3 };
+    let decimals = if whole >= 3.0 {
+        0
+    } else if whole >= 2.0 {
+        1
+    } else if whole >= 1.0 {
+        2
+    } else {
+        3
+    };
     let text = format!("{value:.decimals$}");
     let text = if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.')

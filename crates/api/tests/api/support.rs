@@ -75,6 +75,7 @@ impl World {
         let engine = Engine::open(Parts {
             compute,
             network,
+            registries: fake::registries().unwrap(),
             facts: fake::facts(&store),
             installation: Arc::new(FakeInstallation::default()),
             store,

@@ -92,11 +92,7 @@ pub(crate) async fn read(
 }
 
 /// Archives the whole drive C:, without what is mapped into it.
-pub(crate) async fn read_all(
-    context: &Context,
-    handle: &Handle,
-    called: &str,
-) -> Result<Archive> {
+pub(crate) async fn read_all(context: &Context, handle: &Handle, called: &str) -> Result<Archive> {
     let path = ClientPath::parse("/")?;
     let copy = handle.copies.begin().await;
     let read = match ask(context, handle, Request::ReadAll).await? {

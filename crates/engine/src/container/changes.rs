@@ -66,10 +66,7 @@ fn shown(change: layers::Change) -> Change {
 }
 
 /// Changed files, and hives with the directories that lead to them, each once.
-fn merged(
-    files: impl Iterator<Item = Change>,
-    hives: impl Iterator<Item = String>,
-) -> Vec<Change> {
+fn merged(files: impl Iterator<Item = Change>, hives: impl Iterator<Item = String>) -> Vec<Change> {
     // Names compare without case, and a directory comes before what is in it.
     let key = |path: &str| path.to_lowercase().replace('\\', "\u{1}");
     let mut by_path: BTreeMap<String, Change> =

@@ -1,20 +1,21 @@
 //! Making an image of a container.
 
 use porthole_compute_service::registry::RegistryChanges;
-use porthole_layer::LayerPath;
+use porthole_layer::{FileTime, LayerPath};
 use porthole_layers::{Given, Limits, TakenLayer};
 use porthole_oci::{ImageId, Reference};
 use porthole_store::{Image, ImageImport, LayerContents, LayerImport, Store};
+use time::OffsetDateTime;
 
 use crate::container::config::ContainerConfig;
 use crate::container::copies::Copy;
 use crate::container::document::Storage;
+use crate::container::events;
 use crate::container::handle::{Handle, Order};
 use crate::container::hives::{self, HiveFile};
 use crate::container::merge;
 use crate::container::record::Container;
 use crate::container::state::Phase;
-use crate::container::events;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::draft::{self, Step};
@@ -110,7 +111,10 @@ impl Draft {
             draft: self,
             copy,
         };
-        context.records.work(move |store| work.carry_out(store)).await
+        context
+            .records
+            .work(move |store| work.carry_out(store))
+            .await
     }
 }
 
@@ -204,7 +208,10 @@ async fn tell(
     let extra = [
         ("comment", comment.to_owned()),
         ("imageID", id.to_string()),
-        ("imageRef", name.map(ToString::to_string).unwrap_or_default()),
+        (
+            "imageRef",
+            name.map(ToString::to_string).unwrap_or_default(),
+        ),
     ];
     events::publish(&context.events, container, "commit", &extra);
     if let Some(name) = name {
@@ -233,18 +240,26 @@ impl Work {
         } = self;
         let _copy = copy;
         let lowers: Vec<_> = storage.layers.iter().map(AsRef::as_ref).collect();
+        let now = OffsetDateTime::now_utc();
+        let modified = FileTime::from_unix(now.unix_timestamp(), now.nanosecond());
         let given = hives.iter().map(|file| {
             let path = LayerPath::new(&file.path)
                 .map_err(|error| Error::system(error.to_string()).with_source(error))?;
             let content = &file.content;
-            Ok(Given { path, content })
+            Ok(Given {
+                path,
+                content,
+                modified,
+            })
         });
         let given = given.collect::<Result<Vec<_>>>()?;
         let upper = storage.sandbox.join("upper");
         let limits = Limits::default();
-        let layer = porthole_layers::commit(store, &upper, &lowers, &given, &limits)
+        let (layer, set_aside) = porthole_layers::commit(store, &upper, &lowers, &given, &limits)
             .map_err(layer_failed)?;
-        layer.settle(&lowers).map_err(layer_failed)?;
+        if let Some(warning) = set_aside.warning() {
+            tracing::warn!("not all that the container holds is committed: {warning}");
+        }
         draft.import(store, layer)
     }
 }

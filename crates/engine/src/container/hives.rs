@@ -3,9 +3,9 @@
 use porthole_compute_service::registry::{HiveChange, MountedHive, RegistryChanges};
 
 use crate::container::handle::Handle;
-use crate::container::{document, user};
 use crate::container::record::Container;
 use crate::container::state::Phase;
+use crate::container::{document, user};
 use crate::context::Context;
 use crate::error::{Error, Result};
 

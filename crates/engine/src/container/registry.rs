@@ -119,7 +119,11 @@ async fn of_image(context: &Context, name: &str, over: Option<&str>) -> Result<R
 }
 
 async fn chain(context: &Context, image: &Image) -> Result<RegistryChain> {
-    let mut layers: Vec<_> = image.layers.iter().map(|layer| layer.directory.clone()).collect();
+    let mut layers: Vec<_> = image
+        .layers
+        .iter()
+        .map(|layer| layer.directory.clone())
+        .collect();
     layers.reverse();
     let mut os_version = None;
     if let Some(substituted) = &image.base {
@@ -129,7 +133,11 @@ async fn chain(context: &Context, image: &Image) -> Result<RegistryChain> {
             .work(move |store| base::required(store, kind, &shown));
         let base = base.await?.layers.into_iter().rev();
         layers.extend(base.map(|layer| layer.directory));
-        os_version = image.config.os_version.as_deref().and_then(|text| text.parse().ok());
+        os_version = image
+            .config
+            .os_version
+            .as_deref()
+            .and_then(|text| text.parse().ok());
     }
     let user = if user::is_administrator(user::account(&image.config.config.user)?) {
         SiloUser::ContainerAdministrator
@@ -227,17 +235,32 @@ mod tests {
     #[test]
     fn values_are_shown_by_their_types() {
         for (given, kind, data) in [
-            (Value::string("a"), "REG_SZ", RegistryData::Text("a".to_owned())),
+            (
+                Value::string("a"),
+                "REG_SZ",
+                RegistryData::Text("a".to_owned()),
+            ),
             (Value::dword(7), "REG_DWORD", RegistryData::Number(7)),
-            (Value::qword(1 << 40), "REG_QWORD", RegistryData::Number(1 << 40)),
+            (
+                Value::qword(1 << 40),
+                "REG_QWORD",
+                RegistryData::Number(1 << 40),
+            ),
             (
                 Value::multi_string(&["a", "b"]),
                 "REG_MULTI_SZ",
                 RegistryData::Texts(vec!["a".to_owned(), "b".to_owned()]),
             ),
-            (Value::binary([1, 2]), "REG_BINARY", RegistryData::Bytes(vec![1, 2])),
+            (
+                Value::binary([1, 2]),
+                "REG_BINARY",
+                RegistryData::Bytes(vec![1, 2]),
+            ),
         ] {
-            assert_eq!((value(&given).kind.as_str(), value(&given).data), (kind, data));
+            assert_eq!(
+                (value(&given).kind.as_str(), value(&given).data),
+                (kind, data)
+            );
         }
         let short = Value {
             kind: ValueKind::DWORD,

@@ -12,9 +12,7 @@ use crate::filter::Filters;
 use crate::image::import::ImportImage;
 use crate::image::progress::ProgressStream;
 use crate::image::pull::PullImage;
-use crate::image::registry::{
-    self, Credentials, Distribution, Login, SearchImages, SearchResult,
-};
+use crate::image::registry::{self, Credentials, Distribution, Login, SearchImages, SearchResult};
 use crate::image::{self, HistoryEntry, ImageDetails, ImageSummary, RemoveImage, RemovedImage};
 use crate::pipe::ByteStream;
 use crate::pruned::Pruned;

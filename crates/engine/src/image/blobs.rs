@@ -138,7 +138,9 @@ fn original(store: &Store, image: &Image) -> Result<Option<Described>> {
         return Err(Error::system("an image's manifest is an index"));
     };
     let own = manifest.layers.iter().rev().zip(image.layers.iter().rev());
-    let is_same = own.clone().all(|(named, layer)| layer.blob == Some(named.digest));
+    let is_same = own
+        .clone()
+        .all(|(named, layer)| layer.blob == Some(named.digest));
     Ok(is_same.then_some(Described { manifest, bytes }))
 }
 

@@ -7,8 +7,8 @@ use porthole_oci::{
     Descriptor, Digest, ImageConfig, ImageId, LayerId, MicrosoftBase, MicrosoftKind, Reference,
 };
 use porthole_store::{
-    BaseKind, ImageImport, LayerContents, LayerImport, StagingDirectory, Store,
-    SubstitutedBase, SubstitutedLayer,
+    BaseKind, ImageImport, LayerContents, LayerImport, StagingDirectory, Store, SubstitutedBase,
+    SubstitutedLayer,
 };
 
 use crate::error::{Error, Result};
@@ -72,11 +72,13 @@ impl Incoming {
         };
         let ids = config.layer_ids().into_iter();
         let all = ids.zip(&config.rootfs.diff_ids).enumerate();
-        let own = all.skip(below).map(|(position, (id, diff_id))| IncomingLayer {
-            id,
-            diff_id: *diff_id,
-            descriptor: layers.get(position).cloned(),
-        });
+        let own = all
+            .skip(below)
+            .map(|(position, (id, diff_id))| IncomingLayer {
+                id,
+                diff_id: *diff_id,
+                descriptor: layers.get(position).cloned(),
+            });
         let own = own.collect();
         Ok(Self {
             config,

@@ -144,7 +144,7 @@ pub(crate) fn layer_failed(error: porthole_layers::Error) -> Error {
 }
 
 /// Tells those who watch what happened to an image or one of its names.
-fn publish(context: &Context, image: &Image, action: &str, name: &str) {
+pub(crate) fn publish(context: &Context, image: &Image, action: &str, name: &str) {
     let mut attributes: BTreeMap<String, String> = image.config.config.labels.clone();
     attributes.insert("name".to_owned(), name.to_owned());
     context

@@ -1,7 +1,6 @@
 //! What a long operation tells the client that waits for it, and its end when the client leaves.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::Stream;
@@ -105,42 +104,32 @@ impl Reporter {
             id: id.to_owned(),
             status,
             total,
-            count: Arc::new((AtomicU64::new(0), AtomicU64::new(0))),
+            told: AtomicU64::new(0),
         }
     }
 }
 
-/// Counts bytes and tells of them now and then. Clones count together.
-#[derive(Debug, Clone)]
+/// Tells of bytes now and then.
+#[derive(Debug)]
 pub(crate) struct Meter {
     client: mpsc::Sender<Result<Progress>>,
     id: String,
     status: &'static str,
     total: Option<u64>,
-    /// Bytes so far, and how many had been told of.
-    count: Arc<(AtomicU64, AtomicU64)>,
+    /// How many bytes were told of last.
+    told: AtomicU64,
 }
 
 impl Meter {
-    /// So many more bytes. A client that reads slowly misses some of the numbers.
-    pub(crate) fn advance(&self, bytes: u64) {
-        let current = self.count.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.show(current);
-    }
-
-    /// So many bytes in all; fewer than before when a transfer has begun anew.
+    /// So many bytes in all; fewer than before when a transfer has begun anew. A client that reads
+    /// slowly misses some of the numbers.
     pub(crate) fn set(&self, current: u64) {
-        self.count.0.store(current, Ordering::Relaxed);
-        self.show(current);
-    }
-
-    fn show(&self, current: u64) {
-        let told = self.count.1.load(Ordering::Relaxed);
+        let told = self.told.load(Ordering::Relaxed);
         let is_last = self.total == Some(current);
         if !is_last && current >= told && current - told < STEP {
             return;
         }
-        self.count.1.store(current, Ordering::Relaxed);
+        self.told.store(current, Ordering::Relaxed);
         let progress = Progress::Bytes {
             id: self.id.clone(),
             status: self.status,
@@ -211,8 +200,8 @@ mod tests {
     async fn bytes_are_told_now_and_then_and_at_the_end() {
         let told = reporting(|reporter| async move {
             let meter = reporter.meter("abc", "Downloading", Some(2 * STEP));
-            for _ in 0..8 {
-                meter.advance(STEP / 4);
+            for quarter in 1..=8 {
+                meter.set(quarter * STEP / 4);
             }
             Ok(())
         });

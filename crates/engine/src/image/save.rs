@@ -91,7 +91,10 @@ fn write(store: &Store, wanted: Vec<Wanted>, output: &mut pipe::Writer) -> Resul
         manifests.extend(entries(&image, &described, &names));
         for name in &names {
             let tags = repositories.entry(name.repository()).or_default();
-            tags.insert(name.tag().unwrap_or_default().to_owned(), top(&image).into());
+            tags.insert(
+                name.tag().unwrap_or_default().to_owned(),
+                top(&image).into(),
+            );
         }
     }
     let index = Index::new(Format::Oci, manifests);
@@ -127,11 +130,7 @@ fn content(image: &Image, described: &Described, names: &BTreeSet<Reference>) ->
 }
 
 /// The entries of the OCI index: one for each name.
-fn entries(
-    image: &Image,
-    described: &Described,
-    names: &BTreeSet<Reference>,
-) -> Vec<Descriptor> {
+fn entries(image: &Image, described: &Described, names: &BTreeSet<Reference>) -> Vec<Descriptor> {
     let mut plain = described.descriptor();
     plain.platform = Some(platform_of(&image.config));
     if names.is_empty() {

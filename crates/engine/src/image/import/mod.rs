@@ -45,7 +45,11 @@ pub(crate) fn import(
     archive: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
 ) -> ProgressStream {
     reporting(move |reporter| async move {
-        let name = match request.repository.as_deref().filter(|name| !name.is_empty()) {
+        let name = match request
+            .repository
+            .as_deref()
+            .filter(|name| !name.is_empty())
+        {
             Some(repository) => Some(tag::reference(repository, request.tag.as_deref())?),
             None => None,
         };

@@ -31,8 +31,8 @@ pub(super) fn as_layer<T>(
     if is_layer {
         return take(&mut archive);
     }
-    let (mut reader, writer) = io::pipe()
-        .map_err(|error| Error::system("cannot make a pipe").with_source(error))?;
+    let (mut reader, writer) =
+        io::pipe().map_err(|error| Error::system("cannot make a pipe").with_source(error))?;
     std::thread::scope(|scope| {
         let wrapping = scope.spawn(move || wrap(archive, writer));
         let taken = take(&mut reader);
@@ -116,7 +116,9 @@ fn add(
             layer.hard_link(path, &target)
         }
         EntryType::XGlobalHeader => return Ok(()),
-        other => return Err(bad(name, &format!("entries of type {other:?} are not imported")).into()),
+        other => {
+            return Err(bad(name, &format!("entries of type {other:?} are not imported")).into());
+        }
     };
     written.map_err(|error| match error.kind {
         porthole_layer::LayerErrorKind::Io(_) => Failure::Output,
@@ -137,7 +139,8 @@ fn path(name: &str) -> Result<Option<LayerPath>> {
         return Ok(None);
     }
     let path = LayerPath::new(&format!("Files/{below}"));
-    path.map(Some).map_err(|error| bad(name, &error.to_string()).with_source(error))
+    path.map(Some)
+        .map_err(|error| bad(name, &error.to_string()).with_source(error))
 }
 
 fn metadata(entry: &Entry<'_, impl Read>) -> Result<Metadata> {
@@ -176,7 +179,9 @@ mod tests {
                 builder.append_link(&mut header, name, text).unwrap();
             } else {
                 header.set_size(text.len() as u64);
-                builder.append_data(&mut header, name, text.as_bytes()).unwrap();
+                builder
+                    .append_data(&mut header, name, text.as_bytes())
+                    .unwrap();
             }
         }
         builder.into_inner().unwrap()
@@ -186,7 +191,10 @@ mod tests {
         as_layer(archive, |layer| {
             let mut reader = LayerReader::new(layer);
             let mut paths = Vec::new();
-            while let Some(entry) = reader.next_entry().map_err(|e| Error::invalid(e.to_string()))? {
+            while let Some(entry) = reader
+                .next_entry()
+                .map_err(|e| Error::invalid(e.to_string()))?
+            {
                 let mark = match entry.metadata.attributes & attributes::READ_ONLY {
                     0 => "",
                     _ => " (read-only)",
@@ -239,7 +247,11 @@ mod tests {
             &[],
         ] {
             let refused = paths(&archive(entries)).unwrap_err();
-            assert_eq!(refused.kind(), crate::ErrorKind::InvalidParameter, "{refused}");
+            assert_eq!(
+                refused.kind(),
+                crate::ErrorKind::InvalidParameter,
+                "{refused}"
+            );
         }
         assert!(paths(b"no archive at all, but long enough to be looked at").is_err());
     }

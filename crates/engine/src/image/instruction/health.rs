@@ -12,7 +12,9 @@ pub(super) fn parse(rest: &str, shell: &[String]) -> Result<Value> {
     let mut check = HealthCheck::default();
     let mut rest = rest;
     while let Some(option) = rest.strip_prefix("--") {
-        let (option, after) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
+        let (option, after) = option
+            .split_once(char::is_whitespace)
+            .unwrap_or((option, ""));
         set(&mut check, option)?;
         rest = after.trim_start();
     }
@@ -37,7 +39,11 @@ pub(super) fn parse(rest: &str, shell: &[String]) -> Result<Value> {
 
 fn set(check: &mut HealthCheck, option: &str) -> Result<()> {
     let (name, value) = option.split_once('=').unwrap_or((option, ""));
-    let invalid = || Error::invalid(format!("invalid value of --{name} in HEALTHCHECK: {value:?}"));
+    let invalid = || {
+        Error::invalid(format!(
+            "invalid value of --{name} in HEALTHCHECK: {value:?}"
+        ))
+    };
     let time = || moment::nanoseconds(value).ok_or_else(invalid);
     match name {
         "interval" => check.interval = time()?,

@@ -39,7 +39,9 @@ pub(crate) fn apply(config: &mut RunConfig, changes: &[String]) -> Result<()> {
                 is_command_set = true;
             }
             "ENTRYPOINT" => {
-                set_command(config, &rest, |config, words| config.entrypoint = Some(words));
+                set_command(config, &rest, |config, words| {
+                    config.entrypoint = Some(words)
+                });
                 if !is_command_set {
                     config.cmd = None;
                 }
@@ -173,7 +175,9 @@ fn pairs(name: &str, config: &RunConfig, rest: &str) -> Result<Vec<(String, Stri
 fn set_environment(config: &mut RunConfig, rest: &str) -> Result<()> {
     for (name, value) in pairs("ENV", config, rest)? {
         let is_same = |entry: &String| {
-            let known = entry.split_once('=').map_or(entry.as_str(), |(known, _)| known);
+            let known = entry
+                .split_once('=')
+                .map_or(entry.as_str(), |(known, _)| known);
             known.to_uppercase() == name.to_uppercase()
         };
         let entry = format!("{name}={value}");
@@ -235,7 +239,9 @@ fn set_volumes(config: &mut RunConfig, rest: &str) -> Result<()> {
         None => expanded(config, rest)?,
     };
     if words.is_empty() || words.iter().any(|word| word.trim().is_empty()) {
-        return Err(Error::invalid("VOLUME specified can not be an empty string"));
+        return Err(Error::invalid(
+            "VOLUME specified can not be an empty string",
+        ));
     }
     for word in words {
         config.volumes.insert(word, Empty {});
@@ -251,8 +257,10 @@ fn set_directory(config: &mut RunConfig, rest: &str) -> Result<()> {
         return Err(Error::invalid("WORKDIR requires exactly one argument"));
     }
     let invalid = |error: porthole_winpath::PathError| {
-        Error::invalid(format!("the working directory '{directory}' is invalid: {error}"))
-            .with_source(error)
+        Error::invalid(format!(
+            "the working directory '{directory}' is invalid: {error}"
+        ))
+        .with_source(error)
     };
     let before = match config.working_dir.as_str() {
         "" => ContainerPath::root(),
@@ -317,7 +325,9 @@ mod tests {
         let ports: Vec<_> = config.exposed_ports.keys().map(String::as_str).collect();
         assert_eq!(
             ports,
-            ["443/tcp", "53/udp", "80/tcp", "8000/tcp", "8001/tcp", "8002/tcp"]
+            [
+                "443/tcp", "53/udp", "80/tcp", "8000/tcp", "8001/tcp", "8002/tcp"
+            ]
         );
         let volumes: Vec<_> = config.volumes.keys().map(String::as_str).collect();
         assert_eq!(volumes, [r"C:\cache", r"C:\data", r"C:\logs"]);
@@ -328,7 +338,10 @@ mod tests {
         let config = changed(&[r"WORKDIR C:\app", "WORKDIR data/in", "USER ContainerUser"]);
         assert_eq!(config.working_dir, r"C:\app\data\in");
         assert_eq!(config.user, "ContainerUser");
-        assert_eq!(changed(&["WORKDIR /Program Files"]).working_dir, r"C:\Program Files");
+        assert_eq!(
+            changed(&["WORKDIR /Program Files"]).working_dir,
+            r"C:\Program Files"
+        );
     }
 
     #[test]
@@ -339,8 +352,14 @@ mod tests {
             "ONBUILD RUN echo x",
         ]);
         let check = config.healthcheck.unwrap();
-        assert_eq!(check["Test"], serde_json::json!(["CMD-SHELL", "check.exe /q"]));
-        assert_eq!((check["Interval"].as_i64(), check["Retries"].as_i64()), (Some(5_000_000_000), Some(2)));
+        assert_eq!(
+            check["Test"],
+            serde_json::json!(["CMD-SHELL", "check.exe /q"])
+        );
+        assert_eq!(
+            (check["Interval"].as_i64(), check["Retries"].as_i64()),
+            (Some(5_000_000_000), Some(2))
+        );
         assert_eq!(config.stop_signal.as_deref(), Some("SIGTERM"));
         assert_eq!(config.on_build, ["RUN echo x"]);
         let none = changed(&["HEALTHCHECK NONE"]).healthcheck.unwrap();

@@ -85,7 +85,8 @@ impl<'a> Reader<'a> {
         }
         let name = self.name();
         let value = (self.lookup)(&name).filter(|value| !value.is_empty());
-        let malformed = || Error::invalid(format!("unsupported modifier in substitution of {name}"));
+        let malformed =
+            || Error::invalid(format!("unsupported modifier in substitution of {name}"));
         match self.rest.next() {
             Some('}') if !name.is_empty() => Ok(value.unwrap_or_default()),
             Some(':') => {
@@ -105,7 +106,10 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self) -> String {
         let mut name = String::new();
-        while let Some(next) = self.rest.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+        while let Some(next) = self
+            .rest
+            .next_if(|c| c.is_ascii_alphanumeric() || *c == '_')
+        {
             name.push(next);
         }
         name
@@ -142,7 +146,10 @@ mod tests {
             (r"C:\dir\name", &[r"C:\dir\name"]),
             (r"C:\\dir a\ b \$a", &[r"C:\dir", "a b", "$a"]),
             ("$a '$a' \"$a!\"", &["x y", "$a", "x y!"]),
-            ("${a} ${b:-d} ${a:+e} ${b:+e}z $", &["x y", "d", "e", "z", "$"]),
+            (
+                "${a} ${b:-d} ${a:+e} ${b:+e}z $",
+                &["x y", "d", "e", "z", "$"],
+            ),
             ("\"\"", &[""]),
             ("", &[]),
         ] {

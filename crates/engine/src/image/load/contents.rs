@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use porthole_oci::{
-    Descriptor, Digest, Document, Index, Reference, Wanted, media_type,
-};
+use porthole_oci::{Descriptor, Digest, Document, Index, Reference, Wanted, media_type};
 use serde::Deserialize;
 use sha2::Digest as _;
 
@@ -61,7 +59,9 @@ pub(super) fn read(spool: &Spool) -> Result<Vec<Archived>> {
     let manifests = manifests(spool)?;
     let images = if spool.has("manifest.json") {
         let entries: Vec<Entry> = parsed("manifest.json", &spool.document("manifest.json")?)?;
-        let images = entries.into_iter().map(|entry| of_entry(spool, entry, &manifests));
+        let images = entries
+            .into_iter()
+            .map(|entry| of_entry(spool, entry, &manifests));
         images.collect::<Result<Vec<_>>>()?
     } else if spool.has("index.json") {
         let images = manifests.into_iter();
@@ -190,7 +190,10 @@ fn manifests(spool: &Spool) -> Result<Vec<(Described, Vec<Reference>)>> {
             .or_else(|| entry.annotations.get("org.opencontainers.image.ref.name"))
             .filter(|name| name.contains([':', '/']));
         let name = name.map(|name| reference(name)).transpose()?;
-        match found.iter_mut().find(|(known, _)| known.bytes == described.bytes) {
+        match found
+            .iter_mut()
+            .find(|(known, _)| known.bytes == described.bytes)
+        {
             Some((_, names)) => names.extend(name),
             None => found.push((described, name.into_iter().collect())),
         }

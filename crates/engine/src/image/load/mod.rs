@@ -122,7 +122,10 @@ fn one(
         layers,
         names,
     } = archived;
-    let descriptors: Vec<_> = layers.iter().map(|layer| layer.descriptor.clone()).collect();
+    let descriptors: Vec<_> = layers
+        .iter()
+        .map(|layer| layer.descriptor.clone())
+        .collect();
     let incoming = Incoming::read(config, described, &descriptors, &names)?;
     if layers.len() != incoming.config.rootfs.diff_ids.len() {
         return Err(Error::invalid(format!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use porthole_layers::{Expected, Limits, TakenLayer};
 use porthole_oci::{Descriptor, LayerId, Reference};
@@ -67,23 +68,30 @@ pub(super) async fn fetch(
     for waiting in missing.iter().skip(AT_ONCE) {
         pull.reporter.layer(&waiting.id, "Waiting").await;
     }
-    let mut taken = stream::iter(missing)
-        .map(|missing| async move {
+    let fetches = missing.into_iter().map(|missing| {
+        let fetch = async move {
             let layer = one(pull, repository, &missing).await?;
             Ok::<_, Error>((missing.position, layer))
-        })
-        .buffer_unordered(AT_ONCE);
+        };
+        fetch.boxed()
+    });
+    let fetches: Vec<_> = fetches.collect();
+    let mut taken = stream::iter(fetches).buffer_unordered(AT_ONCE);
     while let Some((position, layer)) = taken.try_next().await? {
         sources[position] = Some(Source::Taken(Box::new(layer)));
     }
     drop(taken);
-    let sources = sources.into_iter().map(|source| source.unwrap_or(Source::Present));
+    let sources = sources
+        .into_iter()
+        .map(|source| source.unwrap_or(Source::Present));
     Ok((sources.collect(), held))
 }
 
 async fn is_present(pull: &Pull<'_>, layer: LayerId) -> Result<bool> {
     let records = &pull.context.records;
-    records.work(move |store| intake::present(store, layer)).await
+    records
+        .work(move |store| intake::present(store, layer))
+        .await
 }
 
 async fn one(pull: &Pull<'_>, repository: &Reference, missing: &Missing<'_>) -> Result<TakenLayer> {
@@ -103,7 +111,13 @@ async fn one(pull: &Pull<'_>, repository: &Reference, missing: &Missing<'_>) -> 
     let watch = Watch::new(pull.reporter, id, "Downloading", descriptor.size);
     let client = &pull.context.registries.client;
     let blob = client
-        .blob(repository, descriptor, &pull.credentials, 0, Arc::new(watch))
+        .blob(
+            repository,
+            descriptor,
+            &pull.credentials,
+            0,
+            Arc::new(watch),
+        )
         .await
         .map_err(failed)?;
     let (fill, reader) = pipe::reader(blob.map(|piece| piece.map_err(failed)));
@@ -114,7 +128,12 @@ async fn one(pull: &Pull<'_>, repository: &Reference, missing: &Missing<'_>) -> 
     let ((), layer) = tokio::join!(fill, work);
     let layer =
         layer.map_err(|error| Error::system("the pull was cut short").with_source(error))??;
-    for status in ["Verifying Checksum", "Download complete", "Extracting", "Pull complete"] {
+    for status in [
+        "Verifying Checksum",
+        "Download complete",
+        "Extracting",
+        "Pull complete",
+    ] {
         pull.reporter.layer(id, status).await;
     }
     if let Some(warning) = layer.set_aside().warning() {

@@ -22,7 +22,9 @@ pub(super) async fn up_to_date(
     }
     let tag = reference.tag().unwrap_or_default();
     let repository = reference.repository();
-    reporter.tag(tag, format!("Pulling from {repository}")).await;
+    reporter
+        .tag(tag, format!("Pulling from {repository}"))
+        .await;
     let status = format!("Status: Image is up to date for {reference}");
     reporter.whole(status).await;
     Ok(())

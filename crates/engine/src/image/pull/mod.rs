@@ -7,7 +7,7 @@ pub(crate) mod sharing;
 use std::sync::Arc;
 
 use porthole_distribution::Resolved;
-use porthole_oci::{MAX_CONFIG_SIZE, ImageId, Reference, Wanted, WindowsVersion};
+use porthole_oci::{ImageId, MAX_CONFIG_SIZE, Reference, Wanted, WindowsVersion};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,9 +105,10 @@ fn wanted(context: &Context, platform: Option<&str>) -> Result<Wanted> {
         Some(version)
     });
     let own = format!("10.0.{}", context.facts.windows_build);
-    let version: WindowsVersion = named.unwrap_or(&own).parse().map_err(|error| {
-        Error::invalid(format!("invalid platform: {error}")).with_source(error)
-    })?;
+    let version: WindowsVersion = named
+        .unwrap_or(&own)
+        .parse()
+        .map_err(|error| Error::invalid(format!("invalid platform: {error}")).with_source(error))?;
     Ok(Wanted::windows(version))
 }
 
@@ -121,7 +122,10 @@ struct Pull<'a> {
 impl Pull<'_> {
     async fn all(&self, repository: &Reference) -> Result<()> {
         let client = &self.context.registries.client;
-        let tags = client.tags(repository, &self.credentials).await.map_err(failed)?;
+        let tags = client
+            .tags(repository, &self.credentials)
+            .await
+            .map_err(failed)?;
         if tags.len() > MAX_TAGS {
             return Err(Error::invalid(format!(
                 "{} has more than {MAX_TAGS} tags: name those that you want",
@@ -152,7 +156,9 @@ impl Pull<'_> {
         let tag = reference.tag().map(str::to_owned);
         let tag = tag.unwrap_or_else(|| resolved.digest.to_string());
         let repository = reference.path();
-        self.reporter.tag(&tag, format!("Pulling from {repository}")).await;
+        self.reporter
+            .tag(&tag, format!("Pulling from {repository}"))
+            .await;
         let id = ImageId(resolved.manifest.config.digest);
         let before = self.context.records.store();
         let is_here = before.image(id).is_ok();
@@ -205,8 +211,7 @@ impl Pull<'_> {
             bytes: resolved.bytes,
         };
         let manifest = described.manifest.clone();
-        let incoming =
-            Incoming::read(config, Some(described), &descriptors, &[reference.clone()])?;
+        let incoming = Incoming::read(config, Some(described), &descriptors, &[reference.clone()])?;
         manifest.check_config(&incoming.config).map_err(invalid)?;
         self.tell_of_base(&incoming, &descriptors).await;
         let sources = layers::fetch(self, reference, &incoming).await?;
@@ -233,7 +238,12 @@ impl Pull<'_> {
     /// An image that is here is known to be in this repository too.
     async fn note(&self, reference: &Reference, resolved: &Resolved, id: ImageId) -> Result<()> {
         let (reference, bytes) = (reference.clone(), resolved.bytes.clone());
-        let layers: Vec<_> = resolved.manifest.layers.iter().map(|layer| layer.digest).collect();
+        let layers: Vec<_> = resolved
+            .manifest
+            .layers
+            .iter()
+            .map(|layer| layer.digest)
+            .collect();
         self.context
             .records
             .work(move |store| {
@@ -287,7 +297,11 @@ mod tests {
             ("app:1", None, "app:1".to_owned()),
             ("app", None, "app".to_owned()),
             ("app", Some(digest.as_str()), format!("app@{digest}")),
-            ("r.example:5000/app", Some("2"), "r.example:5000/app:2".to_owned()),
+            (
+                "r.example:5000/app",
+                Some("2"),
+                "r.example:5000/app:2".to_owned(),
+            ),
         ] {
             assert_eq!(reference(name, tag).unwrap().to_string(), expected);
         }
@@ -297,7 +311,12 @@ mod tests {
 
     #[test]
     fn only_windows_on_amd64_is_there() {
-        for fine in [None, Some(""), Some("windows"), Some("windows(10.0.17763)/amd64")] {
+        for fine in [
+            None,
+            Some(""),
+            Some("windows"),
+            Some("windows(10.0.17763)/amd64"),
+        ] {
             assert!(check_platform(fine).is_ok(), "{fine:?}");
         }
         for wrong in ["linux", "linux/amd64", "windows/arm64"] {

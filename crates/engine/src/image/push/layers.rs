@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use porthole_oci::{Descriptor, Digest, Reference};
 use porthole_store::{Image, Store};
@@ -64,7 +65,13 @@ impl porthole_distribution::BlobSource for Elsewhere<'_> {
         let client = &self.push.context.registries.client;
         let nobody = porthole_distribution::Credentials::default();
         let blob = client
-            .blob(&self.repository, &self.descriptor, &nobody, offset, Arc::new(()))
+            .blob(
+                &self.repository,
+                &self.descriptor,
+                &nobody,
+                offset,
+                Arc::new(()),
+            )
             .await
             .map_err(io::Error::other)?;
         let pieces = blob.map(|piece| piece.map_err(io::Error::other));
@@ -103,8 +110,11 @@ pub(super) async fn push(
     for layer in layers.iter().skip(AT_ONCE) {
         push.reporter.layer(&layer.id, "Waiting").await;
     }
-    stream::iter(&layers)
-        .map(|layer| one(push, repository, layer))
+    let pushes: Vec<_> = layers
+        .iter()
+        .map(|layer| one(push, repository, layer).boxed())
+        .collect();
+    stream::iter(pushes)
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await
@@ -150,7 +160,9 @@ async fn mounted(
     });
     let client = &push.context.registries.client;
     for source in near {
-        let mounted = client.mount_blob(repository, source, digest, &push.credentials).await;
+        let mounted = client
+            .mount_blob(repository, source, digest, &push.credentials)
+            .await;
         if mounted.map_err(failed)? {
             return Ok(Some(source.clone()));
         }
@@ -196,7 +208,9 @@ async fn base(
         return upload(push, repository, layer, &source).await;
     }
     if layer.descriptor.is_foreign_layer() && !layer.descriptor.urls.is_empty() {
-        push.reporter.layer(&layer.id, "Skipped foreign layer").await;
+        push.reporter
+            .layer(&layer.id, "Skipped foreign layer")
+            .await;
         return Ok(());
     }
     Err(Error::new(

@@ -75,9 +75,7 @@ async fn wanted(context: &Context, reference: &Reference) -> Result<Vec<(Image, 
         let repository = reference.repository();
         let message = match reference.tag() {
             Some(_) => format!("tag does not exist: {reference}"),
-            None => format!(
-                "An image does not exist locally with the tag: {repository}"
-            ),
+            None => format!("An image does not exist locally with the tag: {repository}"),
         };
         Error::new(ErrorKind::NotFound, message)
     };
@@ -172,7 +170,10 @@ mod tests {
     #[test]
     fn local_names_and_digests_are_not_pushed() {
         let local = check_local(&reference("porthole/nanoserver", None).unwrap()).unwrap_err();
-        assert!(local.to_string().contains("give the image another name"), "{local}");
+        assert!(
+            local.to_string().contains("give the image another name"),
+            "{local}"
+        );
         assert!(check_local(&reference("r.example/porthole/x", Some("1")).unwrap()).is_ok());
         let by_digest = format!("app@{}", Digest::of(b"x"));
         let refused = reference(&by_digest, None).unwrap_err();
