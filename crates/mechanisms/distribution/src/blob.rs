@@ -92,7 +92,10 @@ impl Client {
         let mirrors = self.mirrors(repository).await?;
         sources.extend(mirrors.into_iter().map(Source::Registry));
         sources.push(Source::Registry(self.registry(repository.domain()).await?));
-        let addresses = descriptor.urls.iter().filter_map(|url| Url::parse(url).ok());
+        let addresses = descriptor
+            .urls
+            .iter()
+            .filter_map(|url| Url::parse(url).ok());
         let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
         sources.extend(addresses.filter(is_web).map(Source::Address));
         let mut transfer = Transfer {
@@ -138,10 +141,12 @@ impl Client {
             return Err(Error::new(ErrorKind::Malformed, sentence));
         }
         let stream = self.blob(repository, descriptor, credentials, 0, Arc::new(()));
-        let pieces = stream.await?.try_fold(Vec::new(), |mut whole, piece| async move {
-            whole.extend_from_slice(&piece);
-            Ok(whole)
-        });
+        let pieces = stream
+            .await?
+            .try_fold(Vec::new(), |mut whole, piece| async move {
+                whole.extend_from_slice(&piece);
+                Ok(whole)
+            });
         pieces.await
     }
 

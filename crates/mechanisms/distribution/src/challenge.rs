@@ -151,7 +151,10 @@ mod tests {
         };
         let text = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/golang:pull,push""#;
         assert_eq!(challenge(&[text]), Some(bearer.clone()));
-        assert_eq!(challenge(&["Basic realm=\"x\"", text]), Some(bearer.clone()));
+        assert_eq!(
+            challenge(&["Basic realm=\"x\"", text]),
+            Some(bearer.clone())
+        );
         let both = format!(r#"basic realm="a, \"b\"" , {text}"#);
         assert_eq!(challenge(&[&both]), Some(bearer));
         assert_eq!(challenge(&["Basic"]), Some(Challenge::Basic));
@@ -159,7 +162,14 @@ mod tests {
 
     #[test]
     fn what_is_no_challenge_is_none() {
-        for text in ["", "Negotiate", "Bearer", "Bearer realm", "= , \"", "Digest realm=\"x\""] {
+        for text in [
+            "",
+            "Negotiate",
+            "Bearer",
+            "Bearer realm",
+            "= , \"",
+            "Digest realm=\"x\"",
+        ] {
             assert_eq!(challenge(&[text]), None, "{text}");
         }
         assert_eq!(challenge(&[]), None);

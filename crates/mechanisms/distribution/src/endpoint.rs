@@ -104,7 +104,8 @@ impl Endpoint {
                 && base.username().is_empty()
         };
         let base = base.filter(is_bare).ok_or_else(|| {
-            let sentence = format!("invalid mirror {address:?}: not of the form https://host[:port]");
+            let sentence =
+                format!("invalid mirror {address:?}: not of the form https://host[:port]");
             Error::new(ErrorKind::Configuration, sentence)
         })?;
         let authority = failure::authority(&base);
@@ -133,6 +134,15 @@ impl Endpoint {
         at(&self.base, &format!("v2/{}/{what}", repository.path()))
     }
 
+    /// The host of an address that the registry named, as directories of certificates name it.
+    pub(crate) fn authority_of(&self, url: &Url) -> String {
+        if url.origin() == self.base.origin() {
+            self.authority.clone()
+        } else {
+            failure::authority(url)
+        }
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         self.base.scheme() == "https"
     }
@@ -154,7 +164,8 @@ impl Endpoint {
                 authorization: who.clone(),
                 body: call.body.clone(),
             };
-            let answer = transport.send(request, &self.authority).await?;
+            let authority = self.authority_of(&call.url);
+            let answer = transport.send(request, &authority).await?;
             let is_asked = answer.status() == StatusCode::UNAUTHORIZED;
             if !is_asked || !self.learn(tokens, &answer, &call) || !is_first {
                 return Ok(answer);
@@ -223,12 +234,18 @@ impl Endpoint {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Challenge>> {
-        self.challenge.lock().unwrap_or_else(PoisonError::into_inner)
+        self.challenge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The purpose of a token: what the caller is about to do and what the registry asks for besides.
-pub(crate) fn purpose(challenge: Challenge, scopes: &[String], credentials: &Credentials) -> Purpose {
+pub(crate) fn purpose(
+    challenge: Challenge,
+    scopes: &[String],
+    credentials: &Credentials,
+) -> Purpose {
     let (realm, service) = match challenge {
         Challenge::Bearer { realm, service, .. } => (realm, service),
         Challenge::Basic => (String::new(), None),

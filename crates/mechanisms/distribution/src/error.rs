@@ -93,12 +93,6 @@ impl Error {
         self
     }
 
-    /// The same failure as another kind.
-    pub(crate) const fn of_kind(mut self, kind: ErrorKind) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// The kind.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {

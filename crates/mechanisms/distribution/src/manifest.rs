@@ -79,7 +79,10 @@ impl Client {
         wanted: &Wanted,
     ) -> Result<Resolved> {
         for mirror in self.mirrors(reference).await? {
-            match self.resolve_at(&mirror, reference, credentials, wanted).await {
+            match self
+                .resolve_at(&mirror, reference, credentials, wanted)
+                .await
+            {
                 Ok(resolved) => return Ok(resolved),
                 Err(error) => {
                     tracing::debug!(%error, mirror = %mirror.base, "mirror of Docker Hub");
@@ -307,13 +310,19 @@ impl Client {
 }
 
 /// Reads a manifest; `described_as` is what the index that named it says that it is.
-async fn read(answer: Answer, reference: &Reference, described_as: Option<&str>) -> Result<Fetched> {
+async fn read(
+    answer: Answer,
+    reference: &Reference,
+    described_as: Option<&str>,
+) -> Result<Fetched> {
     let said = answer.header(CONTENT_DIGEST).map(str::to_owned);
     let sent_as = answer.header(CONTENT_TYPE).map(str::to_owned);
     let bytes = answer.document(MAX_MANIFEST_SIZE).await?;
     let digest = Digest::of(&bytes);
     check_digest(said.as_deref(), reference, digest)?;
-    let sent_as = described_as.filter(|known| !known.is_empty()).or(sent_as.as_deref());
+    let sent_as = described_as
+        .filter(|known| !known.is_empty())
+        .or(sent_as.as_deref());
     let document = Document::parse(&bytes, sent_as)
         .map_err(|error| Error::from(error).within(&reference.to_string()))?;
     Ok(Fetched {
@@ -365,5 +374,8 @@ pub(crate) fn of_pull(error: Error, reference: &Reference) -> Error {
 fn next_page(link: &str) -> Option<&str> {
     let mut links = link.split(',');
     let next = links.find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
-    next.split_once('<')?.1.split_once('>').map(|(target, _)| target)
+    next.split_once('<')?
+        .1
+        .split_once('>')
+        .map(|(target, _)| target)
 }

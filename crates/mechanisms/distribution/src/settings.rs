@@ -44,7 +44,9 @@ impl Proxies {
     #[must_use]
     pub fn from_environment() -> Self {
         let variable = |names: [&str; 2]| {
-            let values = names.into_iter().filter_map(|name| std::env::var(name).ok());
+            let values = names
+                .into_iter()
+                .filter_map(|name| std::env::var(name).ok());
             values.into_iter().find(|value| !value.is_empty())
         };
         Self {

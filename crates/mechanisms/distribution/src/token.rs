@@ -148,7 +148,9 @@ async fn request(
     let token = token.or(granted.access_token.filter(has_some));
     let header = bearer(&token.ok_or_else(malformed)?).ok_or_else(malformed)?;
     let life = granted.expires_in.map(Duration::from_secs);
-    let life = life.unwrap_or(DEFAULT_LIFE).clamp(Duration::from_secs(1), 24 * 60 * DEFAULT_LIFE);
+    let life = life
+        .unwrap_or(DEFAULT_LIFE)
+        .clamp(Duration::from_secs(1), 24 * 60 * DEFAULT_LIFE);
     // A token that ends on the way is of no use.
     Ok((header, life.mul_f64(0.9), granted.refresh_token))
 }

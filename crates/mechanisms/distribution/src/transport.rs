@@ -255,7 +255,9 @@ pub(crate) fn join(base: &Url, location: &str) -> Result<Url> {
 
 /// A registry's host without its port or brackets.
 fn host(authority: &str) -> &str {
-    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    let bracketed = authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split(']').next());
     let bare = || authority.split(':').next().unwrap_or(authority);
     bracketed.unwrap_or_else(bare)
 }

@@ -194,7 +194,11 @@ mod tests {
     fn files_that_are_no_certificates_are_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.crt");
-        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n").unwrap();
+        std::fs::write(
+            &path,
+            "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
         let file = path.to_str().unwrap().to_owned();
         let options = TlsOptions {
             trust: Trust::HostAnd(vec![file.clone()]),
