@@ -93,18 +93,16 @@ pub fn import(
     let tags = names
         .iter()
         .map(|name| name.parse().map(porthole_store::Reference::or_latest));
+    let layers = vec![LayerImport {
+        contents: LayerContents::Unpacked {
+            directory,
+            size: LAYER_SIZE,
+        },
+        blob: None,
+    }];
     let import = ImageImport {
-        config: serde_json::to_vec(&config)?,
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory,
-                size: LAYER_SIZE,
-            },
-            blob: None,
-        }],
         tags: tags.collect::<Result<_, porthole_oci::Error>>()?,
-        repositories: Vec::new(),
+        ..ImageImport::new(serde_json::to_vec(&config)?, layers)
     };
     Ok(store.import_image(&import)?.to_string())
 }

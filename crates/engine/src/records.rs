@@ -37,6 +37,7 @@ impl Records {
             id: container.id.clone(),
             name: container.name.clone(),
             image,
+            base: None,
             created: nanoseconds(container.created),
             document: document(container)?,
         };
