@@ -50,16 +50,7 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Result<Option<Credentials>, Ap
     let value = serde_json::from_slice(&json).map_err(|_| invalid())?;
     let config: AuthConfig = go_json::decode(value).map_err(|_| invalid())?;
     let credentials = config.into_credentials();
-    let Credentials {
-        username,
-        password,
-        identity_token,
-        registry_token,
-    } = &credentials;
-    let says_nothing = [username, password, identity_token, registry_token]
-        .iter()
-        .all(|member| member.is_empty());
-    Ok(Some(credentials).filter(|_| !says_nothing))
+    Ok(Some(credentials).filter(|credentials| !credentials.is_anonymous()))
 }
 
 /// The server and the credentials in a body.

@@ -75,7 +75,7 @@ impl World {
         let engine = Engine::open(Parts {
             compute,
             network,
-            registries: fake::registries().unwrap(),
+            registries: fake::registries(),
             facts: fake::facts(&store),
             installation: Arc::new(FakeInstallation::default()),
             store,

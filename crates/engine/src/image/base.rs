@@ -2,37 +2,30 @@
 
 use std::path::PathBuf;
 
-use porthole_oci::Reference;
-use porthole_store::{BaseKind, Image, Store};
+use porthole_oci::MicrosoftKind;
+use porthole_store::{Image, Store};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::stored;
 
 /// The repository of our base of this kind.
-const fn repository(kind: BaseKind) -> &'static str {
+const fn repository(kind: MicrosoftKind) -> &'static str {
     match kind {
-        BaseKind::Nanoserver => "porthole/nanoserver",
-        BaseKind::Servercore => "porthole/servercore",
+        MicrosoftKind::Nanoserver => "porthole/nanoserver",
+        MicrosoftKind::Servercore => "porthole/servercore",
     }
 }
 
 /// What `porthole base build` calls it.
-const fn name(kind: BaseKind) -> &'static str {
+const fn name(kind: MicrosoftKind) -> &'static str {
     match kind {
-        BaseKind::Nanoserver => "nanoserver",
-        BaseKind::Servercore => "servercore",
+        MicrosoftKind::Nanoserver => "nanoserver",
+        MicrosoftKind::Servercore => "servercore",
     }
 }
 
-/// Where Microsoft has its own.
-pub(crate) fn microsoft(kind: BaseKind) -> Result<Reference> {
-    let text = format!("mcr.microsoft.com/windows/{}", name(kind));
-    text.parse()
-        .map_err(|error| Error::system("cannot name Microsoft's registry").with_source(error))
-}
-
 /// The newest of our bases of this kind, if one is installed. Blocks.
-pub(crate) fn installed(store: &Store, kind: BaseKind) -> Result<Option<Image>> {
+pub(crate) fn installed(store: &Store, kind: MicrosoftKind) -> Result<Option<Image>> {
     match store.find_image(repository(kind)) {
         Ok(image) => return Ok(Some(image)),
         Err(error) if error.is_not_found() => {}
@@ -49,7 +42,7 @@ pub(crate) fn installed(store: &Store, kind: BaseKind) -> Result<Option<Image>> 
 
 /// The same; an error that says what to do when there is none. `wanted` is the image that stands on
 /// it.
-pub(crate) fn required(store: &Store, kind: BaseKind, wanted: &str) -> Result<Image> {
+pub(crate) fn required(store: &Store, kind: MicrosoftKind, wanted: &str) -> Result<Image> {
     let (repository, name) = (repository(kind), name(kind));
     installed(store, kind)?.ok_or_else(|| {
         Error::new(
@@ -63,7 +56,7 @@ pub(crate) fn required(store: &Store, kind: BaseKind, wanted: &str) -> Result<Im
 }
 
 /// The layers of our base of this kind, the topmost first; none while it is not installed.
-pub(crate) fn directories(store: &Store, kind: BaseKind) -> Result<Vec<PathBuf>> {
+pub(crate) fn directories(store: &Store, kind: MicrosoftKind) -> Result<Vec<PathBuf>> {
     let image = installed(store, kind)?;
     let layers = image.into_iter().flat_map(|image| image.layers);
     let mut directories: Vec<_> = layers.map(|layer| layer.directory).collect();

@@ -105,9 +105,13 @@ pub(crate) fn describe(store: &Store, image: &Image) -> Result<Described> {
     let config = store.image_config(image.id).map_err(stored)?;
     let base = image.base.iter().flat_map(|base| &base.layers);
     let base = base.map(|layer| {
-        serde_json::from_str(&layer.descriptor).map_err(|error| {
-            Error::system("cannot read the descriptor of a base layer").with_source(error)
-        })
+        let missing = || {
+            Error::invalid(format!(
+                "nothing is known of base layer {} but its digest, so that no manifest can name it",
+                layer.diff_id
+            ))
+        };
+        layer.descriptor.clone().ok_or_else(missing)
     });
     let own = image.layers.iter().map(|layer| own_layer(store, layer));
     let mut layers = base.chain(own).collect::<Result<Vec<Descriptor>>>()?;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use porthole_layers::TakenLayer;
 use porthole_oci::{
-    Descriptor, Digest, ImageConfig, ImageId, LayerId, MicrosoftBase, MicrosoftKind, Reference,
+    Descriptor, Digest, ImageConfig, ImageId, LayerId, MicrosoftBase, Reference,
 };
 use porthole_store::{
-    BaseKind, ImageImport, LayerContents, LayerImport, StagingDirectory, Store, SubstitutedBase,
+    ImageImport, LayerContents, LayerImport, StagingDirectory, Store, SubstitutedBase,
     SubstitutedLayer,
 };
 
@@ -66,10 +66,7 @@ impl Incoming {
         check_platform(&config)?;
         let recognised = MicrosoftBase::of(&config, layers, names).map_err(invalid)?;
         let below = recognised.map_or(0, |base| base.layers);
-        let base = match recognised {
-            Some(recognised) => Some(substituted(recognised, &config, layers, names)?),
-            None => None,
-        };
+        let base = recognised.map(|recognised| substituted(recognised, &config, layers, names));
         let ids = config.layer_ids().into_iter();
         let all = ids.zip(&config.rootfs.diff_ids).enumerate();
         let own = all
@@ -187,32 +184,19 @@ fn substituted(
     config: &ImageConfig,
     layers: &[Descriptor],
     names: &[Reference],
-) -> Result<SubstitutedBase> {
-    let kind = match recognised.kind {
-        MicrosoftKind::Nanoserver => BaseKind::Nanoserver,
-        MicrosoftKind::Servercore => BaseKind::Servercore,
-    };
-    let repository = match names.first() {
-        Some(name) => name.clone(),
-        None => base::microsoft(kind)?,
-    };
+) -> SubstitutedBase {
     let diff_ids = config.rootfs.diff_ids.iter().take(recognised.layers);
-    let layers = diff_ids.enumerate().map(|(position, diff_id)| {
-        // One that nobody described can only be named by what the configuration says of it.
-        let unknown = || Descriptor::new(porthole_oci::media_type::OCI_LAYER, *diff_id, 0);
-        let descriptor = layers.get(position).cloned().unwrap_or_else(unknown);
-        let descriptor = serde_json::to_string(&descriptor)
-            .map_err(|error| Error::system("cannot write a descriptor").with_source(error))?;
-        Ok(SubstitutedLayer {
+    let layers = diff_ids
+        .enumerate()
+        .map(|(position, diff_id)| SubstitutedLayer {
             diff_id: *diff_id,
-            descriptor,
-        })
-    });
-    Ok(SubstitutedBase {
-        kind,
-        repository,
-        layers: layers.collect::<Result<_>>()?,
-    })
+            descriptor: layers.get(position).cloned(),
+        });
+    SubstitutedBase {
+        kind: recognised.kind,
+        repository: names.first().cloned(),
+        layers: layers.collect(),
+    }
 }
 
 /// Whether a layer is here.

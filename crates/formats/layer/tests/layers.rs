@@ -367,7 +367,11 @@ fn halves_of_surrogate_pairs_are_set_aside_and_other_bytes_refused() {
     }
     let entries = read_all(&raw("Files/x", Regular, "", &[("path", broken)])).expect("well-formed");
     assert_eq!(entries[0].0.path.as_str(), "Files/a\u{fffd}b");
-    for bad in [&b"Files/\xed\xa0"[..], b"Files/\xc0\x80", b"Files/\xed\xa0\x80/../x"] {
+    for bad in [
+        &b"Files/\xed\xa0"[..],
+        b"Files/\xc0\x80",
+        b"Files/\xed\xa0\x80/../x",
+    ] {
         assert!(read_all(&raw("Files/x", Regular, "", &[("path", bad)])).is_err());
     }
 }
@@ -383,12 +387,19 @@ fn records_without_end_are_refused() {
         header.set_size(content.len() as u64);
         header.set_cksum();
         let mut builder = tar::Builder::new(Vec::new());
-        builder.append(&header, content.as_bytes()).expect("written");
+        builder
+            .append(&header, content.as_bytes())
+            .expect("written");
         builder.into_inner().expect("written")
     };
     let error = read_all(&global("a")).expect_err("too large");
     assert!(matches!(error.kind, LayerErrorKind::RecordsTooLarge));
-    let one = raw("Files/x", tar::EntryType::Regular, "", &[("comment", value.as_bytes())]);
+    let one = raw(
+        "Files/x",
+        tar::EntryType::Regular,
+        "",
+        &[("comment", value.as_bytes())],
+    );
     // The header and records of one entry, again and again, and no entry.
     let about = &one[..one.len() - 1536];
     let error = read_all(&about.repeat(60)).expect_err("too large");

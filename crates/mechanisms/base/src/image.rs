@@ -61,18 +61,16 @@ pub(crate) fn import(
     let compressed = blob.size();
     let config =
         serde_json::to_vec(&description.config(diff_id)).expect("a configuration is plain data");
+    let layers = vec![LayerImport {
+        contents: LayerContents::Unpacked {
+            directory: directory.to_owned(),
+            size: unpacked,
+        },
+        blob: Some(blob.into()),
+    }];
     let import = ImageImport {
-        config,
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory: directory.to_owned(),
-                size: unpacked,
-            },
-            blob: Some(blob),
-        }],
         tags: vec![reference(description.kind)],
-        repositories: Vec::new(),
+        ..ImageImport::new(config, layers)
     };
     progress.begin("storing the image", 0);
     let id = store

@@ -34,7 +34,10 @@ pub(crate) fn open_top(path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Opens a directory in another, or below.
-pub(crate) fn open_directory(parent: impl AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_directory(
+    parent: impl AsFd,
+    path: impl rustix::path::Arg,
+) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat2(parent, path, DIRECTORY, Mode::empty(), BENEATH)
 }
 
@@ -86,7 +89,9 @@ pub(crate) fn attribute(file: impl AsFd, name: &str) -> rustix::io::Result<Optio
                 value.truncate(length);
                 return Ok(Some(value));
             }
-            Err(Errno::RANGE) if value.len() < MOST_VALUE_BYTES => value.resize(MOST_VALUE_BYTES, 0),
+            Err(Errno::RANGE) if value.len() < MOST_VALUE_BYTES => {
+                value.resize(MOST_VALUE_BYTES, 0)
+            }
             Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -103,7 +108,10 @@ fn by_descriptor(parent: impl AsFd, name: &CStr) -> Vec<u8> {
 }
 
 /// What is stored of a link.
-pub(crate) fn link_attribute(parent: impl AsFd, name: &CStr) -> rustix::io::Result<Option<Vec<u8>>> {
+pub(crate) fn link_attribute(
+    parent: impl AsFd,
+    name: &CStr,
+) -> rustix::io::Result<Option<Vec<u8>>> {
     let path = by_descriptor(parent, name);
     let mut value = vec![0; MOST_VALUE_BYTES];
     match rustix::fs::lgetxattr(path, stored::WINDOWS, &mut value[..]) {
@@ -117,9 +125,18 @@ pub(crate) fn link_attribute(parent: impl AsFd, name: &CStr) -> rustix::io::Resu
 }
 
 /// Stores something of a link.
-pub(crate) fn set_link_attribute(parent: impl AsFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {
+pub(crate) fn set_link_attribute(
+    parent: impl AsFd,
+    name: &CStr,
+    value: &[u8],
+) -> rustix::io::Result<()> {
     let path = by_descriptor(parent, name);
-    rustix::fs::lsetxattr(path, stored::WINDOWS, value, rustix::fs::XattrFlags::empty())
+    rustix::fs::lsetxattr(
+        path,
+        stored::WINDOWS,
+        value,
+        rustix::fs::XattrFlags::empty(),
+    )
 }
 
 /// Whether a directory hides those below.

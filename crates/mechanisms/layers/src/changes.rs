@@ -77,7 +77,12 @@ impl Collected {
 }
 
 impl Visit for Collected {
-    fn directory(&mut self, entry: &Entry<'_>, difference: Difference, _hides: bool) -> Outcome<()> {
+    fn directory(
+        &mut self,
+        entry: &Entry<'_>,
+        difference: Difference,
+        _hides: bool,
+    ) -> Outcome<()> {
         self.file(entry, difference)
     }
 
@@ -100,4 +105,3 @@ impl Visit for Collected {
         tracing::debug!(path, "a name that is none of Windows is no change");
     }
 }
-

@@ -29,7 +29,10 @@ impl Compression {
     }
 
     /// Reads what is compressed so.
-    pub(crate) fn decoder<'a>(self, input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    pub(crate) fn decoder<'a>(
+        self,
+        input: impl Read + Send + 'a,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
         Ok(match self {
             Self::Plain => Box::new(input),
             Self::Gzip => Box::new(MultiGzDecoder::new(input)),
@@ -42,9 +45,14 @@ impl Compression {
 const BEGINNING: u64 = 4;
 
 /// Finds out what an archive is compressed with; gives it back with nothing taken away.
-pub(crate) fn detect<R: Read + Send>(mut archive: R) -> io::Result<(Compression, impl Read + Send + use<R>)> {
+pub(crate) fn detect<R: Read + Send>(
+    mut archive: R,
+) -> io::Result<(Compression, impl Read + Send + use<R>)> {
     let mut beginning = Vec::new();
-    archive.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
+    archive
+        .by_ref()
+        .take(BEGINNING)
+        .read_to_end(&mut beginning)?;
     let compression = Compression::of(&beginning);
     Ok((compression, Cursor::new(beginning).chain(archive)))
 }

@@ -70,13 +70,6 @@ impl Error {
         }
     }
 
-    pub(crate) fn at(self, entry: impl Into<String>) -> Self {
-        Self {
-            entry: Some(entry.into()),
-            ..self
-        }
-    }
-
     pub(crate) fn with_source(
         self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

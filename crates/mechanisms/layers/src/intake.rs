@@ -93,7 +93,12 @@ impl TakenLayer {
     /// # Errors
     /// As there.
     pub fn settle(&self, lowers: &[&Path]) -> Result<()> {
-        settle(&self.name, &self.directory(), &self.unpacked.unsettled, lowers)
+        settle(
+            &self.name,
+            &self.directory(),
+            &self.unpacked.unsettled,
+            lowers,
+        )
     }
 
     /// The layer as a part of an image to import, and what has to live until that is done.
@@ -131,16 +136,34 @@ pub fn take_in(
     expected: &Expected,
     limits: &Limits,
 ) -> Result<TakenLayer> {
-    let of_source = |error: io::Error| Error::layer(ErrorKind::Origin, layer, "cannot be received").with_source(error);
+    let of_source = |error: io::Error| {
+        Error::layer(ErrorKind::Origin, layer, "cannot be received").with_source(error)
+    };
     let (compression, source) = detect(source).map_err(of_source)?;
     let in_store = |error| of_store(layer, error);
     let staging = store.staging_directory().map_err(in_store)?;
     // Compressed anew, a blob can become a little larger than its source.
-    let limit = expected.most_bytes.saturating_add(expected.most_bytes / 100).saturating_add(1 << 16);
+    let limit = expected
+        .most_bytes
+        .saturating_add(expected.most_bytes / 100)
+        .saturating_add(1 << 16);
     let writer = store.blob_writer(limit).map_err(in_store)?;
     let directory = make_directory(layer, &staging)?;
-    let (blob, unpacked) = run(layer, compression, source, writer, &directory, expected, limits)?;
-    check(layer, "uncompressed archive", expected.diff_id, unpacked.diff_id)?;
+    let (blob, unpacked) = run(
+        layer,
+        compression,
+        source,
+        writer,
+        &directory,
+        expected,
+        limits,
+    )?;
+    check(
+        layer,
+        "uncompressed archive",
+        expected.diff_id,
+        unpacked.diff_id,
+    )?;
     Ok(TakenLayer {
         name: layer.to_owned(),
         staging,
@@ -210,7 +233,9 @@ pub fn commit(
             most_bytes: limits.bytes,
         };
         let taken = take_in(store, "of the container", receiver, &expected, limits);
-        let packed: Result<_> = packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let packed: Result<_> = packing
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match (taken, packed) {
             (Ok(mut taken), Ok(packed)) => {
                 taken.unpacked.unsettled.is_spelt = true;
@@ -255,7 +280,8 @@ fn run(
     std::thread::scope(|scope| {
         let (to_decoder, from_source) = pipe();
         let (mut to_unpacker, plain) = pipe();
-        let receiving = scope.spawn(move || receive(layer, compression, source, writer, to_decoder, expected));
+        let receiving =
+            scope.spawn(move || receive(layer, compression, source, writer, to_decoder, expected));
         let decoding = scope.spawn(move || {
             let mut decoder = compression.decoder(from_source)?;
             io::copy(&mut decoder, &mut to_unpacker)?;
@@ -264,16 +290,22 @@ fn run(
             to_unpacker.finish()
         });
         let unpacked = unpack_plain(layer, plain, directory, limits);
-        let decoded = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let received = receiving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let decoded = decoding
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let received = receiving
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match (received, prefer_cause(layer, unpacked, decoded)) {
             (Ok(blob), Ok(unpacked)) => Ok((blob, unpacked)),
             // The others see no more than that the pipe broke.
             (Err(Received::Failed(error)), _) => Err(error),
             (_, Err(error)) => Err(error),
-            (Err(Received::NobodyReads), Ok(_)) => {
-                Err(Error::layer(ErrorKind::Malformed, layer, "something follows the archive's end"))
-            }
+            (Err(Received::NobodyReads), Ok(_)) => Err(Error::layer(
+                ErrorKind::Malformed,
+                layer,
+                "something follows the archive's end",
+            )),
         }
     })
 }
@@ -309,11 +341,18 @@ fn receive(
         size += read as u64;
         if size > expected.most_bytes {
             let message = format!("it has more than {} bytes", expected.most_bytes);
-            return Err(Received::Failed(Error::layer(ErrorKind::TooLarge, layer, message)));
+            return Err(Received::Failed(Error::layer(
+                ErrorKind::TooLarge,
+                layer,
+                message,
+            )));
         }
-        sink.write_all(&buffer[..read])
-            .map_err(|error| Received::Failed(Failure::io("write the blob", error).of(layer, None)))?;
-        passed_on.write_all(&buffer[..read]).map_err(|_| Received::NobodyReads)?;
+        sink.write_all(&buffer[..read]).map_err(|error| {
+            Received::Failed(Failure::io("write the blob", error).of(layer, None))
+        })?;
+        passed_on
+            .write_all(&buffer[..read])
+            .map_err(|_| Received::NobodyReads)?;
     }
     passed_on.finish().map_err(|_| Received::NobodyReads)?;
     let writer = sink

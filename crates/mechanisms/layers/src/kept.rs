@@ -137,7 +137,11 @@ mod tests {
     fn long_parts_are_kept_once() {
         let mut keeper = Keeper::default();
         let long = vec![7; 100];
-        let (short, first, second) = (keeper.part(b"short"), keeper.part(&long), keeper.part(&long));
+        let (short, first, second) = (
+            keeper.part(b"short"),
+            keeper.part(&long),
+            keeper.part(&long),
+        );
         assert_eq!(first, second);
         assert_eq!(keeper.bytes().len(), 120);
         let kept = Kept::of(&keeper);

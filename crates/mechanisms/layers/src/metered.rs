@@ -28,12 +28,6 @@ impl<T> Metered<T> {
         (Digest::from_bytes(self.hasher.finalize().into()), self.size)
     }
 
-    /// What it goes to or comes from, and digest and number of all bytes.
-    pub(crate) fn into_parts(self) -> (T, Digest, u64) {
-        let digest = Digest::from_bytes(self.hasher.finalize().into());
-        (self.inner, digest, self.size)
-    }
-
     fn count(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;

@@ -87,7 +87,10 @@ pub fn pack_layer<W: Write>(
     let chain = Chain::open(&of_itself).map_err(failed)?;
     let mut packer = Packer::new(&name, output, &chain, given, seen);
     let mut roots = Vec::new();
-    for (tree, name) in [Tree::Files, Tree::Hives, Tree::UtilityVm].into_iter().zip(TREES) {
+    for (tree, name) in [Tree::Files, Tree::Hives, Tree::UtilityVm]
+        .into_iter()
+        .zip(TREES)
+    {
         let view = chain.view(name).map_err(failed)?;
         let root = view.nearest().map(OwnedFd::try_clone).transpose();
         if let Some(root) = root.to("open the layer").map_err(failed)? {
@@ -131,7 +134,10 @@ impl<'a, W: Write> Packer<'a, W> {
             layer,
             chain,
             given,
-            given_paths: given.iter().map(|given| folded(given.path.as_str())).collect(),
+            given_paths: given
+                .iter()
+                .map(|given| folded(given.path.as_str()))
+                .collect(),
             seen,
             writer: LayerWriter::new(output),
             waiting: Vec::new(),
@@ -142,7 +148,13 @@ impl<'a, W: Write> Packer<'a, W> {
         }
     }
 
-    fn tree(&mut self, root: &OwnedFd, below: &View, tree: Tree, keeps_whiteouts: bool) -> Result<()> {
+    fn tree(
+        &mut self,
+        root: &OwnedFd,
+        below: &View,
+        tree: Tree,
+        keeps_whiteouts: bool,
+    ) -> Result<()> {
         let chain = self.chain;
         let walked = Walk {
             chain,
@@ -182,7 +194,10 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     fn write_given(&mut self, given: &Given<'_>, root: Option<&View>) -> Outcome<()> {
-        let mut view = root.map(|root| root.child_of(&[])).transpose()?.unwrap_or_default();
+        let mut view = root
+            .map(|root| root.child_of(&[]))
+            .transpose()?
+            .unwrap_or_default();
         let mut path = LayerPath::root(given.path.tree());
         let names: Vec<&str> = given.path.components().collect();
         let Some((last, parents)) = names.split_last() else {
@@ -195,8 +210,12 @@ impl<'a, W: Write> Packer<'a, W> {
                 Some(spelt) => describe::of_view(&view, spelt, self.chain)?,
                 None => Described::of(Metadata::directory().at(given.modified)),
             };
-            let name = spelt.as_ref().map_or((*name).into(), |spelt| spelt.to_string_lossy());
-            path = path.join(&name).map_err(|error| Failure::malformed(error.to_string()))?;
+            let name = spelt
+                .as_ref()
+                .map_or((*name).into(), |spelt| spelt.to_string_lossy());
+            path = path
+                .join(&name)
+                .map_err(|error| Failure::malformed(error.to_string()))?;
             self.ensure(&path, described.metadata)?;
             view = match &spelt {
                 Some(spelt) => view.child(spelt)?,
@@ -210,8 +229,12 @@ impl<'a, W: Write> Packer<'a, W> {
         };
         metadata.attributes &= !attributes::READ_ONLY;
         metadata.modified = given.modified;
-        let name = spelt.as_ref().map_or((*last).into(), |spelt| spelt.to_string_lossy());
-        let path = path.join(&name).map_err(|error| Failure::malformed(error.to_string()))?;
+        let name = spelt
+            .as_ref()
+            .map_or((*last).into(), |spelt| spelt.to_string_lossy());
+        let path = path
+            .join(&name)
+            .map_err(|error| Failure::malformed(error.to_string()))?;
         self.failed_at = Some(path.clone());
         let size = given.content.len() as u64;
         let mut content = given.content;
@@ -228,7 +251,10 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     fn finish(self) -> Result<(W, Packed)> {
-        let output = self.writer.finish().map_err(|error| of_archive(self.layer, error))?;
+        let output = self
+            .writer
+            .finish()
+            .map_err(|error| of_archive(self.layer, error))?;
         Ok((output, self.packed))
     }
 
@@ -275,7 +301,9 @@ impl<'a, W: Write> Packer<'a, W> {
         }
         let size = size_of(file)?;
         let mut content = Exactly::new(file, size)?;
-        let written = self.writer.file(entry.path, &described.metadata, size, &mut content);
+        let written = self
+            .writer
+            .file(entry.path, &described.metadata, size, &mut content);
         written.map_err(of_writer)?;
         self.packed.size += size;
         (self.seen)(size);
@@ -287,7 +315,8 @@ impl<'a, W: Write> Packer<'a, W> {
             return Ok(());
         };
         let written = if link.is_junction {
-            self.writer.junction(path, &described.metadata, &link.target)
+            self.writer
+                .junction(path, &described.metadata, &link.target)
         } else {
             self.writer.symlink(path, &described.metadata, &link.target)
         };
@@ -306,7 +335,8 @@ impl<W: Write> Visit for Packer<'_, W> {
             return Ok(());
         };
         if difference == Difference::Same {
-            self.waiting.retain(|(parent, _)| is_above(parent, entry.path));
+            self.waiting
+                .retain(|(parent, _)| is_above(parent, entry.path));
             self.waiting.push((entry.path.clone(), described.metadata));
             return Ok(());
         }
@@ -401,4 +431,3 @@ impl Read for Exactly {
         Ok(read)
     }
 }
-

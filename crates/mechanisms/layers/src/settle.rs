@@ -31,11 +31,14 @@ pub(crate) const TREES: [&str; 3] = ["Files", "Hives", "UtilityVM"];
 ///
 /// # Errors
 /// A hard link to what is not there, by entry; a failure of the file system.
-pub fn settle(layer: &str, directory: &Path, unsettled: &Unsettled, lowers: &[&Path]) -> Result<()> {
+pub fn settle(
+    layer: &str,
+    directory: &Path,
+    unsettled: &Unsettled,
+    lowers: &[&Path],
+) -> Result<()> {
     let failed = |failure: Failure| failure.of(layer, None);
-    let top = open_top(directory)
-        .to("open the layer")
-        .map_err(failed)?;
+    let top = open_top(directory).to("open the layer").map_err(failed)?;
     let chain = Chain::open(lowers).map_err(failed)?;
     for link in &unsettled.hard_links {
         links::make_hard_link(&top, link, &chain)
@@ -84,15 +87,19 @@ impl Settling<'_> {
         };
         let before = rustix::fs::fstat(directory).to("look at a directory")?;
         let all = names(directory).to("list a directory")?;
-        let (streams, files): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|name| name.to_bytes().contains(&b':'));
+        let (streams, files): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|name| name.to_bytes().contains(&b':'));
         let mut renamed = HashMap::new();
         for name in &files {
             let Some(stat) = look(directory, name).to("look at a file")? else {
                 continue;
             };
             let spelt = place.spell(name, name)?;
-            if spelt.as_deref().is_some_and(|spelt| spelt != name.as_c_str()) {
+            if spelt
+                .as_deref()
+                .is_some_and(|spelt| spelt != name.as_c_str())
+            {
                 renamed.insert(name.to_bytes().to_vec(), spelt.clone());
             }
             self.file(&mut place, name, spelt, &stat, hides)?;
@@ -153,7 +160,13 @@ impl Settling<'_> {
         Ok(())
     }
 
-    fn child(&mut self, place: &mut Place<'_>, name: &CStr, spelt: Option<CString>, hides: bool) -> Outcome<()> {
+    fn child(
+        &mut self,
+        place: &mut Place<'_>,
+        name: &CStr,
+        spelt: Option<CString>,
+        hides: bool,
+    ) -> Outcome<()> {
         let now = spelt.clone().unwrap_or_else(|| name.to_owned());
         let child = open_directory(place.directory, &*now).to("open a directory")?;
         let mut below = View::default();
@@ -229,7 +242,8 @@ impl Place<'_> {
 
     fn unlink(&mut self, name: &CStr) -> Outcome<()> {
         self.has_changed = true;
-        rustix::fs::unlinkat(self.directory, name, AtFlags::empty()).to("remove a whiteout of nothing")
+        rustix::fs::unlinkat(self.directory, name, AtFlags::empty())
+            .to("remove a whiteout of nothing")
     }
 
     /// What takes the place of a file takes that of its streams, too.
@@ -239,9 +253,14 @@ impl Place<'_> {
                 continue;
             };
             for stream in chain.streams(&name, &found)? {
-                let full = c_name(&format!("{}:{stream}", name.to_string_lossy())).to("name a stream")?;
+                let full =
+                    c_name(&format!("{}:{stream}", name.to_string_lossy())).to("name a stream")?;
                 let is_below = self.below.look(&full)?.is_some();
-                if is_below && look(self.directory, &full).to("look at a stream")?.is_none() {
+                if is_below
+                    && look(self.directory, &full)
+                        .to("look at a stream")?
+                        .is_none()
+                {
                     self.has_changed = true;
                     make_whiteout(self.directory, &*full)?;
                 }
@@ -269,7 +288,8 @@ impl Place<'_> {
         };
         for name in [WINDOWS, DOS] {
             if let Some(value) = attribute(nearest, name).to(OPERATION)? {
-                rustix::fs::fsetxattr(self.directory, name, &value, XattrFlags::empty()).to(OPERATION)?;
+                rustix::fs::fsetxattr(self.directory, name, &value, XattrFlags::empty())
+                    .to(OPERATION)?;
             }
         }
         restore_times(self.directory, &rustix::fs::fstat(nearest).to(OPERATION)?)

@@ -103,9 +103,13 @@ impl Shape {
 pub(crate) struct OnDisk {
     /// The value of [`DOS`].
     pub(crate) dos: Option<String>,
-    pub(crate) is_read_only: bool,
     /// The value of [`WINDOWS`].
     pub(crate) windows: Option<Vec<u8>>,
+}
+
+/// Whether a file is to have no right to write in its mode.
+pub(crate) const fn is_read_only(shape: Shape, metadata: &Metadata) -> bool {
+    metadata.attributes & attributes::READ_ONLY & shape.on_disk() != 0
 }
 
 /// Splits an entry's metadata into what the disk says by itself and what is stored.
@@ -123,7 +127,10 @@ pub(crate) fn to_disk(
         .as_ref()
         .is_none_or(|security| *security == shape.security(word));
     let more = More {
-        sddl: metadata.sddl.clone().filter(|_| metadata.security.is_none()),
+        sddl: metadata
+            .sddl
+            .clone()
+            .filter(|_| metadata.security.is_none()),
         extended: metadata.extended.clone(),
         link,
         streams: streams.to_vec(),
@@ -142,7 +149,6 @@ pub(crate) fn to_disk(
     let dos = word & IN_DOS & shape.on_disk();
     OnDisk {
         dos: (dos != 0).then(|| format!("0x{dos:x}")),
-        is_read_only: word & attributes::READ_ONLY & shape.on_disk() != 0,
         windows: (stored != Stored::default()).then(|| stored.encode()),
     }
 }
@@ -154,7 +160,11 @@ fn is_on_disk(time: FileTime) -> bool {
 
 /// What the disk is to say of a time of change.
 pub(crate) fn time_on_disk(time: FileTime) -> Timespec {
-    let (seconds, nanoseconds) = if is_on_disk(time) { time.to_unix() } else { (0, 0) };
+    let (seconds, nanoseconds) = if is_on_disk(time) {
+        time.to_unix()
+    } else {
+        (0, 0)
+    };
     Timespec {
         tv_sec: seconds,
         tv_nsec: nanoseconds.into(),
@@ -203,7 +213,13 @@ impl Stored {
     }
 
     /// The metadata of an entry again. `created` is when it was made, where nothing is stored.
-    pub(crate) fn metadata(&self, seen: &Seen, created: FileTime, more: &More, kept: &Kept) -> Outcome<Metadata> {
+    pub(crate) fn metadata(
+        &self,
+        seen: &Seen,
+        created: FileTime,
+        more: &More,
+        kept: &Kept,
+    ) -> Outcome<Metadata> {
         let word = self.attributes.unwrap_or(seen.shape.attributes());
         let mut on_disk = seen.dos & IN_DOS;
         if seen.is_read_only {
@@ -230,7 +246,10 @@ impl Stored {
 /// What [`DOS`] says, as Wine reads it.
 pub(crate) fn parse_dos(value: &[u8]) -> u32 {
     let text = std::str::from_utf8(value).unwrap_or_default();
-    let digits = text.trim_end_matches('\0').strip_prefix("0x").unwrap_or_default();
+    let digits = text
+        .trim_end_matches('\0')
+        .strip_prefix("0x")
+        .unwrap_or_default();
     u32::from_str_radix(digits, 16).unwrap_or(0) & IN_DOS
 }
 
@@ -256,8 +275,11 @@ mod tests {
         let on_disk_time = FileTime::from_unix(time.tv_sec, nanoseconds);
         let seen = Seen {
             shape,
-            is_read_only: on_disk.is_read_only,
-            dos: on_disk.dos.as_deref().map_or(0, |dos| parse_dos(dos.as_bytes())),
+            is_read_only: is_read_only(shape, metadata),
+            dos: on_disk
+                .dos
+                .as_deref()
+                .map_or(0, |dos| parse_dos(dos.as_bytes())),
             modified: on_disk_time,
         };
         let more = stored.more(&kept).unwrap();
@@ -278,13 +300,20 @@ mod tests {
         let mut hidden = Metadata::file();
         hidden.attributes |= attributes::HIDDEN | attributes::READ_ONLY;
         let (on_disk, again) = back(Shape::File, &hidden);
-        assert!(on_disk.windows.is_none() && on_disk.is_read_only);
+        assert!(on_disk.windows.is_none() && is_read_only(Shape::File, &hidden));
         assert_eq!((on_disk.dos.as_deref(), again), (Some("0x2"), hidden));
     }
 
     #[test]
     fn what_wine_has_not_written_is_no_attribute() {
-        for (text, word) in [("0x6", 6), ("0x26", 6), ("", 0), ("6", 0), ("0xzz", 0), ("0x2\0", 2)] {
+        for (text, word) in [
+            ("0x6", 6),
+            ("0x26", 6),
+            ("", 0),
+            ("6", 0),
+            ("0xzz", 0),
+            ("0x2\0", 2),
+        ] {
             assert_eq!(parse_dos(text.as_bytes()), word, "{text}");
         }
         assert!(Stored::decode(b"").is_err() && Stored::decode(&[9, 0]).is_err());

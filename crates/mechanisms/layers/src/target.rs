@@ -62,7 +62,11 @@ fn inside(target: &str, level: usize) -> Option<String> {
 pub(crate) fn text(up: usize, components: &[impl AsRef<str>]) -> String {
     let up = std::iter::repeat_n("..", up);
     let all: Vec<&str> = up.chain(components.iter().map(AsRef::as_ref)).collect();
-    if all.is_empty() { ".".to_owned() } else { all.join("/") }
+    if all.is_empty() {
+        ".".to_owned()
+    } else {
+        all.join("/")
+    }
 }
 
 /// The path on C: and whether it begins at the root; `None` for another drive, a share, a volume, a
@@ -140,7 +144,9 @@ mod tests {
             r"C:\a|b",
         ] {
             match of_windows(target, 2) {
-                Target::Outside(text) => assert!(text.contains('\\') && !text.contains('/'), "{text}"),
+                Target::Outside(text) => {
+                    assert!(text.contains('\\') && !text.contains('/'), "{text}")
+                }
                 Target::Inside(text) => panic!("{target} became {text}"),
             }
         }

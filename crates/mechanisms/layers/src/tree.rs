@@ -131,6 +131,8 @@ impl Tree {
     pub(crate) fn implied(&self) -> impl Iterator<Item = NodeId> {
         let is_implied = |node: &Node| node.kind == Kind::Directory && node.is_implied;
         let nodes = self.nodes.iter().zip(0_u32..).skip(1);
-        nodes.filter(move |(node, _)| is_implied(node)).map(|(_, id)| NodeId(id))
+        nodes
+            .filter(move |(node, _)| is_implied(node))
+            .map(|(_, id)| NodeId(id))
     }
 }

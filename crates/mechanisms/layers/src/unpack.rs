@@ -23,7 +23,7 @@ use crate::error::{Context, Error, Failure, Outcome, Result, of_archive};
 use crate::kept::{self, Keeper};
 use crate::limits::{Limits, SetAside};
 use crate::pipe::{CHUNK, Reader, pipe};
-use crate::stored::{Shape, WindowsLink};
+use crate::stored::{Shape, WindowsLink, is_read_only};
 use crate::tree::{Kind, NodeId, Tree};
 use stack::Stack;
 
@@ -91,13 +91,19 @@ pub fn unpack(
             sender.finish()
         });
         let unpacked = unpack_plain(layer, receiver, directory, limits);
-        let decoded = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let decoded = decoding
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         prefer_cause(layer, unpacked, decoded)
     })
 }
 
 /// Of the failures at both ends of a pipe, the one that is the other's cause.
-pub(crate) fn prefer_cause<T>(layer: &str, unpacked: Result<T>, fed: std::io::Result<()>) -> Result<T> {
+pub(crate) fn prefer_cause<T>(
+    layer: &str,
+    unpacked: Result<T>,
+    fed: std::io::Result<()>,
+) -> Result<T> {
     match (unpacked, fed) {
         // Who stops reading breaks the pipe; who writes nothing more, too.
         (Err(error), Err(cause)) if error.kind() == crate::ErrorKind::Origin => {
@@ -117,8 +123,12 @@ pub(crate) fn unpack_plain(
 ) -> Result<Unpacked> {
     let metered = crate::metered::Metered::new(archive, limits.bytes);
     let mut reader = LayerReader::new(BufReader::with_capacity(CHUNK, metered));
-    let mut unpacker = Unpacker::new(directory, limits).map_err(|failure| failure.of(layer, None))?;
-    while let Some(entry) = reader.next_entry().map_err(|error| of_archive(layer, error))? {
+    let mut unpacker =
+        Unpacker::new(directory, limits).map_err(|failure| failure.of(layer, None))?;
+    while let Some(entry) = reader
+        .next_entry()
+        .map_err(|error| of_archive(layer, error))?
+    {
         let path = entry.path.clone();
         unpacker
             .entry(entry, &mut reader)
@@ -203,7 +213,9 @@ impl<'a> Unpacker<'a> {
         self.entries += 1;
         let most = self.limits.entries;
         if self.entries > most {
-            return Err(Failure::too_large(format!("it has more than {most} entries")));
+            return Err(Failure::too_large(format!(
+                "it has more than {most} entries"
+            )));
         }
         Ok(())
     }
@@ -211,7 +223,13 @@ impl<'a> Unpacker<'a> {
     fn directory(&mut self, path: LayerPath, metadata: Metadata) -> Outcome<()> {
         let node = self.enter(&path, true)?;
         let descriptor = self.stack.open(&mut self.tree, node)?;
-        files::describe(descriptor, Shape::Directory, &metadata, &[], &mut self.keeper)?;
+        files::describe(
+            descriptor,
+            Shape::Directory,
+            &metadata,
+            &[],
+            &mut self.keeper,
+        )?;
         let entered = self.tree.node_mut(node);
         entered.modified = metadata.modified;
         entered.is_implied = false;
@@ -225,9 +243,15 @@ impl<'a> Unpacker<'a> {
         self.check_metadata()
     }
 
-    fn file(&mut self, path: LayerPath, metadata: Metadata, size: u64, content: &mut impl Read) -> Outcome<()> {
+    fn file(
+        &mut self,
+        path: LayerPath,
+        metadata: Metadata,
+        size: u64,
+        content: &mut impl Read,
+    ) -> Outcome<()> {
         let (parent, name) = self.place(&path)?;
-        let is_read_only = metadata.attributes & porthole_layer::attributes::READ_ONLY != 0;
+        let is_read_only = is_read_only(Shape::File, &metadata);
         let file = self.create(parent, &name, is_read_only)?;
         files::describe(&file, Shape::File, &metadata, &[], &mut self.keeper)?;
         files::fill(&file, size, content, &mut self.buffer)?;
@@ -245,7 +269,13 @@ impl<'a> Unpacker<'a> {
     }
 
     /// A stream is a file beside its own, and its own says that it has it.
-    fn stream(&mut self, path: &LayerPath, stream: &str, size: u64, content: &mut impl Read) -> Outcome<()> {
+    fn stream(
+        &mut self,
+        path: &LayerPath,
+        stream: &str,
+        size: u64,
+        content: &mut impl Read,
+    ) -> Outcome<()> {
         let Some(mut last) = self.last.take_if(|last| last.path == *path) else {
             // The file was set aside.
             self.set_aside.name(format!("{path}:{stream}"));
@@ -267,7 +297,11 @@ impl<'a> Unpacker<'a> {
         self.size = self.size.saturating_add(size);
         let node = self.tree.insert(parent, &name, Kind::File);
         self.tree.add_stream(last.node, stream, node);
-        if !last.streams.iter().any(|known| folded(known) == folded(stream)) {
+        if !last
+            .streams
+            .iter()
+            .any(|known| folded(known) == folded(stream))
+        {
             last.streams.push(stream.to_owned());
         }
         self.name_streams(&last)?;
@@ -277,18 +311,39 @@ impl<'a> Unpacker<'a> {
 
     /// Says of a file that it has streams.
     fn name_streams(&mut self, last: &Last) -> Outcome<()> {
-        let (parent, name) = (self.tree.node(last.node).parent, self.tree.node(last.node).name.clone());
+        let (parent, name) = (
+            self.tree.node(last.node).parent,
+            self.tree.node(last.node).name.clone(),
+        );
         let name = c_name(&name).to("name a file")?;
         if last.shape == Shape::Directory {
             let directory = self.stack.open(&mut self.tree, last.node)?;
-            return files::describe(directory, last.shape, &last.metadata, &last.streams, &mut self.keeper);
+            return files::describe(
+                directory,
+                last.shape,
+                &last.metadata,
+                &last.streams,
+                &mut self.keeper,
+            );
         }
         let directory = self.stack.open(&mut self.tree, parent)?;
         let file = beneath::open_file(directory, &name).to("open the stream's file")?;
-        files::describe(&file, last.shape, &last.metadata, &last.streams, &mut self.keeper)
+        files::describe(
+            &file,
+            last.shape,
+            &last.metadata,
+            &last.streams,
+            &mut self.keeper,
+        )
     }
 
-    fn link(&mut self, path: &LayerPath, metadata: &Metadata, target: String, is_junction: bool) -> Outcome<()> {
+    fn link(
+        &mut self,
+        path: &LayerPath,
+        metadata: &Metadata,
+        target: String,
+        is_junction: bool,
+    ) -> Outcome<()> {
         let (parent, name) = self.place(path)?;
         let level = level(path);
         let link = WindowsLink {
@@ -297,7 +352,8 @@ impl<'a> Unpacker<'a> {
         };
         let c_name = c_name(&name).to("name a link")?;
         let directory = self.stack.open(&mut self.tree, parent)?;
-        let leads_out = files::make_link(directory, &c_name, level, link, metadata, &mut self.keeper)?;
+        let leads_out =
+            files::make_link(directory, &c_name, level, link, metadata, &mut self.keeper)?;
         if leads_out {
             self.set_aside.link(path.as_str());
         }
@@ -347,7 +403,10 @@ impl<'a> Unpacker<'a> {
     }
 
     fn link_name(&mut self, parent: NodeId, name: &str, target: NodeId) -> Outcome<()> {
-        let (from, from_name) = (self.tree.node(target).parent, self.tree.node(target).name.clone());
+        let (from, from_name) = (
+            self.tree.node(target).parent,
+            self.tree.node(target).name.clone(),
+        );
         let from_name = c_name(&from_name).to("name a hard link")?;
         let from = self.stack.open_apart(&self.tree, from)?;
         let to = self.stack.open(&mut self.tree, parent)?;
@@ -377,7 +436,8 @@ impl<'a> Unpacker<'a> {
     fn hide_below(&mut self, node: NodeId) -> Outcome<()> {
         if self.tree.node(node).parent == Tree::ROOT {
             // Overlayfs merges the roots of layers, whatever they say.
-            self.opaque_trees.push(self.tree.node(node).name.to_string());
+            self.opaque_trees
+                .push(self.tree.node(node).name.to_string());
             return Ok(());
         }
         let directory = self.stack.open(&mut self.tree, node)?;
@@ -398,14 +458,18 @@ impl<'a> Unpacker<'a> {
         let names: Vec<&str> = path.as_str().split('/').collect();
         if names.len() > self.limits.levels {
             let most = self.limits.levels;
-            return Err(Failure::too_large(format!("it lies in more than {most} directories")));
+            return Err(Failure::too_large(format!(
+                "it lies in more than {most} directories"
+            )));
         }
         let mut node = Tree::ROOT;
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
             node = match self.tree.child(node, name) {
                 Some(child) if self.tree.node(child).kind == Kind::Directory => child,
-                Some(child) if self.tree.node(child).kind == Kind::Whiteout => self.replace_whiteout(child)?,
+                Some(child) if self.tree.node(child).kind == Kind::Whiteout => {
+                    self.replace_whiteout(child)?
+                }
                 Some(child) if is_last && replaces => {
                     let (parent, spelt) = (node, self.tree.node(child).name.to_string());
                     self.remove(child)?;
@@ -420,7 +484,10 @@ impl<'a> Unpacker<'a> {
 
     /// A directory where the layers below are to show nothing.
     fn replace_whiteout(&mut self, whiteout: NodeId) -> Outcome<NodeId> {
-        let (parent, name) = (self.tree.node(whiteout).parent, self.tree.node(whiteout).name.to_string());
+        let (parent, name) = (
+            self.tree.node(whiteout).parent,
+            self.tree.node(whiteout).name.to_string(),
+        );
         self.remove(whiteout)?;
         let node = self.make_directory(parent, &name)?;
         self.hide_below(node)?;
@@ -501,7 +568,11 @@ impl<'a> Unpacker<'a> {
     fn finish(mut self, layer: &str, diff_id: Digest, archive_size: u64) -> Result<Unpacked> {
         let hard_links = self.link_pending(layer)?;
         let failed = |failure: Failure| failure.of(layer, None);
-        let implied = self.tree.implied().map(|node| self.tree.path(node)).collect();
+        let implied = self
+            .tree
+            .implied()
+            .map(|node| self.tree.path(node))
+            .collect();
         self.stack.leave_all(&mut self.tree).map_err(failed)?;
         if !self.keeper.bytes().is_empty() {
             files::write_new(self.stack.root(), kept::FILE, self.keeper.bytes()).map_err(failed)?;
@@ -532,7 +603,10 @@ impl<'a> Unpacker<'a> {
                 below.push(PendingLink { path, target });
                 continue;
             };
-            let (parent, name) = (self.tree.node(node).parent, self.tree.node(node).name.clone());
+            let (parent, name) = (
+                self.tree.node(node).parent,
+                self.tree.node(node).name.clone(),
+            );
             self.tree.remove(node);
             self.link_node(parent, &name, found)
                 .map_err(|failure| failure.of(layer, Some(&path.join("/"))))?;

@@ -87,7 +87,9 @@ impl View {
 
     fn below_of(directories: &[OwnedFd]) -> Outcome<Self> {
         let directories = directories.iter().map(OwnedFd::try_clone);
-        let directories = directories.collect::<std::io::Result<_>>().to("open a layer")?;
+        let directories = directories
+            .collect::<std::io::Result<_>>()
+            .to("open a layer")?;
         Ok(Self { directories })
     }
 

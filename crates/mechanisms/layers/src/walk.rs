@@ -113,7 +113,11 @@ impl<V: Visit> Walk<'_, V> {
             below: found.as_ref(),
             streams: Vec::new(),
         };
-        let difference = if found.is_some() { Difference::Same } else { Difference::Added };
+        let difference = if found.is_some() {
+            Difference::Same
+        } else {
+            Difference::Added
+        };
         self.visit.directory(&entry, difference, false)?;
         self.directory(&Here {
             directory: root,
@@ -152,7 +156,8 @@ impl<V: Visit> Walk<'_, V> {
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
         for name in names(here.directory).to("list a directory")? {
             let Ok(text) = name.to_str() else {
-                self.visit.set_aside(format!("{}/{}", here.path, name.to_string_lossy()));
+                self.visit
+                    .set_aside(format!("{}/{}", here.path, name.to_string_lossy()));
                 continue;
             };
             match text.split_once(':') {
@@ -166,7 +171,14 @@ impl<V: Visit> Walk<'_, V> {
         Ok(groups)
     }
 
-    fn named(&mut self, here: &Here<'_>, path: &LayerPath, name: &CStr, group: &Group, found: Option<&Found<'_>>) -> Outcome<()> {
+    fn named(
+        &mut self,
+        here: &Here<'_>,
+        path: &LayerPath,
+        name: &CStr,
+        group: &Group,
+        found: Option<&Found<'_>>,
+    ) -> Outcome<()> {
         let Some(stat) = look(here.directory, name).to("look at a file")? else {
             return Ok(());
         };
@@ -201,7 +213,15 @@ impl<V: Visit> Walk<'_, V> {
         }
     }
 
-    fn child(&mut self, here: &Here<'_>, path: &LayerPath, name: &CStr, group: &Group, stat: &Stat, found: Option<&Found<'_>>) -> Outcome<()> {
+    fn child(
+        &mut self,
+        here: &Here<'_>,
+        path: &LayerPath,
+        name: &CStr,
+        group: &Group,
+        stat: &Stat,
+        found: Option<&Found<'_>>,
+    ) -> Outcome<()> {
         if path.components().count() > MOST_LEVELS {
             let message = format!("it lies in more than {MOST_LEVELS} directories");
             return Err(Failure::too_large(message));
@@ -216,8 +236,13 @@ impl<V: Visit> Walk<'_, V> {
             Some(_) if !is_merged || is_opaque || here.hides => Difference::Changed,
             Some(found) => {
                 let below = open_directory(found.directory, name).to("open a layer below")?;
-                let same = dos(&child)? == dos(&below)? && !self.has_streams_changed(here, name, group)?;
-                if same { Difference::Same } else { Difference::Changed }
+                let same =
+                    dos(&child)? == dos(&below)? && !self.has_streams_changed(here, name, group)?;
+                if same {
+                    Difference::Same
+                } else {
+                    Difference::Changed
+                }
             }
         };
         let streams = match difference {
@@ -233,7 +258,11 @@ impl<V: Visit> Walk<'_, V> {
             streams,
         };
         self.visit.directory(&entry, difference, is_opaque)?;
-        let below = if is_merged { here.below.child(name)? } else { View::default() };
+        let below = if is_merged {
+            here.below.child(name)?
+        } else {
+            View::default()
+        };
         self.directory(&Here {
             directory: &child,
             below: &below,
@@ -243,10 +272,18 @@ impl<V: Visit> Walk<'_, V> {
     }
 
     /// Streams of what the upper does not hold itself.
-    fn only_streams(&mut self, here: &Here<'_>, path: &LayerPath, name: &CStr, group: &Group, found: Option<&Found<'_>>) -> Outcome<()> {
+    fn only_streams(
+        &mut self,
+        here: &Here<'_>,
+        path: &LayerPath,
+        name: &CStr,
+        group: &Group,
+        found: Option<&Found<'_>>,
+    ) -> Outcome<()> {
         let Some(found) = found.filter(|_| !here.hides) else {
             for stream in &group.streams {
-                let full = c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
+                let full = c_name(&format!("{}:{stream}", name.to_string_lossy()))
+                    .to("look at a stream")?;
                 let stat = look(here.directory, &full).to("look at a stream")?;
                 if stat.is_some_and(|stat| !is_whiteout(&stat)) {
                     self.visit.set_aside(format!("{path}:{stream}"));
@@ -289,18 +326,31 @@ impl<V: Visit> Walk<'_, V> {
         Ok(())
     }
 
-    fn compare(&self, here: &Here<'_>, name: &CStr, group: &Group, stat: &Stat, found: Option<&Found<'_>>) -> Outcome<Difference> {
+    fn compare(
+        &self,
+        here: &Here<'_>,
+        name: &CStr,
+        group: &Group,
+        stat: &Stat,
+        found: Option<&Found<'_>>,
+    ) -> Outcome<Difference> {
         let Some(found) = found else {
             return Ok(Difference::Added);
         };
-        let same = is_same(here.directory, name, stat, found)? && !self.has_streams_changed(here, name, group)?;
-        Ok(if same { Difference::Same } else { Difference::Changed })
+        let same = is_same(here.directory, name, stat, found)?
+            && !self.has_streams_changed(here, name, group)?;
+        Ok(if same {
+            Difference::Same
+        } else {
+            Difference::Changed
+        })
     }
 
     /// Whether the upper has another stream of something than is below.
     fn has_streams_changed(&self, here: &Here<'_>, name: &CStr, group: &Group) -> Outcome<bool> {
         for stream in &group.streams {
-            let full = c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
+            let full =
+                c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
             let Some(stat) = look(here.directory, &full).to("look at a stream")? else {
                 continue;
             };
@@ -318,7 +368,13 @@ impl<V: Visit> Walk<'_, V> {
     }
 
     /// The streams of something in the union.
-    fn streams(&self, here: &Here<'_>, name: &CStr, group: &Group, found: Option<&Found<'_>>) -> Outcome<Vec<Stream>> {
+    fn streams(
+        &self,
+        here: &Here<'_>,
+        name: &CStr,
+        group: &Group,
+        found: Option<&Found<'_>>,
+    ) -> Outcome<Vec<Stream>> {
         let mut all: Vec<String> = group.streams.clone();
         if let Some(found) = found.filter(|_| !here.hides) {
             for stream in self.chain.streams(name, found)? {
@@ -330,7 +386,8 @@ impl<V: Visit> Walk<'_, V> {
         all.sort_unstable();
         let mut streams = Vec::new();
         for stream in all {
-            let full = c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
+            let full =
+                c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
             let directory = match look(here.directory, &full).to("look at a stream")? {
                 Some(stat) if kind(&stat) == FileType::RegularFile => here.directory,
                 Some(_) => continue,

@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::images::{Image, ImageLayer};
+use crate::lineage;
 use crate::root::DataRoot;
+use crate::substituted;
 
 /// The layers of an image, base first; an error when there is no such image.
 pub(crate) fn layer_ids(connection: &Connection, id: ImageId) -> Result<Vec<LayerId>> {
@@ -150,6 +152,8 @@ pub(crate) fn load(connection: &Connection, root: &DataRoot, id: ImageId) -> Res
         tags: tags_of(connection, id)?,
         digests: digests_of(connection, id)?,
         layers: layers_of(connection, root, id)?,
+        base: substituted::of(connection, id)?,
+        parent: lineage::parent(connection, id)?,
         imported,
     })
 }

@@ -13,6 +13,7 @@ use crate::image_rows::{
 use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::store::Store;
+use crate::substituted::SubstitutedBase;
 
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +28,12 @@ pub struct Image {
     pub tags: Vec<Reference>,
     /// Its names with digests, sorted.
     pub digests: Vec<Reference>,
-    /// Its layers, base first.
+    /// Its layers that are here, base first.
     pub layers: Vec<ImageLayer>,
+    /// What lies below its layers and is not here, for it is Microsoft's.
+    pub base: Option<SubstitutedBase>,
+    /// The image that it was made from here; it may be gone.
+    pub parent: Option<ImageId>,
     /// When it came into the store: nanoseconds since 1970-01-01 UTC.
     pub imported: i64,
 }
@@ -149,6 +154,39 @@ impl Store {
         })
     }
 
+    /// Gives an image the name under which a registry has it by digest: that of its manifest, or of
+    /// an index that leads to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Invalid`] for a reference without a digest, or a failure
+    /// of the database.
+    pub fn name_by_digest(&self, image: ImageId, name: &Reference) -> Result<()> {
+        const OPERATION: &str = "name image by digest";
+        let subject = name.to_string();
+        let Some(digest) = name.digest() else {
+            let message = "a name needs a digest";
+            return Err(Error::new(ErrorKind::Invalid, OPERATION, subject, message));
+        };
+        self.write(OPERATION, &subject, |transaction| {
+            layer_ids(transaction, image)?;
+            transaction
+                .execute(
+                    "INSERT OR REPLACE INTO digests (repository, digest, image) VALUES (?1, ?2, ?3)",
+                    [name.full_repository(), digest.hex(), image.0.hex()],
+                )
+                .map(drop)
+                .map_err(|error| Error::database(OPERATION, &subject, error))
+        })
+    }
+
+    /// Whether a layer is here.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn has_layer(&self, layer: LayerId) -> Result<bool> {
+        layer_exists(&self.connection(), layer)
+    }
+
     /// Takes a name, with tag or with digest, from its image; the image stays.
     ///
     /// # Errors
@@ -231,6 +269,8 @@ pub(crate) fn remove_unreferenced(
         AND id NOT IN (SELECT layer FROM container_layers) RETURNING id";
     const BLOBS: &str = "DELETE FROM blobs WHERE digest NOT IN
         (SELECT blob FROM image_layers WHERE blob IS NOT NULL) RETURNING digest";
+    const SOURCES: &str = "DELETE FROM blob_sources WHERE digest NOT IN (SELECT digest FROM blobs)
+        AND digest NOT IN (SELECT digest FROM substituted_layers WHERE digest IS NOT NULL)";
     for layer in digests(transaction, LAYERS, [])? {
         aside.add(&root.layer(LayerId(layer)))?;
         aside.add(&root.registry(LayerId(layer)))?;
@@ -238,6 +278,9 @@ pub(crate) fn remove_unreferenced(
     for blob in digests(transaction, BLOBS, [])? {
         aside.add(&root.blob(blob))?;
     }
+    transaction
+        .execute(SOURCES, [])
+        .map_err(|error| Error::database("remove unreferenced", "sources of blobs", error))?;
     Ok(())
 }
 

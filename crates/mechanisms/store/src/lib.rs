@@ -22,25 +22,29 @@
 //! that may be shared between threads.
 
 mod blobs;
+mod check;
 mod containers;
 mod error;
 mod image_rows;
 mod images;
 mod import;
+mod lineage;
 mod recovery;
 mod removal;
 mod root;
 mod schema;
 mod staging;
 mod store;
+mod substituted;
 mod usage;
 mod values;
 
 pub use blobs::Blob;
+pub use check::{CheckDepth, Problem, ProblemKind};
 pub use containers::{ContainerDirectory, ContainerRecord, NewContainer};
 pub use error::{Error, ErrorKind, Result};
 pub use images::{Image, ImageLayer, RemovedImage, Untagged};
-pub use import::{ImageImport, LayerContents, LayerImport};
+pub use import::{ImageImport, LayerBlob, LayerContents, LayerImport};
 pub use recovery::Recovery;
 // What image names and documents are is a format of its own; those who use the store need it too.
 pub use porthole_oci::{
@@ -50,4 +54,5 @@ pub use porthole_oci::{
 pub use root::DataRoot;
 pub use staging::{BlobWriter, StagedBlob, StagingDirectory};
 pub use store::Store;
+pub use substituted::{SubstitutedBase, SubstitutedLayer};
 pub use usage::ContainerSize;

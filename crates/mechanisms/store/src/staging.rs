@@ -70,6 +70,18 @@ pub(crate) fn delete_abandoned(parent: &Path) -> Result<usize> {
     Ok(deleted)
 }
 
+/// Staging directories that no process works on.
+pub(crate) fn abandoned(parent: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(parent).at("list staging directories", parent)? {
+        let path = entry.at("list staging directories", parent)?.path();
+        if try_lock(&path)?.is_some() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Locks a staging directory, unless another process has it locked or has deleted it.
 fn try_lock(path: &Path) -> Result<Option<File>> {
     let lock = match File::open(path) {

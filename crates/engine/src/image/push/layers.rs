@@ -83,7 +83,9 @@ impl porthole_distribution::BlobSource for Elsewhere<'_> {
 struct Layer<'a> {
     id: String,
     descriptor: &'a Descriptor,
-    /// Where it is, when it is one of a base that is not here.
+    /// Whether it is one of a base that is not here.
+    is_base: bool,
+    /// Where that is, if it is known.
     origin: Option<&'a Reference>,
 }
 
@@ -95,12 +97,14 @@ pub(super) async fn push(
     described: &Described,
 ) -> Result<()> {
     let below = described.manifest.layers.len() - image.layers.len();
-    let origin = image.base.as_ref().map(|base| &base.repository);
+    let base = image.base.as_ref();
+    let origin = base.and_then(|base| base.repository.as_ref());
     let layers = described.manifest.layers.iter().enumerate();
     let layers: Vec<_> = layers
         .map(|(position, descriptor)| Layer {
             id: short(&descriptor.digest),
             descriptor,
+            is_base: position < below,
             origin: origin.filter(|_| position < below),
         })
         .collect();
@@ -133,16 +137,14 @@ async fn one(push: &Push<'_>, repository: &Reference, layer: &Layer<'_>) -> Resu
         push.reporter.layer(&layer.id, status).await;
         return note(push, digest, repository).await;
     }
-    match layer.origin {
-        Some(origin) => base(push, repository, layer, origin).await,
-        None => {
-            let source = Stored {
-                store: push.context.records.store(),
-                digest,
-            };
-            upload(push, repository, layer, &source).await
-        }
+    if layer.is_base {
+        return base(push, repository, layer).await;
     }
+    let source = Stored {
+        store: push.context.records.store(),
+        digest,
+    };
+    upload(push, repository, layer, &source).await
 }
 
 /// The repository of the same registry from which the layer was taken over, if one has it.
@@ -197,9 +199,10 @@ async fn base(
     push: &Push<'_>,
     repository: &Reference,
     layer: &Layer<'_>,
-    origin: &Reference,
 ) -> Result<()> {
-    if push.context.registries.push_base_layers {
+    if push.context.registries.push_base_layers
+        && let Some(origin) = layer.origin
+    {
         let source = Elsewhere {
             push,
             repository: origin.clone(),
@@ -216,13 +219,11 @@ async fn base(
     Err(Error::new(
         ErrorKind::InvalidParameter,
         format!(
-            "layer {} belongs to Microsoft's base in {}, is not on this host, and {} does not have it: \
-             push that base there first, or set 'push-base-layers = true' in porthole.toml, which \
-             fetches it from {} and sends it on",
+            "layer {} belongs to Microsoft's base, is not on this host, and {} does not have it: push that \
+             base there first, or set 'push-base-layers = true' in porthole.toml, which fetches it from \
+             where the image was pulled and sends it on",
             layer.descriptor.digest,
-            origin.repository(),
             repository.domain(),
-            origin.domain(),
         ),
     ))
 }

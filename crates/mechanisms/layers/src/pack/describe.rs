@@ -77,13 +77,23 @@ pub(super) fn of_view(view: &View, name: &CStr, chain: &Chain<'_>) -> Outcome<De
     Ok(Described::of(metadata))
 }
 
-fn of_open(file: &OwnedFd, stat: &Stat, name: &CStr, below: Option<&Found<'_>>, chain: &Chain<'_>) -> Outcome<Metadata> {
+fn of_open(
+    file: &OwnedFd,
+    stat: &Stat,
+    name: &CStr,
+    below: Option<&Found<'_>>,
+    chain: &Chain<'_>,
+) -> Outcome<Metadata> {
     let value = attribute(file, WINDOWS).to("look at a file")?;
     let stored = value.map_or(Ok(Stored::default()), |value| Stored::decode(&value))?;
     let dos = attribute(file, DOS).to("look at a file")?;
     let is_directory = kind(stat) == FileType::Directory;
     let seen = Seen {
-        shape: if is_directory { Shape::Directory } else { Shape::File },
+        shape: if is_directory {
+            Shape::Directory
+        } else {
+            Shape::File
+        },
         is_read_only: stat.st_mode & 0o222 == 0,
         dos: dos.map_or(0, |value| parse_dos(&value)),
         modified: modified(stat),
@@ -94,7 +104,13 @@ fn of_open(file: &OwnedFd, stat: &Stat, name: &CStr, below: Option<&Found<'_>>, 
 }
 
 /// When something was made: one that was copied from below when that was.
-fn created(stored: &Stored, seen: &Seen, name: &CStr, below: Option<&Found<'_>>, chain: &Chain<'_>) -> Outcome<FileTime> {
+fn created(
+    stored: &Stored,
+    seen: &Seen,
+    name: &CStr,
+    below: Option<&Found<'_>>,
+    chain: &Chain<'_>,
+) -> Outcome<FileTime> {
     let same_kind = |found: &&Found<'_>| {
         let is_directory = kind(&found.stat) == FileType::Directory;
         is_directory == (seen.shape == Shape::Directory)
@@ -157,7 +173,9 @@ fn describe_link(entry: &Entry<'_>, chain: &Chain<'_>) -> Outcome<Option<Describ
 /// Windows has two kinds of links. Only what lies beside it or below is looked at.
 fn leads_to_directory(entry: &Entry<'_>, text: &str) -> bool {
     let here = open_directory(entry.parent, text).is_ok();
-    let below = entry.below.is_some_and(|found| open_directory(found.directory, text).is_ok());
+    let below = entry
+        .below
+        .is_some_and(|found| open_directory(found.directory, text).is_ok());
     let to_root = text.trim_matches(['/', '.']).is_empty() && level(entry.path) > 0;
     here || below || to_root
 }

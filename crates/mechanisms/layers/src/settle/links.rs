@@ -46,7 +46,8 @@ pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_
     }
     let before = rustix::fs::fstat(&directory).to("look at a directory")?;
     let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
-        rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty()).to("make a hard link")
+        rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty())
+            .to("make a hard link")
     };
     make(found.directory, &spelt, name)?;
     for stream in chain.streams(&spelt, &found)? {

@@ -15,7 +15,12 @@ use crate::stored::{DOS, Shape, WINDOWS, WindowsLink, time_on_disk, to_disk};
 use crate::target::{MOST_BYTES, Target, of_windows};
 
 /// Makes a file that is not there yet.
-pub(super) fn create(directory: &OwnedFd, name: &str, is_read_only: bool, is_masked: bool) -> Outcome<OwnedFd> {
+pub(super) fn create(
+    directory: &OwnedFd,
+    name: &str,
+    is_read_only: bool,
+    is_masked: bool,
+) -> Outcome<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(if is_read_only { 0o444 } else { 0o644 });
     let file = rustix::fs::openat2(directory, name, flags, mode, BENEATH).to("make a file")?;
@@ -34,11 +39,18 @@ pub(super) fn is_masked() -> bool {
 }
 
 /// Copies an entry's content.
-pub(super) fn fill(file: &OwnedFd, size: u64, content: &mut impl Read, buffer: &mut [u8]) -> Outcome<()> {
+pub(super) fn fill(
+    file: &OwnedFd,
+    size: u64,
+    content: &mut impl Read,
+    buffer: &mut [u8],
+) -> Outcome<()> {
     let mut output = File::from(file.try_clone().to("write a file")?);
     let mut left = size;
     while left > 0 {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let read = match content.read(&mut buffer[..most]) {
             Ok(0) => return Err(Failure::malformed("layer ends too early")),
             Ok(read) => read,
@@ -102,7 +114,8 @@ pub(super) fn make_link(
         set_link_attribute(directory, name, &value).map_err(of_attribute)?;
     }
     let flags = AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::utimensat(directory, name, &times(metadata.modified), flags).to("set a link's times")?;
+    rustix::fs::utimensat(directory, name, &times(metadata.modified), flags)
+        .to("set a link's times")?;
     Ok(leads_out)
 }
 
@@ -128,5 +141,7 @@ pub(crate) fn times(modified: FileTime) -> Timestamps {
 /// Writes a small file that is not there yet.
 pub(super) fn write_new(directory: &OwnedFd, name: &str, content: &[u8]) -> Outcome<()> {
     let file = create(directory, name, false, false)?;
-    File::from(file).write_all(content).to("write the layer's metadata")
+    File::from(file)
+        .write_all(content)
+        .to("write the layer's metadata")
 }

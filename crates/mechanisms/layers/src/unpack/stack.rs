@@ -35,11 +35,14 @@ impl Stack {
         if !self.open.last().is_some_and(is_top) {
             let trail = tree.trail(directory);
             let common = self.open.iter().zip(&trail);
-            let common = common.take_while(|((open, _), wanted)| open == *wanted).count();
+            let common = common
+                .take_while(|((open, _), wanted)| open == *wanted)
+                .count();
             self.shorten(tree, common)?;
             for node in &trail[common..] {
                 let parent = self.open.last().map_or(&self.root, |(_, open)| open);
-                let child = open_directory(parent, &*tree.node(*node).name).to("open a directory")?;
+                let child =
+                    open_directory(parent, &*tree.node(*node).name).to("open a directory")?;
                 self.open.push((*node, child));
             }
         }
@@ -50,8 +53,12 @@ impl Stack {
     pub(super) fn open_apart(&self, tree: &Tree, directory: NodeId) -> Outcome<OwnedFd> {
         let trail = tree.trail(directory);
         let common = self.open.iter().zip(&trail);
-        let common = common.take_while(|((open, _), wanted)| open == *wanted).count();
-        let nearest = common.checked_sub(1).map_or(&self.root, |index| &self.open[index].1);
+        let common = common
+            .take_while(|((open, _), wanted)| open == *wanted)
+            .count();
+        let nearest = common
+            .checked_sub(1)
+            .map_or(&self.root, |index| &self.open[index].1);
         let mut current = nearest.try_clone().to("open a directory")?;
         for node in &trail[common..] {
             current = open_directory(&current, &*tree.node(*node).name).to("open a directory")?;
@@ -76,7 +83,9 @@ impl Stack {
     /// changed that.
     fn shorten(&mut self, tree: &mut Tree, length: usize) -> Outcome<()> {
         while self.open.len() > length {
-            let Some((node, directory)) = self.open.pop() else { break };
+            let Some((node, directory)) = self.open.pop() else {
+                break;
+            };
             files::set_times(&directory, tree.node(node).modified)?;
         }
         Ok(())

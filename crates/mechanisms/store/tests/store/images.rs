@@ -143,13 +143,7 @@ fn an_import_is_all_or_nothing_and_repeatable() -> Result<()> {
             blob: None,
         },
     ];
-    let mut import_of_two = ImageImport {
-        config: config(&["a", "b"]),
-        manifest: None,
-        layers,
-        tags: Vec::new(),
-        repositories: Vec::new(),
-    };
+    let mut import_of_two = ImageImport::new(config(&["a", "b"]), layers);
     assert!(
         store
             .import_image(&import_of_two)
@@ -176,15 +170,14 @@ fn manifests_give_names_with_digests() -> Result<()> {
     import(&store, &["a"], "x")?;
     let manifest = b"{\"schemaVersion\":2}".to_vec();
     let digest = Digest::of(&manifest);
+    let layers = vec![LayerImport {
+        contents: LayerContents::Present,
+        blob: None,
+    }];
     let id = store.import_image(&ImageImport {
-        config: config(&["a"]),
         manifest: Some(manifest.clone()),
-        layers: vec![LayerImport {
-            contents: LayerContents::Present,
-            blob: None,
-        }],
-        tags: Vec::new(),
         repositories: vec![reference("r.example/x")],
+        ..ImageImport::new(config(&["a"]), layers)
     })?;
     let name = format!("r.example/x@{digest}");
     let image = store.find_image(&name)?;
