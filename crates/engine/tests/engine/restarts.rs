@@ -250,6 +250,7 @@ fn document() -> hcs::ComputeSystem {
 fn settings() -> SystemSettings {
     SystemSettings {
         wine_build: "10.0/1/win64".to_owned(),
+        os_version: None,
         user: SiloUser::ContainerUser,
         network_namespace: None,
         dns: SiloDns::default(),
