@@ -334,7 +334,8 @@ impl<W: Write> Visit for Packer<'_, W> {
         let Some(described) = describe(entry, self.chain)? else {
             return Ok(());
         };
-        if difference == Difference::Same {
+        // The root of a tree stands in every layer.
+        if difference == Difference::Same && entry.path.parent().is_some() {
             self.waiting
                 .retain(|(parent, _)| is_above(parent, entry.path));
             self.waiting.push((entry.path.clone(), described.metadata));
