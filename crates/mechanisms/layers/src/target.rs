@@ -145,7 +145,7 @@ mod tests {
         ] {
             match of_windows(target, 2) {
                 Target::Outside(text) => {
-                    assert!(text.contains('\\') && !text.contains('/'), "{text}")
+                    assert!(text.contains('\\') && !text.contains('/'), "{text}");
                 }
                 Target::Inside(text) => panic!("{target} became {text}"),
             }

@@ -134,7 +134,7 @@ fn what_is_cut_off_or_damaged_is_refused() {
             refused(&whole[..cut], &Limits::default());
         }
     }
-    let mut damaged = gzip.clone();
+    let mut damaged = gzip;
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0xff;
     refused(&damaged, &Limits::default());
