@@ -235,7 +235,9 @@ pub(crate) fn remove_unreferenced(
         (SELECT blob FROM image_layers WHERE blob IS NOT NULL) RETURNING digest";
     for layer in digests(transaction, LAYERS, [])? {
         aside.add(&root.layer(LayerId(layer)))?;
-        aside.add(&root.registry(LayerId(layer)))?;
+        for registry in root.registries_of(LayerId(layer))? {
+            aside.add(&registry)?;
+        }
     }
     for blob in digests(transaction, BLOBS, [])? {
         aside.add(&root.blob(blob))?;
