@@ -103,7 +103,7 @@ pub(crate) fn find(connection: &Connection, text: &str) -> Result<ImageId> {
         }
         return Err(missing(OPERATION, text));
     }
-    reference.and_then(|reference| Err(missing(OPERATION, &reference.to_string())))
+    Err(missing(OPERATION, &reference?.to_string()))
 }
 
 /// The image that a name with tag or digest belongs to.
