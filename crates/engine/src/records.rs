@@ -1,5 +1,6 @@
 //! The store as the engine uses it: off the runtime's threads, and in the engine's errors.
 
+use porthole_oci::MAX_LAYERS;
 use porthole_store::{Image, ImageId, NewContainer, Reference, RemovedImage, Store, Untagged};
 
 use crate::container::document::Storage;
@@ -147,6 +148,30 @@ impl Records {
     /// An image by its ID.
     pub(crate) async fn image(&self, id: ImageId) -> Result<Image> {
         self.run(move |store| store.image(id)).await
+    }
+
+    /// When an image got a name last, in nanoseconds since 1970.
+    pub(crate) async fn last_tagged(&self, id: ImageId) -> Result<Option<i64>> {
+        self.run(move |store| store.last_tagged(id)).await
+    }
+
+    /// The images that an image was made from here, the nearest first, as far as they are still
+    /// there.
+    pub(crate) async fn ancestors(&self, image: &Image) -> Result<Vec<Image>> {
+        let mut next = image.parent;
+        self.run(move |store| {
+            let mut ancestors: Vec<Image> = Vec::new();
+            while let Some(id) = next {
+                let parent = match store.image(id) {
+                    Err(error) if error.is_not_found() => break,
+                    parent => parent?,
+                };
+                next = parent.parent.filter(|_| ancestors.len() < MAX_LAYERS);
+                ancestors.push(parent);
+            }
+            Ok(ancestors)
+        })
+        .await
     }
 
     /// Does what takes several steps with the store.

@@ -26,7 +26,9 @@ pub(crate) async fn list(
         let patterns = filters.0.entry("reference".to_owned()).or_default();
         patterns.push(pattern.to_owned());
     }
-    let images = engine.list_images(filters).await?;
+    let images = engine
+        .list_images(filters, params.flag("shared-size"))
+        .await?;
     let rows = images
         .iter()
         .map(|image| render::image::summary(image, version))

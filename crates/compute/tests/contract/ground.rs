@@ -104,6 +104,7 @@ impl Ground {
 
     pub(crate) fn settings(&self) -> SystemSettings {
         SystemSettings {
+            os_version: None,
             wine_build: self.wine_build.clone(),
             user: SiloUser::ContainerAdministrator,
             network_namespace: None,

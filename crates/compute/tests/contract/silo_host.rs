@@ -173,11 +173,16 @@ fn base(root: &Path) -> Option<PathBuf> {
 
 /// Saves every test the merge that the machine has done already.
 fn share_registry(root: &Path, base: &Path, data: &Path) {
-    let merged = root.join("registry").join(base.file_name().unwrap());
-    if merged.join("system.reg").exists() {
-        let target = data.join("registry").join(base.file_name().unwrap());
+    let base = base.file_name().unwrap().to_str().unwrap();
+    let cached = std::fs::read_dir(root.join("registry"));
+    for merged in cached.into_iter().flatten().flatten() {
+        // Of the base alone, or of an image on it, which nobody then looks for.
+        if !merged.file_name().to_string_lossy().starts_with(base) {
+            continue;
+        }
+        let target = data.join("registry").join(merged.file_name());
         std::fs::create_dir_all(&target).unwrap();
-        for file in std::fs::read_dir(merged).unwrap().flatten() {
+        for file in std::fs::read_dir(merged.path()).unwrap().flatten() {
             std::fs::copy(file.path(), target.join(file.file_name())).unwrap();
         }
     }

@@ -18,12 +18,16 @@ use crate::pipe::ByteStream;
 use crate::pruned::Pruned;
 
 impl Engine {
-    /// Images, the newest first.
+    /// Images, the newest first; with what each shares with others when `measures_shared`.
     ///
     /// # Errors
     /// `InvalidParameter` for a filter.
-    pub async fn list_images(&self, filters: Filters) -> Result<Vec<ImageSummary>> {
-        image::list::list(&self.context, filters).await
+    pub async fn list_images(
+        &self,
+        filters: Filters,
+        measures_shared: bool,
+    ) -> Result<Vec<ImageSummary>> {
+        image::list::list(&self.context, filters, measures_shared).await
     }
 
     /// An image.
@@ -31,9 +35,10 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn inspect_image(&self, name: &str) -> Result<ImageDetails> {
-        Ok(image::inspect::details(
-            &self.context.records.find_image(name).await?,
-        ))
+        let records = &self.context.records;
+        let image = records.find_image(name).await?;
+        let last_tagged = records.last_tagged(image.id).await?;
+        Ok(image::inspect::details(&image, last_tagged))
     }
 
     /// An image's history, the newest step first.
@@ -41,9 +46,10 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryEntry>> {
-        Ok(image::inspect::history(
-            &self.context.records.find_image(name).await?,
-        ))
+        let records = &self.context.records;
+        let image = records.find_image(name).await?;
+        let ancestors = records.ancestors(&image).await?;
+        Ok(image::inspect::history(&image, &ancestors))
     }
 
     /// Gives the image `name` a further name: `repository`, which may end with a tag, with the tag

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use porthole_layers::TakenLayer;
-use porthole_oci::{
-    Descriptor, Digest, ImageConfig, ImageId, LayerId, MicrosoftBase, Reference,
-};
+use porthole_oci::{Descriptor, Digest, ImageConfig, ImageId, LayerId, MicrosoftBase, Reference};
 use porthole_store::{
     ImageImport, LayerContents, LayerImport, StagingDirectory, Store, SubstitutedBase,
     SubstitutedLayer,

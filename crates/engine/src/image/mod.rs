@@ -45,6 +45,10 @@ pub struct ImageSummary {
     pub created: OffsetDateTime,
     /// Bytes of its layers, unpacked.
     pub size: u64,
+    /// Bytes of the layers that other images have too; none where nobody asked.
+    pub shared_size: Option<u64>,
+    /// The image that it was made from here; empty for none.
+    pub parent: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Containers made from it.
@@ -66,6 +70,8 @@ pub struct ImageDetails {
     pub author: String,
     /// A comment.
     pub comment: String,
+    /// The image that it was made from here; empty for none.
+    pub parent: String,
     /// The processor architecture, `amd64`.
     pub architecture: String,
     /// The operating system, `windows`.
@@ -80,6 +86,8 @@ pub struct ImageDetails {
     pub diff_ids: Vec<String>,
     /// Directory of the topmost layer.
     pub directory: String,
+    /// When it got a name last.
+    pub last_tagged: Option<OffsetDateTime>,
 }
 
 /// One step in an image's history, the newest first.

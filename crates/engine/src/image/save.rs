@@ -46,9 +46,33 @@ pub(crate) async fn save(context: &Context, names: &[String]) -> Result<ByteStre
     for entry in wanted.values() {
         publish(context, &entry.image, "save", &entry.image.id.to_string());
     }
-    let store = context.records.store();
-    let wanted = wanted.into_values().collect();
-    Ok(pipe::written(move |output| write(&store, wanted, output)))
+    // What is missing is told before the archive begins.
+    let wanted: Vec<_> = wanted.into_values().collect();
+    let ready = context.records.work(move |store| {
+        let ready = wanted.into_iter().map(|wanted| Ready::new(store, wanted));
+        ready.collect::<Result<Vec<_>>>()
+    });
+    let (ready, store) = (ready.await?, context.records.store());
+    Ok(pipe::written(move |output| write(&store, ready, output)))
+}
+
+/// An image that can be written.
+#[derive(Debug)]
+struct Ready {
+    image: Image,
+    described: Described,
+    names: BTreeSet<Reference>,
+}
+
+impl Ready {
+    fn new(store: &Store, wanted: Wanted) -> Result<Self> {
+        let image = blobs::complete(store, wanted.image)?;
+        Ok(Self {
+            described: blobs::describe(store, &image)?,
+            names: wanted.names,
+            image,
+        })
+    }
 }
 
 /// An image and its name, or all images that have the repository when that alone is named.
@@ -74,7 +98,7 @@ async fn find(context: &Context, name: &str) -> Result<Vec<(Image, Option<Refere
     Ok(vec![(image, name)])
 }
 
-fn write(store: &Store, wanted: Vec<Wanted>, output: &mut pipe::Writer) -> Result<()> {
+fn write(store: &Store, images: Vec<Ready>, output: &mut pipe::Writer) -> Result<()> {
     let mut archive = Archive {
         store,
         builder: Builder::new(output),
@@ -83,9 +107,12 @@ fn write(store: &Store, wanted: Vec<Wanted>, output: &mut pipe::Writer) -> Resul
     let mut contents = Vec::new();
     let mut repositories: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut manifests = Vec::new();
-    for Wanted { image, names } in wanted {
-        let image = blobs::complete(store, image)?;
-        let described = blobs::describe(store, &image)?;
+    for Ready {
+        image,
+        described,
+        names,
+    } in images
+    {
         archive.image(&image, &described)?;
         contents.push(content(&image, &described, &names));
         manifests.extend(entries(&image, &described, &names));

@@ -75,6 +75,10 @@ mod tests {
         assert_eq!(security("A"), Some(descriptor(0)));
         assert_eq!(security(r"A\B\C"), Some(descriptor(1)));
         assert_eq!(security(r"A\D\New"), Some(descriptor(0)));
-        assert_eq!(security("E"), Some(descriptor(7)), "one that is named stays");
+        assert_eq!(
+            security("E"),
+            Some(descriptor(7)),
+            "one that is named stays"
+        );
     }
 }

@@ -66,18 +66,30 @@ pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     kind(stat) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
-/// The names in a directory, in order.
-pub(crate) fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
-    let mut names = Vec::new();
+/// The names in a directory with what they stand for, in order.
+pub(crate) fn entries(directory: &OwnedFd) -> rustix::io::Result<Vec<(CString, FileType)>> {
+    let mut entries = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push(name.to_owned());
+        if name == c"." || name == c".." {
+            continue;
         }
+        let kind = match entry.file_type() {
+            // Of a file system that does not tell.
+            FileType::Unknown => look(directory, name)?.map(|stat| kind(&stat)),
+            kind => Some(kind),
+        };
+        entries.extend(kind.map(|kind| (name.to_owned(), kind)));
     }
-    names.sort_unstable();
-    Ok(names)
+    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(entries)
+}
+
+/// The names in a directory, in order.
+pub(crate) fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
+    let entries = entries(directory)?.into_iter();
+    Ok(entries.map(|(name, _)| name).collect())
 }
 
 /// An extended attribute of an open file.
@@ -90,7 +102,7 @@ pub(crate) fn attribute(file: impl AsFd, name: &str) -> rustix::io::Result<Optio
                 return Ok(Some(value));
             }
             Err(Errno::RANGE) if value.len() < MOST_VALUE_BYTES => {
-                value.resize(MOST_VALUE_BYTES, 0)
+                value.resize(MOST_VALUE_BYTES, 0);
             }
             Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
             Err(error) => return Err(error),

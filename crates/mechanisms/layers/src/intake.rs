@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 
 use flate2::{GzBuilder, write::GzEncoder};
 use porthole_store::{
-    Blob, BlobWriter, Digest, LayerBlob, LayerContents, LayerImport, StagedBlob, StagingDirectory,
-    Store,
+    BlobWriter, Digest, LayerBlob, LayerContents, LayerImport, StagedBlob, StagingDirectory, Store,
 };
 
 use crate::compression::{Compression, detect};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::limits::{Limits, SetAside};
-use crate::metered::Metered;
-use crate::pack::{Given, pack_changes};
 use crate::pipe::{CHUNK, pipe};
 use crate::settle::settle;
 use crate::unpack::{Unpacked, prefer_cause, unpack_plain};
@@ -99,6 +96,12 @@ impl TakenLayer {
             &self.unpacked.unsettled,
             lowers,
         )
+    }
+
+    /// As [`settle`](Self::settle), of a layer whose names come from the union of those below.
+    pub(crate) fn settle_spelt(&mut self, lowers: &[&Path]) -> Result<()> {
+        self.unpacked.unsettled.is_spelt = true;
+        self.settle(lowers)
     }
 
     /// The layer as a part of an image to import, and what has to live until that is done.
@@ -207,67 +210,6 @@ pub fn take_in_stored(
     })
 }
 
-/// Commits a sandbox: packs what its `upper` changes of `lowers` ([`pack_changes`]), and takes that
-/// in, both at once. What comes out is settled on `lowers`.
-///
-/// # Errors
-/// As [`pack_changes`] and [`take_in`].
-pub fn commit(
-    store: &Store,
-    upper: &Path,
-    lowers: &[&Path],
-    given: &[Given<'_>],
-    limits: &Limits,
-) -> Result<(TakenLayer, SetAside)> {
-    std::thread::scope(|scope| {
-        let (sender, receiver) = pipe();
-        let packing = scope.spawn(move || {
-            let (sender, packed) = pack_changes(upper, lowers, given, sender)?;
-            let finished = sender.finish();
-            finished.map_err(|error| Failure::stream(error).of("of the container", None))?;
-            Ok(packed)
-        });
-        let expected = Expected {
-            blob: None,
-            diff_id: None,
-            most_bytes: limits.bytes,
-        };
-        let taken = take_in(store, "of the container", receiver, &expected, limits);
-        let packed: Result<_> = packing
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        match (taken, packed) {
-            (Ok(mut taken), Ok(packed)) => {
-                taken.unpacked.unsettled.is_spelt = true;
-                taken.settle(lowers)?;
-                Ok((taken, packed.set_aside))
-            }
-            // Who stops reading breaks the pipe of who packs.
-            (Err(error), Err(cause)) if cause.kind() == ErrorKind::Origin => Err(error),
-            (_, Err(cause)) => Err(cause),
-            (Err(error), Ok(_)) => Err(error),
-        }
-    })
-}
-
-/// Writes a blob of the store as the archive that it is, uncompressed.
-///
-/// # Errors
-/// [`ErrorKind::DigestMismatch`] when it is not the archive of this digest, after it was written; a
-/// failure of the store or of `output`.
-pub fn write_plain(blob: Blob, diff_id: Digest, output: impl Write) -> Result<u64> {
-    let name = blob.digest.to_string();
-    let failed = |error: io::Error| Failure::io("write the archive", error).of(&name, None);
-    let (compression, file) = detect(blob.file).map_err(failed)?;
-    let mut plain = compression.decoder(file).map_err(failed)?;
-    let mut metered = Metered::new(output, u64::MAX);
-    io::copy(&mut plain, &mut metered).map_err(failed)?;
-    metered.flush().map_err(failed)?;
-    let (found, size) = metered.finish();
-    check(&name, "uncompressed archive", Some(diff_id), found)?;
-    Ok(size)
-}
-
 fn run(
     layer: &str,
     compression: Compression,
@@ -367,7 +309,7 @@ fn receive(
 /// Where a blob's bytes go.
 enum Sink {
     AsTheyAre(BlobWriter),
-    Compressed(GzEncoder<BlobWriter>),
+    Compressed(Box<GzEncoder<BlobWriter>>),
 }
 
 impl Sink {
@@ -375,7 +317,7 @@ impl Sink {
         match compression {
             Compression::Plain => {
                 let level = flate2::Compression::new(LEVEL);
-                Self::Compressed(GzBuilder::new().mtime(0).write(writer, level))
+                Self::Compressed(Box::new(GzBuilder::new().mtime(0).write(writer, level)))
             }
             _ => Self::AsTheyAre(writer),
         }
@@ -409,7 +351,12 @@ fn peek(file: &mut std::fs::File, beginning: &mut [u8]) -> io::Result<Compressio
     Ok(Compression::of(&beginning[..read]))
 }
 
-fn check(layer: &str, what: &str, expected: Option<Digest>, found: Digest) -> Result<()> {
+pub(crate) fn check(
+    layer: &str,
+    what: &str,
+    expected: Option<Digest>,
+    found: Digest,
+) -> Result<()> {
     match expected {
         Some(expected) if expected != found => {
             let message = format!("its {what} has the digest {found} instead of {expected}");

@@ -1,10 +1,10 @@
 //! From directories to a layer's archive.
 
+mod content;
 mod describe;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -19,6 +19,7 @@ use crate::limits::SetAside;
 use crate::settle::TREES;
 use crate::view::View;
 use crate::walk::{Difference, Entry, Stream, Visit, Walk};
+use content::{Exactly, size_of};
 use describe::{Described, describe};
 
 /// A file that a layer gets beside what is on disk, such as `Hives/Software_Delta` or a user's
@@ -68,7 +69,7 @@ pub fn pack_changes<W: Write>(
 }
 
 /// How errors call a layer that has no digest yet.
-const OF_CONTAINER: &str = "of the container";
+pub(crate) const OF_CONTAINER: &str = "of the container";
 
 /// Packs a layer's whole directory as its archive, uncompressed; `seen` is told of the bytes of
 /// files.
@@ -203,7 +204,7 @@ impl<'a, W: Write> Packer<'a, W> {
         let Some((last, parents)) = names.split_last() else {
             return Err(Failure::malformed("a file in the place of a tree"));
         };
-        self.ensure(&path, Metadata::directory())?;
+        self.ensure(&path, &Metadata::directory())?;
         for name in parents {
             let spelt = view.find(name)?;
             let described = match &spelt {
@@ -216,7 +217,7 @@ impl<'a, W: Write> Packer<'a, W> {
             path = path
                 .join(&name)
                 .map_err(|error| Failure::malformed(error.to_string()))?;
-            self.ensure(&path, described.metadata)?;
+            self.ensure(&path, &described.metadata)?;
             view = match &spelt {
                 Some(spelt) => view.child(spelt)?,
                 None => View::default(),
@@ -243,11 +244,11 @@ impl<'a, W: Write> Packer<'a, W> {
         written.map_err(of_writer)
     }
 
-    fn ensure(&mut self, path: &LayerPath, metadata: Metadata) -> Outcome<()> {
+    fn ensure(&mut self, path: &LayerPath, metadata: &Metadata) -> Outcome<()> {
         if self.written.contains(&folded(path.as_str())) {
             return Ok(());
         }
-        self.write_directory(path, &metadata)
+        self.write_directory(path, metadata)
     }
 
     fn finish(self) -> Result<(W, Packed)> {
@@ -334,7 +335,8 @@ impl<W: Write> Visit for Packer<'_, W> {
         let Some(described) = describe(entry, self.chain)? else {
             return Ok(());
         };
-        if difference == Difference::Same {
+        // The root of a tree stands in every layer.
+        if difference == Difference::Same && entry.path.parent().is_some() {
             self.waiting
                 .retain(|(parent, _)| is_above(parent, entry.path));
             self.waiting.push((entry.path.clone(), described.metadata));
@@ -394,40 +396,5 @@ fn of_writer(error: porthole_layer::LayerError) -> Failure {
         }
         LayerErrorKind::Io(error) => Failure::io("write the archive", error),
         kind => Failure::malformed(kind.to_string()),
-    }
-}
-
-fn size_of(file: &OwnedFd) -> Outcome<u64> {
-    let stat = rustix::fs::fstat(file).to("look at a file")?;
-    Ok(u64::try_from(stat.st_size).unwrap_or(0))
-}
-
-/// Exactly so many bytes of a file that its container may change: of one that grows, those that it
-/// had.
-struct Exactly {
-    left: u64,
-    content: File,
-}
-
-impl Exactly {
-    fn new(file: &OwnedFd, size: u64) -> Outcome<Self> {
-        Ok(Self {
-            left: size,
-            content: File::from(file.try_clone().to("read a file")?),
-        })
-    }
-}
-
-impl Read for Exactly {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return Ok(0);
-        }
-        let read = (&self.content).take(self.left).read(buffer)?;
-        if read == 0 && !buffer.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= read as u64;
-        Ok(read)
     }
 }

@@ -12,7 +12,7 @@ use porthole_winpath::name::folded;
 use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, XattrFlags};
 
 use crate::beneath::{
-    OPAQUE, attribute, c_name, is_opaque, is_whiteout, kind, look, names, open_directory, open_top,
+    OPAQUE, attribute, c_name, entries, is_opaque, kind, look, open_directory, open_top,
 };
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome, Result};
@@ -86,15 +86,12 @@ impl Settling<'_> {
             has_changed: false,
         };
         let before = rustix::fs::fstat(directory).to("look at a directory")?;
-        let all = names(directory).to("list a directory")?;
+        let all = entries(directory).to("list a directory")?;
         let (streams, files): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|name| name.to_bytes().contains(&b':'));
+            .partition(|(name, _)| name.to_bytes().contains(&b':'));
         let mut renamed = HashMap::new();
-        for name in &files {
-            let Some(stat) = look(directory, name).to("look at a file")? else {
-                continue;
-            };
+        for (name, kind) in &files {
             let spelt = place.spell(name, name)?;
             if spelt
                 .as_deref()
@@ -102,9 +99,9 @@ impl Settling<'_> {
             {
                 renamed.insert(name.to_bytes().to_vec(), spelt.clone());
             }
-            self.file(&mut place, name, spelt, &stat, hides)?;
+            self.file(&mut place, name, spelt, *kind, hides)?;
         }
-        for name in &streams {
+        for (name, _) in &streams {
             let text = name.to_string_lossy();
             let (owner, stream) = text.split_once(':').unwrap_or((&text, ""));
             let owner = match renamed.get(owner.as_bytes()) {
@@ -125,7 +122,8 @@ impl Settling<'_> {
         if is_implied {
             place.inherit()?;
         }
-        if place.has_changed && !(is_implied && !below.is_empty()) {
+        let inherits = is_implied && !below.is_empty();
+        if place.has_changed && !inherits {
             restore_times(directory, &before)?;
         }
         Ok(())
@@ -137,18 +135,19 @@ impl Settling<'_> {
         place: &mut Place<'_>,
         name: &CStr,
         spelt: Option<CString>,
-        stat: &Stat,
+        kind: FileType,
         hides: bool,
     ) -> Outcome<()> {
-        if is_whiteout(stat) {
+        // The unpacker makes no other device.
+        if kind == FileType::CharacterDevice {
             place.replaced.extend(spelt.clone());
             return spelt.map_or_else(|| place.unlink(name), |_| Ok(()));
         }
-        if kind(stat) == FileType::Directory {
+        if kind == FileType::Directory {
             return self.child(place, name, spelt, hides);
         }
         let now = spelt.clone().unwrap_or_else(|| name.to_owned());
-        if kind(stat) == FileType::Symlink {
+        if kind == FileType::Symlink {
             let mut path: Vec<CString> = Vec::new();
             for name in &self.path[1..] {
                 path.push(c_name(name).to("name a link")?);

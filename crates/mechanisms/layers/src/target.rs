@@ -72,18 +72,18 @@ pub(crate) fn text(up: usize, components: &[impl AsRef<str>]) -> String {
 /// The path on C: and whether it begins at the root; `None` for another drive, a share, a volume, a
 /// device.
 fn on_drive(target: &str) -> Option<(bool, &str)> {
-    let target = target
+    let device = target
         .strip_prefix(r"\??\")
-        .or_else(|| target.strip_prefix(r"\\?\"))
-        .unwrap_or(target);
-    match target.as_bytes() {
+        .or_else(|| target.strip_prefix(r"\\?\"));
+    let path = device.unwrap_or(target);
+    match path.as_bytes() {
         [] => None,
-        [b'c' | b'C', b':', b'\\' | b'/', ..] => Some((true, &target[3..])),
+        [b'c' | b'C', b':', b'\\' | b'/', ..] => Some((true, &path[3..])),
         [b'c' | b'C', b':'] => Some((true, "")),
         [b'\\' | b'/', b'\\' | b'/', ..] => None,
-        [b'\\' | b'/', ..] => Some((true, target)),
-        _ if target.contains(':') => None,
-        _ => Some((false, target)),
+        _ if device.is_some() || path.contains(':') => None,
+        [b'\\' | b'/', ..] => Some((true, path)),
+        _ => Some((false, path)),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         ] {
             match of_windows(target, 2) {
                 Target::Outside(text) => {
-                    assert!(text.contains('\\') && !text.contains('/'), "{text}")
+                    assert!(text.contains('\\') && !text.contains('/'), "{text}");
                 }
                 Target::Inside(text) => panic!("{target} became {text}"),
             }

@@ -5,6 +5,8 @@
 //! calls that make it.
 
 pub(crate) mod files;
+mod hard_links;
+mod places;
 mod stack;
 
 use std::collections::HashSet;
@@ -15,11 +17,11 @@ use std::path::Path;
 use porthole_layer::{Entry, EntryKind, LayerPath, LayerReader, Metadata};
 use porthole_store::Digest;
 use porthole_winpath::name::folded;
-use rustix::fs::{AtFlags, Mode, XattrFlags};
+use rustix::fs::XattrFlags;
 
 use crate::beneath::{self, OPAQUE, c_name, open_top};
 use crate::compression;
-use crate::error::{Context, Error, Failure, Outcome, Result, of_archive};
+use crate::error::{Context, Failure, Outcome, Result, of_archive};
 use crate::kept::{self, Keeper};
 use crate::limits::{Limits, SetAside};
 use crate::pipe::{CHUNK, Reader, pipe};
@@ -361,58 +363,6 @@ impl<'a> Unpacker<'a> {
         self.check_metadata()
     }
 
-    fn hard_link(&mut self, path: &LayerPath, target: LayerPath) -> Outcome<()> {
-        if is_too_long(&target) {
-            self.set_aside.name(path.as_str());
-            return Ok(());
-        }
-        let found = self.find(&target);
-        if found.is_some() && found == self.find(path) {
-            return Err(Failure::malformed("a hard link to itself"));
-        }
-        let (parent, name) = self.place(path)?;
-        match found {
-            Some(found) => self.link_node(parent, &name, found),
-            None => {
-                let node = self.tree.insert(parent, &name, Kind::Pending);
-                self.pending.push((node, target));
-                Ok(())
-            }
-        }
-    }
-
-    /// Makes `name` another name of a file of this layer, and of its streams.
-    fn link_node(&mut self, parent: NodeId, name: &str, target: NodeId) -> Outcome<()> {
-        let kind = self.tree.node(target).kind;
-        if !matches!(kind, Kind::File | Kind::Link) {
-            return Err(Failure::malformed("a hard link to what is not a file"));
-        }
-        self.link_name(parent, name, target)?;
-        let node = self.tree.insert(parent, name, kind);
-        for (stream, file) in self.tree.streams(target).to_vec() {
-            let name = format!("{name}:{stream}");
-            if name.len() > MOST_NAME_BYTES {
-                self.set_aside.name(name);
-                continue;
-            }
-            self.link_name(parent, &name, file)?;
-            let linked = self.tree.insert(parent, &name, Kind::File);
-            self.tree.add_stream(node, &stream, linked);
-        }
-        Ok(())
-    }
-
-    fn link_name(&mut self, parent: NodeId, name: &str, target: NodeId) -> Outcome<()> {
-        let (from, from_name) = (
-            self.tree.node(target).parent,
-            self.tree.node(target).name.clone(),
-        );
-        let from_name = c_name(&from_name).to("name a hard link")?;
-        let from = self.stack.open_apart(&self.tree, from)?;
-        let to = self.stack.open(&mut self.tree, parent)?;
-        rustix::fs::linkat(&from, &*from_name, to, name, AtFlags::empty()).to("make a hard link")
-    }
-
     /// A whiteout says that the layers below have nothing here; what this layer has stays.
     fn whiteout(&mut self, path: &LayerPath) -> Outcome<()> {
         match self.find(path) {
@@ -443,113 +393,6 @@ impl<'a> Unpacker<'a> {
         let directory = self.stack.open(&mut self.tree, node)?;
         rustix::fs::fsetxattr(directory, OPAQUE, b"y", XattrFlags::empty())
             .to("mark a directory as opaque")
-    }
-
-    /// What is at a path of this layer.
-    fn find(&self, path: &LayerPath) -> Option<NodeId> {
-        path.as_str()
-            .split('/')
-            .try_fold(Tree::ROOT, |node, name| self.tree.child(node, name))
-    }
-
-    /// The directory at a path, made where it is missing. Where it is itself what an entry says,
-    /// it may take the place of a file.
-    fn enter(&mut self, path: &LayerPath, replaces: bool) -> Outcome<NodeId> {
-        let names: Vec<&str> = path.as_str().split('/').collect();
-        if names.len() > self.limits.levels {
-            let most = self.limits.levels;
-            return Err(Failure::too_large(format!(
-                "it lies in more than {most} directories"
-            )));
-        }
-        let mut node = Tree::ROOT;
-        for (index, name) in names.iter().enumerate() {
-            let is_last = index + 1 == names.len();
-            node = match self.tree.child(node, name) {
-                Some(child) if self.tree.node(child).kind == Kind::Directory => child,
-                Some(child) if self.tree.node(child).kind == Kind::Whiteout => {
-                    self.replace_whiteout(child)?
-                }
-                Some(child) if is_last && replaces => {
-                    let (parent, spelt) = (node, self.tree.node(child).name.to_string());
-                    self.remove(child)?;
-                    self.make_directory(parent, &spelt)?
-                }
-                Some(_) => return Err(Failure::malformed("what it lies in is not a directory")),
-                None => self.make_directory(node, name)?,
-            };
-        }
-        Ok(node)
-    }
-
-    /// A directory where the layers below are to show nothing.
-    fn replace_whiteout(&mut self, whiteout: NodeId) -> Outcome<NodeId> {
-        let (parent, name) = (
-            self.tree.node(whiteout).parent,
-            self.tree.node(whiteout).name.to_string(),
-        );
-        self.remove(whiteout)?;
-        let node = self.make_directory(parent, &name)?;
-        self.hide_below(node)?;
-        Ok(node)
-    }
-
-    fn make_directory(&mut self, parent: NodeId, name: &str) -> Outcome<NodeId> {
-        self.count()?;
-        let directory = self.stack.open(&mut self.tree, parent)?;
-        let mode = Mode::from_raw_mode(0o755);
-        rustix::fs::mkdirat(directory, name, mode).to("make a directory")?;
-        let node = self.tree.insert(parent, name, Kind::Directory);
-        self.tree.node_mut(node).is_implied = true;
-        if self.is_masked {
-            let made = self.stack.open(&mut self.tree, node)?;
-            rustix::fs::fchmod(made, mode).to("make a directory")?;
-        }
-        Ok(node)
-    }
-
-    /// The directory and the name of an entry that takes the place of whatever was there.
-    fn place(&mut self, path: &LayerPath) -> Outcome<(NodeId, String)> {
-        let Some(parent) = path.parent() else {
-            return Err(Failure::malformed("a tree that is not a directory"));
-        };
-        let parent = self.enter(&parent, false)?;
-        let Some(before) = self.tree.child(parent, path.name()) else {
-            return Ok((parent, path.name().to_owned()));
-        };
-        let spelt = self.tree.node(before).name.to_string();
-        self.remove(before)?;
-        Ok((parent, spelt))
-    }
-
-    /// Removes what an entry made, for a later one takes its place.
-    fn remove(&mut self, node: NodeId) -> Outcome<()> {
-        let streams = self.tree.remove(node);
-        for node in std::iter::once(node).chain(streams) {
-            let (parent, name, kind) = {
-                let node = self.tree.node(node);
-                (node.parent, node.name.clone(), node.kind)
-            };
-            self.tree.remove(node);
-            if kind == Kind::Pending {
-                self.pending.retain(|(pending, _)| *pending != node);
-                continue;
-            }
-            self.stack.leave(&mut self.tree, node)?;
-            let flags = if kind == Kind::Directory {
-                AtFlags::REMOVEDIR
-            } else {
-                AtFlags::empty()
-            };
-            let directory = self.stack.open(&mut self.tree, parent)?;
-            rustix::fs::unlinkat(directory, &*name, flags).map_err(|error| match error {
-                rustix::io::Errno::NOTEMPTY => {
-                    Failure::malformed("it takes the place of a directory that is not empty")
-                }
-                error => Failure::io("replace what an entry before has made", error),
-            })?;
-        }
-        Ok(())
     }
 
     fn create(&mut self, parent: NodeId, name: &str, is_read_only: bool) -> Outcome<OwnedFd> {
@@ -589,29 +432,6 @@ impl<'a> Unpacker<'a> {
                 is_spelt: false,
             },
         })
-    }
-
-    /// Makes hard links to files that came later; returns those to files of layers below.
-    fn link_pending(&mut self, layer: &str) -> Result<Vec<PendingLink>, Error> {
-        let mut below = Vec::new();
-        for (node, target) in std::mem::take(&mut self.pending) {
-            let path = self.tree.path(node);
-            let found = self.find(&target).filter(|found| {
-                !matches!(self.tree.node(*found).kind, Kind::Pending | Kind::Whiteout)
-            });
-            let Some(found) = found else {
-                below.push(PendingLink { path, target });
-                continue;
-            };
-            let (parent, name) = (
-                self.tree.node(node).parent,
-                self.tree.node(node).name.clone(),
-            );
-            self.tree.remove(node);
-            self.link_node(parent, &name, found)
-                .map_err(|failure| failure.of(layer, Some(&path.join("/"))))?;
-        }
-        Ok(below)
     }
 }
 

@@ -6,10 +6,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use porthole_winpath::name::folded;
-use rustix::fs::Stat;
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
-use crate::beneath::{c_name, is_opaque, is_whiteout, look, names, open_directory, open_top};
+use crate::beneath::{c_name, entries, is_opaque, is_whiteout, look, open_directory, open_top};
 use crate::error::{Context, Outcome};
 
 /// One directory of a chain of layers: all that are merged at its place, the nearest first.
@@ -122,15 +122,15 @@ impl View {
     pub(crate) fn names(&self) -> Outcome<HashMap<String, CString>> {
         let mut all: HashMap<String, Option<CString>> = HashMap::new();
         for directory in &self.directories {
-            for name in names(directory).to("list a layer below")? {
+            for (name, kind) in entries(directory).to("list a layer below")? {
                 let Ok(text) = name.to_str() else { continue };
                 let folded = folded(text);
                 if all.contains_key(&folded) {
                     continue;
                 }
-                let stat = look(directory, &name).to("look at a layer below")?;
-                let shown = stat.filter(|stat| !is_whiteout(stat)).map(|_| name.clone());
-                all.insert(folded, shown);
+                // Layers have no other device.
+                let is_whiteout = kind == FileType::CharacterDevice;
+                all.insert(folded, (!is_whiteout).then_some(name));
             }
         }
         let shown = all.into_iter();

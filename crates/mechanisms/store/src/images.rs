@@ -1,6 +1,7 @@
 //! Images: finding, tagging and removing them.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::Transaction;
@@ -14,6 +15,9 @@ use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::store::Store;
 use crate::substituted::SubstitutedBase;
+
+/// The values that say when an image got a name.
+const LAST_TAGGED: &str = "image-last-tagged";
 
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,6 +183,16 @@ impl Store {
         })
     }
 
+    /// When an image got a name with a tag last: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn last_tagged(&self, image: ImageId) -> Result<Option<i64>> {
+        let value = self.value(LAST_TAGGED, &image.0.hex())?;
+        let value = value.and_then(|value| value.try_into().ok());
+        Ok(value.map(i64::from_le_bytes))
+    }
+
     /// Whether a layer is here.
     ///
     /// # Errors
@@ -231,6 +245,10 @@ impl Store {
             names.append(&mut digests_of(transaction, id)?);
             transaction
                 .execute("DELETE FROM images WHERE id = ?1", [id.0.hex()])
+                .and_then(|_| {
+                    let sql = "DELETE FROM entries WHERE namespace = ?1 AND key = ?2";
+                    transaction.execute(sql, [LAST_TAGGED, &id.0.hex()])
+                })
                 .map_err(|error| Error::database(OPERATION, id.to_string(), error))?;
             remove_unreferenced(transaction, self.root(), &mut aside)?;
             layers.reverse();
@@ -273,7 +291,9 @@ pub(crate) fn remove_unreferenced(
         AND digest NOT IN (SELECT digest FROM substituted_layers WHERE digest IS NOT NULL)";
     for layer in digests(transaction, LAYERS, [])? {
         aside.add(&root.layer(LayerId(layer)))?;
-        aside.add(&root.registry(LayerId(layer)))?;
+        for registry in root.registries_of(LayerId(layer))? {
+            aside.add(&registry)?;
+        }
     }
     for blob in digests(transaction, BLOBS, [])? {
         aside.add(&root.blob(blob))?;
@@ -302,6 +322,16 @@ pub(crate) fn set_tag(
             "INSERT OR REPLACE INTO tags (repository, tag, image) VALUES (?1, ?2, ?3)",
             [name.full_repository(), tag.to_owned(), image.0.hex()],
         )
+        .and_then(|_| {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+            transaction.execute(
+                "INSERT OR REPLACE INTO entries (namespace, key, value) VALUES (?1, ?2, ?3)",
+                (LAST_TAGGED, image.0.hex(), now.to_le_bytes()),
+            )
+        })
         .map_err(|error| Error::database("tag image", name.to_string(), error))?;
     Ok(())
 }

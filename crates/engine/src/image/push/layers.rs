@@ -195,11 +195,7 @@ async fn upload(
 
 /// A layer of Microsoft's base, which is not here: fetched from where it is, if that was asked for;
 /// else the registry is left to its address.
-async fn base(
-    push: &Push<'_>,
-    repository: &Reference,
-    layer: &Layer<'_>,
-) -> Result<()> {
+async fn base(push: &Push<'_>, repository: &Reference, layer: &Layer<'_>) -> Result<()> {
     if push.context.registries.push_base_layers
         && let Some(origin) = layer.origin
     {
@@ -220,7 +216,7 @@ async fn base(
         ErrorKind::InvalidParameter,
         format!(
             "layer {} belongs to Microsoft's base, is not on this host, and {} does not have it: push that \
-             base there first, or set 'push-base-layers = true' in porthole.toml, which fetches it from \
+             base there first, or set 'push-base-layers = true' below [registries] in porthole.toml, which fetches it from \
              where the image was pulled and sends it on",
             layer.descriptor.digest,
             repository.domain(),

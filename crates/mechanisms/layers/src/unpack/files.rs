@@ -45,7 +45,6 @@ pub(super) fn fill(
     content: &mut impl Read,
     buffer: &mut [u8],
 ) -> Outcome<()> {
-    let mut output = File::from(file.try_clone().to("write a file")?);
     let mut left = size;
     while left > 0 {
         let most = usize::try_from(left)
@@ -59,8 +58,19 @@ pub(super) fn fill(
             }
             Err(error) => return Err(Failure::stream(error)),
         };
-        output.write_all(&buffer[..read]).to("write a file")?;
+        write_all(file, &buffer[..read])?;
         left -= read as u64;
+    }
+    Ok(())
+}
+
+fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Outcome<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Failure::io("write a file", error)),
+        }
     }
     Ok(())
 }
