@@ -17,8 +17,7 @@ pub const USER: &str = "porthole";
 pub const PASSWORD: &str = "correct horse";
 
 /// The same as `htpasswd -B` writes it.
-const HTPASSWD: &str =
-    "porthole:$2a$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n";
+const HTPASSWD: &str = "porthole:$2a$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n";
 
 /// How a registry is set up.
 #[derive(Debug, Clone, Copy)]
@@ -162,7 +161,10 @@ fn text(directory: &Path, address: SocketAddr, setup: Setup) -> Result<String> {
     }
     if setup.has_password {
         fs::write(file("htpasswd"), HTPASSWD)?;
-        text += &format!("auth: {{ htpasswd: {{ realm: tests, path: {} }} }}\n", file("htpasswd"));
+        text += &format!(
+            "auth: {{ htpasswd: {{ realm: tests, path: {} }} }}\n",
+            file("htpasswd")
+        );
     }
     Ok(text)
 }

@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_lists_objects_by_their_kind", kinds),
 ];
 
-fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
+pub(crate) fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(fixture.programs.join("porthole"));
     command
         .args(["-H", fixture.docker.host()])

@@ -51,10 +51,7 @@ fn served(fixture: &Fixture) -> Result<()> {
     let server = Server::start_with(&fixture.programs, place, &options(&address, &ours))?;
     let secured = Fixture {
         docker: Docker::over_tls(address.clone(), ours.clone()),
-        place: fixture.place.clone(),
-        programs: fixture.programs.clone(),
-        probes: fixture.probes.clone(),
-        workloads: fixture.workloads.clone(),
+        ..fixture.clone()
     };
     let checked = refusals(&address, port, &ours, &theirs).and_then(|()| streams(&secured));
     server.stop()?;
