@@ -73,7 +73,6 @@ pub(crate) fn settings(
 ) -> Result<SystemSettings> {
     let environment = command::environment(&container.config.env, &[])?;
     let mut settings = SystemSettings {
-        os_version: None,
         wine_build: container.wine_build.clone(),
         os_version: container
             .base
