@@ -251,7 +251,6 @@ fn settings() -> SystemSettings {
     SystemSettings {
         os_version: None,
         wine_build: "10.0/1/win64".to_owned(),
-        os_version: None,
         user: SiloUser::ContainerUser,
         network_namespace: None,
         dns: SiloDns::default(),
