@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod checker;
 mod intake;
 mod pack;
 mod properties;
