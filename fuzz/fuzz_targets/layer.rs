@@ -1,11 +1,13 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 use std::io::Read;
 
-use libfuzzer_sys::fuzz_target;
 use porthole_layer::{Entry, EntryKind, LayerReader, LayerWriter};
 
-fuzz_target!(|input: &[u8]| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
     let mut reader = LayerReader::new(input);
     while let Ok(Some(entry)) = reader.next_entry() {
         check_path(&entry);
@@ -21,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
             comes_back(&entry, &content);
         }
     }
-});
+}
 
 fn check_path(entry: &Entry) {
     let paths = match &entry.kind {

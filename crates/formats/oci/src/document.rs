@@ -20,6 +20,10 @@ const OPERATION: &str = "read manifest";
 
 /// A manifest or an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub enum Document {
     /// Of one image.
     Manifest(Manifest),

@@ -1,6 +1,7 @@
 //! Image references: `[domain/]path[:tag][@digest]`, by the grammar of the distribution project.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use crate::digest::Digest;
@@ -55,7 +56,13 @@ impl Reference {
             .path
             .strip_prefix("library/")
             .filter(|rest| !rest.contains('/'));
-        short.unwrap_or(&self.path).to_owned()
+        match short {
+            Some(id) if is_identifier(id) => self.full_repository(),
+            Some(short) => short.to_owned(),
+            // What would be read as another registry's needs its own.
+            None if splits_off_domain(&self.path) => self.full_repository(),
+            None => self.path.clone(),
+        }
     }
 
     /// The same with the tag `latest` when it names neither tag nor digest.
@@ -109,6 +116,12 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if is_identifier(text) {
+            return Err(invalid(
+                text,
+                "invalid repository name, cannot specify 64-byte hexadecimal strings",
+            ));
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse()?)),
             None => (text, None),
@@ -169,26 +182,35 @@ fn invalid(text: &str, message: &str) -> Error {
 }
 
 fn split_domain(name: &str) -> (String, String) {
-    let looks_like_domain = |first: &str| {
-        first.contains(['.', ':'])
-            || first == "localhost"
-            || first.bytes().any(|byte| byte.is_ascii_uppercase())
+    let hub = |path: &str| {
+        let path = match path.contains('/') || path.is_empty() {
+            true => path.to_owned(),
+            false => format!("library/{path}"),
+        };
+        (DEFAULT_DOMAIN.to_owned(), path)
     };
     match name.split_once('/') {
-        Some(("index.docker.io", path)) => split_domain(path),
-        Some((first, path)) if looks_like_domain(first) => {
-            let library = first == DEFAULT_DOMAIN && !path.contains('/');
-            let path = if library {
-                format!("library/{path}")
-            } else {
-                path.to_owned()
-            };
-            (first.to_owned(), path)
-        }
-        Some(_) => (DEFAULT_DOMAIN.to_owned(), name.to_owned()),
-        None if name.is_empty() => (DEFAULT_DOMAIN.to_owned(), String::new()),
-        None => (DEFAULT_DOMAIN.to_owned(), format!("library/{name}")),
+        Some((DEFAULT_DOMAIN | "index.docker.io", path)) => hub(path),
+        Some((domain, path)) if looks_like_domain(domain) => (domain.to_owned(), path.to_owned()),
+        _ => hub(name),
     }
+}
+
+fn splits_off_domain(path: &str) -> bool {
+    path.split_once('/')
+        .is_some_and(|(first, _)| looks_like_domain(first))
+}
+
+/// Whether the first part of a name is a registry rather than a part of a path on Docker Hub.
+fn looks_like_domain(first: &str) -> bool {
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// Whether a text is what identifies an image, and so never names one.
+fn is_identifier(text: &str) -> bool {
+    Digest::from_hex(text).is_ok()
 }
 
 fn is_tag(text: &str) -> bool {
@@ -202,20 +224,29 @@ fn is_tag(text: &str) -> bool {
 }
 
 fn is_domain(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
-    };
-    let label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (is_host, port) = match bracketed {
+        Some((address, "")) => (address.parse::<Ipv6Addr>().is_ok(), None),
+        Some((address, rest)) => {
+            let is_address = address.parse::<Ipv6Addr>().is_ok();
+            (is_address && rest.starts_with(':'), rest.get(1..))
+        }
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host.split('.').all(is_label), Some(port)),
+            None => (text.split('.').all(is_label), None),
+        },
     };
     let number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    host.split('.').all(label) && port.is_none_or(number)
+    is_host && port.is_none_or(number)
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 /// Letters and digits, separated by one dot, one or two underscores, or any number of dashes.
@@ -276,6 +307,14 @@ mod tests {
                 Some("y"),
                 "localhost/x:y",
             ),
+            ("[::1]:5000/x", "[::1]:5000", "x", None, "[::1]:5000/x"),
+            (
+                "docker.io/r.example/x",
+                "docker.io",
+                "r.example/x",
+                None,
+                "docker.io/r.example/x",
+            ),
             (
                 "r.example:5000/a/b:c",
                 "r.example:5000",
@@ -294,6 +333,10 @@ mod tests {
             assert_eq!(reference.to_string(), shown);
         }
         assert_eq!(parse(&format!("a@{digest}")).digest(), Some(digest));
+        let identifier = "a1".repeat(32);
+        let named = parse(&format!("docker.io/{identifier}"));
+        assert_eq!(named.to_string(), format!("docker.io/library/{identifier}"));
+        assert_eq!(parse(&named.to_string()), named);
         assert_eq!(parse("a").or_latest().to_string(), "a:latest");
         assert_eq!(parse(&format!("a@{digest}")).or_latest().tag(), None);
     }
@@ -313,6 +356,11 @@ mod tests {
             "a@sha256:0",
             "a b",
             "../x",
+            "[::1/x",
+            "[::1]x/x",
+            "[x]/x",
+            "[::1]:/x",
+            &"a1".repeat(32),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
@@ -335,7 +383,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn shown_form_reads_back(text in "[a-z0-9./:@_-]{0,40}") {
+        fn shown_form_reads_back(text in "(docker.io/|index.docker.io/|localhost/|library/)?[a-z0-9./:@_-]{0,40}") {
             if let Ok(reference) = text.parse::<Reference>() {
                 proptest::prop_assert_eq!(parse(&reference.to_string()), reference);
             }
