@@ -411,6 +411,9 @@ impl<'a> Unpacker<'a> {
     fn finish(mut self, layer: &str, diff_id: Digest, archive_size: u64) -> Result<Unpacked> {
         let hard_links = self.link_pending(layer)?;
         let failed = |failure: Failure| failure.of(layer, None);
+        // A layer may hold nothing; a union is mounted of this directory of each.
+        self.enter(&LayerPath::root(porthole_layer::Tree::Files), false)
+            .map_err(failed)?;
         let implied = self
             .tree
             .implied()
