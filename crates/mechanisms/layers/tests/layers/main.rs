@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod checker;
+mod cost;
 mod intake;
 mod pack;
 mod properties;
