@@ -47,7 +47,7 @@ pub struct Unpacked {
     pub unsettled: Unsettled,
 }
 
-/// What of an unpacked layer depends on the layers below, for [`crate::settle`].
+/// What of an unpacked layer depends on the layers below, for [`crate::settle()`].
 #[derive(Debug, Default)]
 pub struct Unsettled {
     /// Hard links to files that the layer does not hold.
@@ -72,7 +72,7 @@ pub(crate) struct PendingLink {
 /// which must be empty and on a file system with extended attributes. `layer` is what errors call
 /// it.
 ///
-/// The directory is complete after [`settle`](crate::settle). On an error, part of the layer is in
+/// The directory is complete after [`settle()`](crate::settle()). On an error, part of the layer is in
 /// it; nothing is anywhere else.
 ///
 /// # Errors
