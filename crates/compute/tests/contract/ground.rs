@@ -279,6 +279,16 @@ pub(crate) async fn silo() -> Option<Ground> {
     Some(Ground::on_silos(systems, host))
 }
 
+/// Silos of each base.
+pub(crate) async fn silos() -> Vec<Ground> {
+    let mut grounds = Vec::new();
+    for host in SiloHost::find_all() {
+        let systems = host.systems().await;
+        grounds.push(Ground::on_silos(systems, host));
+    }
+    grounds
+}
+
 pub(crate) async fn silo_over_grpc() -> Option<Ground> {
     let host = SiloHost::find()?;
     let systems = host.systems().await;
