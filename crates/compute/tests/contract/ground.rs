@@ -118,6 +118,17 @@ impl Ground {
         }
     }
 
+    /// The user that containers of this ground's base run as by default: nanoserver has no 32-bit side,
+    /// and an unprivileged one.
+    pub(crate) fn default_user(&self) -> SiloUser {
+        match self.layers.last() {
+            Some(base) if base.join("Files/Windows/SysWOW64").exists() => {
+                SiloUser::ContainerAdministrator
+            }
+            _ => SiloUser::ContainerUser,
+        }
+    }
+
     pub(crate) async fn created(&self) -> Arc<dyn ComputeSystem> {
         let id = self.id();
         self.service

@@ -49,7 +49,8 @@ impl<'a> Container<'a> {
             host_path_type: hcs::PathType::AbsolutePath,
             read_only: true,
         });
-        let settings = ground.settings();
+        let mut settings = ground.settings();
+        settings.user = ground.default_user();
         Self {
             ground,
             id,
