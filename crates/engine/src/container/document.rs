@@ -73,6 +73,7 @@ pub(crate) fn settings(
 ) -> Result<SystemSettings> {
     let environment = command::environment(&container.config.env, &[])?;
     let mut settings = SystemSettings {
+        os_version: None,
         wine_build: container.wine_build.clone(),
         user: if user::is_administrator(&container.config.user) {
             SiloUser::ContainerAdministrator

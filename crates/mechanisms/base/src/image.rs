@@ -10,11 +10,11 @@ use porthole_store::{
     BlobWriter, Digest, HistoryEntry, ImageConfig, ImageId, ImageImport, LayerContents,
     LayerImport, Reference, RootFs, RunConfig, StagedBlob, Store,
 };
-use porthole_wine::build;
+use porthole_wine::{OsVersion, build};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{BaseKind, OsVersion};
+use crate::options::BaseKind;
 use crate::progress::Progress;
 
 /// The label that says what a base was made from.

@@ -240,7 +240,9 @@ pub(crate) fn remove_unreferenced(
         AND digest NOT IN (SELECT digest FROM substituted_layers WHERE digest IS NOT NULL)";
     for layer in digests(transaction, LAYERS, [])? {
         aside.add(&root.layer(LayerId(layer)))?;
-        aside.add(&root.registry(LayerId(layer)))?;
+        for registry in root.registries_of(LayerId(layer))? {
+            aside.add(&registry)?;
+        }
     }
     for blob in digests(transaction, BLOBS, [])? {
         aside.add(&root.blob(blob))?;

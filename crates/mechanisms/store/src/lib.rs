@@ -7,7 +7,7 @@
 //! porthole.lock                held by the one daemon that uses the root
 //! blobs/sha256/<hex>           blobs as they came, compressed or not
 //! layers/<layer id>/           unpacked layers: Files, Hives, …
-//! registry/<layer id>/         merged registry of the chain that ends in that layer (a cache)
+//! registry/<layer id>-<hash>/  merged registry of a chain that ends in that layer (a cache)
 //! containers/<id>/             sandbox/{upper,work}, registry, <id>-json.log
 //! tmp/<random>/                unfinished work, locked by the process that does it
 //! ```
