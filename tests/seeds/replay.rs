@@ -11,6 +11,8 @@ mod container_log;
 mod hcs;
 #[path = "../../fuzz/fuzz_targets/layer.rs"]
 mod layer;
+#[path = "../../fuzz/fuzz_targets/layer_unpack.rs"]
+mod layer_unpack;
 #[path = "../../fuzz/fuzz_targets/oci_documents.rs"]
 mod oci_documents;
 #[path = "../../fuzz/fuzz_targets/oci_reference.rs"]
@@ -28,10 +30,11 @@ mod winpath;
 type Check = fn(&[u8]);
 
 /// The checks by the names of their targets.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("container_log", container_log::check),
     ("hcs", hcs::check),
     ("layer", layer::check),
+    ("layer_unpack", layer_unpack::check),
     ("oci_documents", oci_documents::check),
     ("oci_reference", oci_reference::check),
     ("protocol", protocol::check),

@@ -42,8 +42,8 @@ impl Layer {
             (_, Self::Formats) => true,
             // One mechanism is built on another (bases are stored, kernels are opened).
             (Self::Mechanisms | Self::Compute, Self::Mechanisms) => true,
-            // The engine never names Wine, cgroups or namespaces: images, registries, networks and
-            // the destinations of logs only.
+            // The engine never names Wine, cgroups or namespaces: images, their layers, registries,
+            // networks and the destinations of logs only.
             (Self::Engine, Self::Mechanisms) => {
                 matches!(
                     name,

@@ -153,6 +153,11 @@ pub(crate) const TEST: &[Need] = &[
         "a registry to pull from and push to (the tests start their own)",
     ),
     need(
+        "strace",
+        &["/usr/bin/strace"],
+        "counts the calls that a diff and a commit cost",
+    ),
+    need(
         "skopeo",
         &["/usr/bin/skopeo"],
         "a second client of registries",

@@ -9,7 +9,7 @@ use porthole_protocol::supervisor::SiloUser;
 use porthole_registry::hive::{HiveKind, MountedHive};
 use porthole_registry::text::{self, Document};
 use porthole_registry::{Key, Value, regf};
-use porthole_wine::registry::RegistryTexts;
+use porthole_wine::registry::{HostRoots, RegistryTexts};
 use porthole_wine::{CachedRegistry, RegistryCache};
 
 use crate::registry::{RegistryChanges, with_chain};
@@ -95,11 +95,12 @@ impl FakeRegistry {
     pub(super) fn changes(&self) -> porthole_wine::Result<RegistryChanges> {
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let write = |root, tree: &Key| text::write(&Document::new(root, tree.clone()));
-        self.base.changes(&RegistryTexts {
+        let now = RegistryTexts {
             machine: write(text::MACHINE, &now.machine),
             user: write(text::USER, &now.user),
             default_user: write(text::DEFAULT_USER, &now.default_user),
-        })
+        };
+        self.base.changes(&now, &HostRoots::of([]))
     }
 }
 

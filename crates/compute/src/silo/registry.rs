@@ -9,6 +9,7 @@ use porthole_protocol::supervisor::{Failure, REGISTRY_LIMIT, RegistryRoot, Reque
 use porthole_wine::registry::{self, RegistryTexts};
 use porthole_wine::{CachedRegistry, RegistryCache};
 
+use super::root_certificates;
 use super::supervised::SiloSupervised;
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
@@ -76,7 +77,7 @@ pub(super) fn changes(
     let Some(texts) = texts else {
         return Ok(RegistryChanges::default());
     };
-    let changes = merged(plan, data_root)?.changes(&texts);
+    let changes = merged(plan, data_root)?.changes(&texts, &root_certificates::all(data_root));
     changes.map_err(|error| failed(operation(), error))
 }
 

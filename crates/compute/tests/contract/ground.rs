@@ -118,6 +118,17 @@ impl Ground {
         }
     }
 
+    /// The user that containers of this ground's base run as by default: nanoserver has no 32-bit side,
+    /// and an unprivileged one.
+    pub(crate) fn default_user(&self) -> SiloUser {
+        match self.layers.last() {
+            Some(base) if base.join("Files/Windows/SysWOW64").exists() => {
+                SiloUser::ContainerAdministrator
+            }
+            _ => SiloUser::ContainerUser,
+        }
+    }
+
     pub(crate) async fn created(&self) -> Arc<dyn ComputeSystem> {
         let id = self.id();
         self.service
@@ -277,6 +288,16 @@ pub(crate) async fn silo() -> Option<Ground> {
     let host = SiloHost::find()?;
     let systems = host.systems().await;
     Some(Ground::on_silos(systems, host))
+}
+
+/// Silos of each base.
+pub(crate) async fn silos() -> Vec<Ground> {
+    let mut grounds = Vec::new();
+    for host in SiloHost::find_all() {
+        let systems = host.systems().await;
+        grounds.push(Ground::on_silos(systems, host));
+    }
+    grounds
 }
 
 pub(crate) async fn silo_over_grpc() -> Option<Ground> {

@@ -8,6 +8,7 @@ mod files;
 mod ground;
 mod registry;
 mod silo_host;
+mod silo_registry;
 mod states;
 mod streams;
 mod takeover;

@@ -12,12 +12,12 @@ use porthole_registry::{Key, Value, layer, regf};
 use crate::ground::{Ground, endless, parameters};
 
 /// No change at all.
-const NOTHING: [&str; 0] = [];
+pub(crate) const NOTHING: [&str; 0] = [];
 
 const SOFTWARE: MountedHive = MountedHive::Image(HiveKind::Software);
 
 /// All changes, a line each.
-fn listed(changed: &RegistryChanges) -> Vec<String> {
+pub(crate) fn listed(changed: &RegistryChanges) -> Vec<String> {
     assert_eq!(changed.outside, NOTHING);
     let mut lines = Vec::new();
     for hive in &changed.hives {

@@ -389,6 +389,9 @@ fn metadata(
     let mut extended = std::collections::BTreeMap::new();
     for (key, value) in records {
         if let Some(name) = key.strip_prefix(pax::EXTENDED_PREFIX) {
+            if name.contains(['\0', '\n']) {
+                return Err(LayerErrorKind::Record);
+            }
             extended.insert(name.to_owned(), decode(value)?);
         }
     }

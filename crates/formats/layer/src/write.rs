@@ -324,7 +324,8 @@ fn records(metadata: &Metadata) -> Option<Records> {
 }
 
 /// Whether a stream may be called this.
-pub(crate) fn is_stream_name(name: &str) -> bool {
+#[must_use]
+pub fn is_stream_name(name: &str) -> bool {
     !name.is_empty() && name.encode_utf16().count() <= 255 && !name.contains([':', '/', '\\', '\0'])
 }
 

@@ -129,6 +129,11 @@ impl Key {
         self.subkeys.remove(&name.into())
     }
 
+    /// Keeps those direct subkeys that are wanted.
+    pub fn retain_subkeys(&mut self, mut wanted: impl FnMut(&Name, &Self) -> bool) {
+        self.subkeys.retain(|name, key| wanted(name, key));
+    }
+
     /// The direct subkey called `name`, made if it is missing, with this key's time.
     pub fn subkey_or_create(&mut self, name: impl Into<Name>) -> &mut Self {
         let missing = Self::new(self.last_write);

@@ -13,7 +13,6 @@ use porthole_store::{
 use porthole_wine::{OsVersion, build};
 use sha2::{Digest as _, Sha256};
 
-use crate::archive;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::BaseKind;
 use crate::progress::Progress;
@@ -126,7 +125,8 @@ fn pack(
         output: compressor,
         hasher: Sha256::new(),
     };
-    let Hashing { output, hasher } = archive::write(directory, hashing, seen)?;
+    let packed = porthole_layers::pack_layer(directory, &[], hashing, seen);
+    let (Hashing { output, hasher }, _) = packed.map_err(|error| from_layers(directory, error))?;
     let blob: BlobWriter = output.finish().map_err(|error| {
         let kind = if error.kind() == io::ErrorKind::StorageFull {
             ErrorKind::NoSpace
@@ -143,6 +143,16 @@ fn pack(
     })?;
     let blob = blob.finish(None).map_err(failed)?;
     Ok((Digest::from_bytes(hasher.finalize().into()), blob))
+}
+
+/// A failure to pack the layer.
+fn from_layers(directory: &Path, error: porthole_layers::Error) -> Error {
+    let (kind, message) = match error.kind() {
+        porthole_layers::ErrorKind::NoSpace => (ErrorKind::NoSpace, "the file system is full"),
+        porthole_layers::ErrorKind::Io => (ErrorKind::Io, "the archive cannot be written"),
+        _ => (ErrorKind::Malformed, "it cannot be archived"),
+    };
+    Error::new(kind, "pack", directory.display().to_string(), message).with_source(error)
 }
 
 struct Hashing<W> {

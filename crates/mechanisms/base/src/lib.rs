@@ -14,7 +14,6 @@
 //! manifest, verify                  what was built, byte for byte
 //! ```
 
-mod archive;
 mod builder;
 mod cache;
 mod deb;

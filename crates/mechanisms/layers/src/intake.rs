@@ -85,7 +85,7 @@ impl TakenLayer {
         directory_in(&self.staging)
     }
 
-    /// Settles the layer on those below; see [`settle`].
+    /// Settles the layer on those below; see [`settle()`].
     ///
     /// # Errors
     /// As there.
@@ -98,7 +98,7 @@ impl TakenLayer {
         )
     }
 
-    /// As [`settle`](Self::settle), of a layer whose names come from the union of those below.
+    /// As [`settle()`](Self::settle), of a layer whose names come from the union of those below.
     pub(crate) fn settle_spelt(&mut self, lowers: &[&Path]) -> Result<()> {
         self.unpacked.unsettled.is_spelt = true;
         self.settle(lowers)

@@ -6,11 +6,11 @@
 //!
 //! | | from | to |
 //! |---|---|---|
-//! | [`unpack`], then [`settle`] | archive | directory, settled on the layers below |
+//! | [`unpack()`], then [`settle()`] | archive | directory, settled on the layers below |
 //! | [`take_in`] | stream | blob and directory, not yet part of the store |
 //! | [`pack_changes`], [`pack_layer`] | sandbox or directory | archive |
-//! | [`commit`] | sandbox | blob and directory |
-//! | [`changes`] | sandbox | what `docker diff` shows |
+//! | [`commit()`] | sandbox | blob and directory |
+//! | [`changes()`] | sandbox | what `docker diff` shows |
 //! | [`write_plain`] | blob | archive |
 //!
 //! Every byte of an archive is hostile: entries and bytes are counted against [`Limits`], and

@@ -180,7 +180,17 @@ impl<'a, W: Write> Packer<'a, W> {
         if self.written.contains(&folded(path.as_str())) {
             return Ok(());
         }
-        let written = self.write_directory(&path, &Metadata::directory());
+        // It has the time of the newest hive, as Windows exports it.
+        let is_hive = |given: &&Given<'_>| given.path.tree() == Tree::Hives;
+        let newest = self
+            .given
+            .iter()
+            .filter(is_hive)
+            .map(|given| given.modified)
+            .max();
+        let metadata =
+            newest.map_or_else(Metadata::directory, |time| Metadata::directory().at(time));
+        let written = self.write_directory(&path, &metadata);
         self.named(written)
     }
 

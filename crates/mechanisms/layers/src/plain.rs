@@ -12,7 +12,7 @@ use crate::metered::Metered;
 /// Writes a blob of the store as the archive that it is, uncompressed.
 ///
 /// # Errors
-/// [`ErrorKind::DigestMismatch`] when it is not the archive of this digest, after it was written; a
+/// [`DigestMismatch`](crate::ErrorKind::DigestMismatch) when it is not the archive of this digest, after it was written; a
 /// failure of the store or of `output`.
 pub fn write_plain(blob: Blob, diff_id: Digest, output: impl Write) -> Result<u64> {
     let name = blob.digest.to_string();

@@ -47,7 +47,7 @@ pub struct Unpacked {
     pub unsettled: Unsettled,
 }
 
-/// What of an unpacked layer depends on the layers below, for [`crate::settle`].
+/// What of an unpacked layer depends on the layers below, for [`crate::settle()`].
 #[derive(Debug, Default)]
 pub struct Unsettled {
     /// Hard links to files that the layer does not hold.
@@ -72,7 +72,7 @@ pub(crate) struct PendingLink {
 /// which must be empty and on a file system with extended attributes. `layer` is what errors call
 /// it.
 ///
-/// The directory is complete after [`settle`](crate::settle). On an error, part of the layer is in
+/// The directory is complete after [`settle()`](crate::settle()). On an error, part of the layer is in
 /// it; nothing is anywhere else.
 ///
 /// # Errors
@@ -411,6 +411,9 @@ impl<'a> Unpacker<'a> {
     fn finish(mut self, layer: &str, diff_id: Digest, archive_size: u64) -> Result<Unpacked> {
         let hard_links = self.link_pending(layer)?;
         let failed = |failure: Failure| failure.of(layer, None);
+        // A layer may hold nothing; a union is mounted of this directory of each.
+        self.enter(&LayerPath::root(porthole_layer::Tree::Files), false)
+            .map_err(failed)?;
         let implied = self
             .tree
             .implied()

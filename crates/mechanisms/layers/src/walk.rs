@@ -7,11 +7,12 @@
 
 mod compare;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
-use porthole_layer::LayerPath;
+use porthole_layer::{LayerPath, is_stream_name};
+use porthole_winpath::name::folded;
 use rustix::fs::{FileType, Stat};
 
 use crate::beneath::{
@@ -162,14 +163,28 @@ impl<V: Visit> Walk<'_, V> {
                 continue;
             };
             match text.split_once(':') {
-                Some((owner, stream)) => {
+                Some((owner, stream)) if is_stream_name(stream) => {
                     let group = groups.entry(owner.to_owned()).or_default();
                     group.streams.push(stream.to_owned());
                 }
+                Some(_) => self.visit.set_aside(format!("{}/{text}", here.path)),
                 None => groups.entry(text.to_owned()).or_default().is_there = true,
             }
         }
+        self.drop_second_spellings(here, &mut groups);
         Ok(groups)
+    }
+
+    /// Windows has one file of a name, whatever its case.
+    fn drop_second_spellings(&mut self, here: &Here<'_>, groups: &mut BTreeMap<String, Group>) {
+        let mut spelt = HashSet::new();
+        groups.retain(|name, group| {
+            let is_first = !group.is_there || spelt.insert(folded(name));
+            if !is_first {
+                self.visit.set_aside(format!("{}/{name}", here.path));
+            }
+            is_first
+        });
     }
 
     fn named(

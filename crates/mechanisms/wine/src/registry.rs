@@ -11,10 +11,12 @@
 //! | `texts` | the files of a container's registry, which it has written |
 //! | `partial` | the parts of two texts that differ |
 //! | `changes` | the way back: from text to deltas in regf |
+//! | `host_roots` | the certificates that the host trusts |
 //! | `own` | what is written into every container's registry, and is no change |
 
 mod chain;
 mod changes;
+mod host_roots;
 mod identity;
 mod layer_file;
 mod own;
@@ -34,6 +36,7 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 
 pub use chain::Chain;
 pub use changes::{Changes, HiveChange, between_chains};
+pub use host_roots::HostRoots;
 pub use identity::Identity;
 pub use texts::RegistryTexts;
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod checker;
+mod cost;
 mod intake;
 mod pack;
 mod properties;

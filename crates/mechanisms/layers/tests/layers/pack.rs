@@ -323,6 +323,9 @@ fn what_a_hostile_container_leaves_is_set_aside_and_never_followed() -> Result<(
     fs::write(root.join("back\\slash"), "")?;
     fs::write(root.join("dot."), "")?;
     fs::write(root.join("nobody's:stream"), "")?;
+    fs::write(root.join("a:b:c"), "")?;
+    fs::write(root.join("SPELT"), "first")?;
+    fs::write(root.join("spelt"), "second")?;
     let unnamed = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
     fs::write(root.join(unnamed), "")?;
     fs::create_dir_all(root.join("$Recycle.Bin/S-1"))?;
@@ -332,11 +335,12 @@ fn what_a_hostile_container_leaves_is_set_aside_and_never_followed() -> Result<(
         summary(&packed)?,
         [
             "Files/".to_owned(),
+            "Files/SPELT = first".to_owned(),
             format!("Files/out -> C:{target}"),
             "Hives/".to_owned()
         ]
     );
-    assert_eq!(told.set_aside.names, 6);
+    assert_eq!(told.set_aside.names, 8);
     let mut deep = root;
     for _ in 0..300 {
         deep = deep.join("d");

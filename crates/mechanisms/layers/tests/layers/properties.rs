@@ -193,6 +193,7 @@ proptest! {
         }
         let mut layers = Layers::new();
         let _ = layers.add(&archive);
+        // Nothing but the layer's own directory.
         let outside: Vec<_> = std::fs::read_dir(layers.home.path()).unwrap().collect();
         prop_assert_eq!(outside.len(), 1);
     }

@@ -384,6 +384,25 @@ fn a_directory_that_no_entry_describes_stays_as_it_is_below() -> Result<()> {
 }
 
 #[test]
+fn a_layer_of_nothing_is_one() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let mut layers = Layers::new();
+    layers.add(&archive(|layer| {
+        layer.put("Files/a", "a");
+    }))?;
+    let hives = archive(|layer| {
+        layer.dir("Hives");
+    });
+    for nothing in [&[0; 1024][..], &hives] {
+        layers.add(nothing)?;
+        assert_eq!(layers.mount()?.listing()?, ["a = a"]);
+    }
+    Ok(())
+}
+
+#[test]
 fn names_that_no_file_can_have_are_counted() -> Result<()> {
     if !is_root() {
         return Ok(());

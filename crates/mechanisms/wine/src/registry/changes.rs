@@ -7,6 +7,7 @@ use porthole_registry::hive::{HiveKind, MountedHive};
 use porthole_registry::text;
 use porthole_registry::{Key, descriptors, layer, regf};
 
+use super::host_roots::HostRoots;
 use super::partial::{Partial, partial};
 use super::texts::RegistryTexts;
 use super::{CachedRegistry, Chain, DEFAULT_USER_FILE, SYSTEM_FILE, USER_FILE, own};
@@ -36,13 +37,13 @@ pub struct HiveChange {
 
 impl CachedRegistry {
     /// What a container that was given this registry has made of it, without what is written into
-    /// every container's.
+    /// every container's, certificates that its host trusts (`roots`) among it.
     ///
     /// # Errors
     /// `Malformed` when what the container wrote is not Wine's registry text or fits no hive; a
     /// failure of the file system.
-    pub fn changes(&self, after: &RegistryTexts) -> Result<Changes> {
-        let mut found = Found::default();
+    pub fn changes(&self, after: &RegistryTexts, roots: &HostRoots) -> Result<Changes> {
+        let mut found = Found::new(roots);
         found.machine(self.partial(SYSTEM_FILE, &after.machine)?);
         found.root(
             MountedHive::Image(HiveKind::Default),
@@ -105,7 +106,7 @@ pub fn between_chains(before: &Chain<'_>, after: &Chain<'_>) -> Result<Changes> 
     let pairs = before.hives().zip(after.hives());
     let hives = pairs.filter_map(|((hive, before), (_, after))| {
         let delta = layer::difference(before, after)?;
-        let change = Found::change(hive, before, delta);
+        let change = Change::of(hive, before, delta);
         let whole = (hive == MountedHive::User).then(|| after.clone());
         Some(change.write(whole, Some(&descriptors::descriptors(before))))
     });
@@ -116,8 +117,8 @@ pub fn between_chains(before: &Chain<'_>, after: &Chain<'_>) -> Result<Changes> 
 }
 
 /// What was found by comparing texts, which name no security descriptors.
-#[derive(Default)]
-struct Found {
+struct Found<'a> {
+    roots: &'a HostRoots,
     hives: Vec<Change>,
     outside: Vec<String>,
 }
@@ -129,7 +130,15 @@ struct Change {
     before: Key,
 }
 
-impl Found {
+impl<'a> Found<'a> {
+    fn new(roots: &'a HostRoots) -> Self {
+        Self {
+            roots,
+            hives: Vec::new(),
+            outside: Vec::new(),
+        }
+    }
+
     /// Takes the machine's root apart into hives.
     fn machine(&mut self, parts: Partial) {
         let Partial { mut old, mut new } = parts;
@@ -151,23 +160,23 @@ impl Found {
         let Some(mut delta) = layer::difference(&parts.old, &parts.new) else {
             return;
         };
-        own::forget(hive, &parts.old, &mut delta);
+        own::forget(hive, &parts.old, &mut delta, self.roots);
         if !own::says_nothing(Some(&parts.old), &delta) {
-            self.hives.push(Self::change(hive, &parts.old, delta));
-        }
-    }
-
-    fn change(hive: MountedHive, old: &Key, delta: Key) -> Change {
-        let before = layer::touched(old, &delta);
-        Change {
-            hive,
-            delta,
-            before,
+            self.hives.push(Change::of(hive, &parts.old, delta));
         }
     }
 }
 
 impl Change {
+    fn of(hive: MountedHive, old: &Key, delta: Key) -> Self {
+        let before = layer::touched(old, &delta);
+        Self {
+            hive,
+            delta,
+            before,
+        }
+    }
+
     /// Writes the trees as hives; `from` says the security of keys that do not say it themselves.
     fn write(mut self, whole: Option<Key>, from: Option<&Key>) -> Result<HiveChange> {
         let from = from.cloned().unwrap_or_default();

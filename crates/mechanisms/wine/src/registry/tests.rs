@@ -217,7 +217,10 @@ fn programs_see_the_version_that_the_image_names() {
     assert_eq!(build.as_string().as_deref(), Some("26100"));
     // Nothing of that is a change.
     let texts = RegistryTexts::read(cached.directory()).unwrap().unwrap();
-    assert_eq!(cached.changes(&texts).unwrap(), Changes::default());
+    assert_eq!(
+        cached.changes(&texts, &HostRoots::of([])).unwrap(),
+        Changes::default()
+    );
 }
 
 #[test]
@@ -346,7 +349,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
         user: text(text::USER, user.clone()),
         default_user: fs::read(cached.directory().join(DEFAULT_USER_FILE)).unwrap(),
     };
-    let changes = cached.changes(&after).unwrap();
+    let changes = cached.changes(&after, &HostRoots::of([])).unwrap();
     assert_eq!(changes.outside, ["Elsewhere"]);
     let hives: Vec<_> = changes.hives.iter().map(|change| change.hive).collect();
     assert_eq!(
