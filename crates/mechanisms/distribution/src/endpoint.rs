@@ -240,7 +240,7 @@ impl Endpoint {
     }
 }
 
-/// The purpose of a token: what the caller is about to do and what the registry asks for besides.
+/// The purpose of a token that `challenge` asks for: what the caller is about to do.
 pub(crate) fn purpose(
     challenge: Challenge,
     scopes: &[String],

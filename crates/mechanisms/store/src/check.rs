@@ -180,7 +180,7 @@ impl Problems {
         records: &Records,
     ) -> Result<()> {
         let root = store.root();
-        let layers = records
+        let layers: HashSet<String> = records
             .layers
             .iter()
             .map(|(id, _)| id.to_string())
@@ -203,6 +203,13 @@ impl Problems {
             .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
             .map_err(|error| Error::database("check store", "containers", error))?;
         self.directory(&root.containers(), &containers)?;
+        for name in list(&root.registries())? {
+            // A cache: another process may be making one, under the name of its layer, too.
+            let layer: Option<&str> = name.get(..64);
+            if layer.is_none_or(|layer| !layers.contains(layer)) {
+                self.path(&root.registries().join(&name), ProblemKind::Unknown);
+            }
+        }
         for path in staging::abandoned(&root.staging())? {
             self.path(&path, ProblemKind::Abandoned);
         }

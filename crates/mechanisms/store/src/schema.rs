@@ -173,6 +173,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_older_version_wrote_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        let image = "INSERT INTO images (id, config, imported) VALUES ('x', x'7b7d', 1)";
+        connection.execute(image, []).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        drop(connection);
+        let connection = open(&path).unwrap();
+        let count = |table: &str| -> i64 {
+            let sql = format!("SELECT COUNT(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("images"), count("parents")), (1, 0));
+        let version: u32 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(version as usize, MIGRATIONS.len());
+    }
+
+    #[test]
     fn opens_again_and_refuses_a_newer_schema() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("db");

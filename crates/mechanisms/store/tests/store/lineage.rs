@@ -188,6 +188,9 @@ fn a_check_finds_what_somebody_did() -> Result<()> {
     std::fs::create_dir(store.root().layers().join("x"))?;
     std::fs::remove_dir_all(store.container_directory("c").path())?;
     std::fs::create_dir(root.path().join("tmp/left"))?;
+    let of_nothing = format!("registry/{}-x", "0".repeat(64));
+    std::fs::create_dir(root.path().join(&of_nothing))?;
+    std::fs::create_dir(root.path().join(format!("registry/{}-x", layers[0].id)))?;
     let mut found: Vec<_> = store.check(CheckDepth::Content)?;
     let mut kind_of = |path: &std::path::Path| {
         let at = found
@@ -205,6 +208,10 @@ fn a_check_finds_what_somebody_did() -> Result<()> {
     );
     let container = store.container_directory("c");
     assert_eq!(kind_of(container.path()), Some(ProblemKind::Missing));
+    assert_eq!(
+        kind_of(&root.path().join(of_nothing)),
+        Some(ProblemKind::Unknown)
+    );
     assert_eq!(
         kind_of(&root.path().join("tmp/left")),
         Some(ProblemKind::Abandoned)
