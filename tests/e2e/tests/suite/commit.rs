@@ -74,7 +74,7 @@ fn instructions() -> Vec<(&'static str, &'static str, Value)> {
             "/Cmd",
             json!(["cmd", "/c", "set CITY"]),
         ),
-        ("ENTRYPOINT []", "/Entrypoint", Value::Null),
+        ("ENTRYPOINT []", "/Entrypoint", json!([])),
         (r"ENV CITY=Kiel", "/Env", json!(["CITY=Kiel"])),
         (
             "EXPOSE 8080/tcp",

@@ -122,6 +122,7 @@ fn killed(fixture: &Fixture) -> Result<()> {
 
 fn survive(ground: &Ground<'_>, server: &mut Server, seed: u64) -> Result<()> {
     let docker = &ground.fixture.docker;
+    docker.ok(["image", "prune", "-f"])?;
     let before = ground.fixture.entries(&["blobs/sha256", "layers", "tmp"])?;
     let fill = r"for /l %i in (1,1,300) do @echo %i>C:\file-%i";
     let user = ["-u", "ContainerAdministrator", "porthole/nanoserver"];
@@ -140,6 +141,8 @@ fn survive(ground: &Ground<'_>, server: &mut Server, seed: u64) -> Result<()> {
         docker.run(["rmi", "-f", name])?;
     }
     docker.ok(["rm", CONTAINER])?;
+    // A commit that had been carried out when the daemon was killed has lost its name to the next.
+    docker.ok(["image", "prune", "-f"])?;
     let after = ground.fixture.entries(&["blobs/sha256", "layers", "tmp"])?;
     ensure!(
         before == after,

@@ -201,10 +201,12 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
         "repository name must be lowercase",
     ),
     (&["network", "inspect", "e2e-none"], 1, "e2e-none"),
+    (&["commit", "e2e-no-such"], 1, "No such container"),
+    (&["diff", "e2e-no-such"], 1, "No such container"),
     (
-        &["commit", "x"],
+        &["diff", "--registry", "e2e-no-such"],
         1,
-        "commit is planned; this version does not have it yet",
+        "No such container",
     ),
     (&["update", "e2e-no-such"], 1, "update changes nothing"),
     (

@@ -137,13 +137,13 @@ fn through_skopeo(fixture: &Fixture) -> Result<()> {
         &of_docker,
         &address(&third),
     ])?;
+    let expected = made.id.clone();
     drop(made);
     for name in [&second, &third] {
         docker.ok(["pull", name])?;
+        ensure!(id(docker, name)? == expected, "{name} is another");
         ensure!(text_in(docker, name)? == "copied", "{name}");
     }
-    let expected = id(docker, &second)?;
-    ensure!(id(docker, &third)? == expected, "skopeo's copies differ");
     docker.ok(["rmi", &second, &third])?;
     let loaded = docker.ok(["load", "-i", text(&inside.join("archive.tar"))?])?;
     ensure!(loaded.contains("Loaded image: local/copied:1"), "{loaded}");
@@ -200,7 +200,7 @@ fn missing(fixture: &Fixture) -> Result<()> {
     let unknown = docker.run(["pull", &registry.image("e2e/nowhere")])?;
     said(&unknown, 1, "not found")?;
     let not_here = docker.run(["push", &registry.image("e2e/nowhere:1")])?;
-    said(&not_here, 1, "An image does not exist locally with the tag")?;
+    said(&not_here, 1, "tag does not exist")?;
     let host = registry.host();
     drop(registry);
     let gone = docker.run(["pull", &format!("{host}/e2e/there:1")])?;
@@ -221,67 +221,78 @@ pub(crate) fn hello(version: &str, line: &str) -> Result<MadeImage> {
         .with("Cmd", json!(["cmd", "/c", r"type C:\hello.txt"])))
 }
 
+/// Puts an image of Linux into a registry; gives its entry in an index.
+pub(crate) fn put_linux(
+    registry: &Registry,
+    repository: &str,
+    tag: &str,
+    architecture: &str,
+) -> Result<Value> {
+    let platform = json!({ "os": "linux", "architecture": architecture });
+    let mut config = platform.clone();
+    config["rootfs"] = json!({ "type": "layers", "diff_ids": [] });
+    let config = config.to_string();
+    put_blob(registry, repository, config.as_bytes())?;
+    let kind = "application/vnd.docker.container.image.v1+json";
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
+        "config": { "mediaType": kind, "size": config.len(), "digest": digest(config.as_bytes()) },
+    });
+    let manifest = manifest.to_string();
+    put_manifest(registry, repository, tag, MANIFEST, manifest.as_bytes())?;
+    Ok(entry(manifest.as_bytes(), &platform))
+}
+
+/// An entry of an index.
+fn entry(manifest: &[u8], platform: &Value) -> Value {
+    json!({
+        "mediaType": MANIFEST, "size": manifest.len(), "digest": digest(manifest),
+        "platform": platform,
+    })
+}
+
+/// Puts an index of these entries.
+pub(crate) fn put_index(
+    registry: &Registry,
+    repository: &str,
+    tag: &str,
+    entries: &[Value],
+) -> Result<()> {
+    let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+    put_manifest(
+        registry,
+        repository,
+        tag,
+        INDEX,
+        list.to_string().as_bytes(),
+    )
+}
+
 /// Two builds of Windows among images of Linux, in the order of hello-world's.
 fn index(fixture: &Fixture) -> Result<()> {
     let (registry, _directory) = plain()?;
     let docker = &fixture.docker;
     let mut entries = Vec::new();
     for architecture in ["amd64", "arm64"] {
-        let config = json!({ "os": "linux", "architecture": architecture,
-            "rootfs": { "type": "layers", "diff_ids": [] } });
-        let config = config.to_string();
-        put_blob(&registry, "hello", config.as_bytes())?;
-        let kind = "application/vnd.docker.container.image.v1+json";
-        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "layers": [], "config": {
-            "mediaType": kind, "size": config.len(), "digest": digest(config.as_bytes()) } });
-        entries.push(entry(
-            &registry,
-            manifest.to_string().as_bytes(),
-            json!({
-            "os": "linux", "architecture": architecture }),
-        )?);
+        entries.push(put_linux(&registry, "hello", architecture, architecture)?);
     }
     for version in ["10.0.20348.2031", "10.0.17763.4974"] {
         let image = hello(version, &format!("Hello from {version}"))?;
-        let manifest = image.manifest();
-        image.put(&registry, "hello", &digest(&manifest))?;
+        image.put(&registry, "hello", version)?;
         let platform = json!({ "os": "windows", "architecture": "amd64", "os.version": version });
-        entries.push(entry_of(&manifest, platform));
+        entries.push(entry(&image.manifest(), &platform));
     }
-    let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
-    put_manifest(
-        &registry,
-        "hello",
-        "latest",
-        INDEX,
-        list.to_string().as_bytes(),
-    )?;
+    put_index(&registry, "hello", "latest", &entries)?;
     let name = registry.image("hello");
     let outcome = docker.run(["run", "--rm", &name])?;
     said(&outcome, 0, "Hello from 10.0.20348.2031")?;
     docker.ok(["rmi", &name])?;
-    let older = [
-        "run",
-        "--rm",
-        "--platform",
-        "windows(10.0.17763)/amd64",
-        &name,
-    ];
-    let outcome = docker.run(older)?;
+    docker.ok(["pull", "--platform", "windows(10.0.17763)/amd64", &name])?;
+    let outcome = docker.run(["run", "--rm", &name])?;
     said(&outcome, 0, "Hello from 10.0.17763.4974")?;
     docker.ok(["rmi", &name])?;
     let linux = docker.run(["pull", "--platform", "linux/amd64", &name])?;
     said(&linux, 1, "no matching manifest for linux/amd64")
-}
-
-fn entry_of(manifest: &[u8], platform: Value) -> Value {
-    json!({ "mediaType": MANIFEST, "size": manifest.len(), "digest": digest(manifest),
-        "platform": platform })
-}
-
-fn entry(registry: &Registry, manifest: &[u8], platform: Value) -> Result<Value> {
-    put_manifest(registry, "hello", &digest(manifest), MANIFEST, manifest)?;
-    Ok(entry_of(manifest, platform))
 }
 
 /// A server of the tests' place with lines of its own in `porthole.toml`.
