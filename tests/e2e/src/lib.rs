@@ -3,4 +3,5 @@
 
 pub mod docker;
 pub mod host;
+pub mod registry;
 pub mod server;

@@ -19,6 +19,7 @@ mod archive;
 mod bad_input;
 mod binds;
 mod certificates;
+mod changes;
 mod clients;
 mod console;
 mod control_events;
@@ -35,11 +36,13 @@ mod limits;
 mod log_drivers;
 mod logs;
 mod memory;
+mod microsoft;
 mod names;
 mod options;
 mod own_cli;
 mod ports;
 mod reboot;
+mod registries;
 mod restarts;
 mod run;
 mod streams;
@@ -132,6 +135,8 @@ const SHARED: &[&[(&str, Test)]] = &[
     bad_input::TESTS,
     own_cli::TESTS,
     archive::TESTS,
+    changes::TESTS,
+    microsoft::TESTS,
     clients::TESTS,
     tools::TESTS,
     usage::TESTS,
@@ -171,6 +176,7 @@ fn main() -> Result<ExitCode> {
     let mut alone = trials(&fixture, daemons::TESTS);
     alone.extend(trials(&fixture, tls::TESTS));
     alone.extend(trials(&fixture, certificates::TESTS));
+    alone.extend(trials(&fixture, registries::TESTS));
     alone.extend(trials(&fixture, log_drivers::ALONE));
     alone.extend(trials(&fixture, reboot::TESTS));
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
