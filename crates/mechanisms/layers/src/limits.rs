@@ -15,7 +15,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            entries: 2_000_000,
+            entries: 1_000_000,
             bytes: 128 << 30,
             levels: 256,
         }

@@ -12,7 +12,7 @@ use porthole_winpath::name::folded;
 use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, XattrFlags};
 
 use crate::beneath::{
-    OPAQUE, attribute, c_name, entries, is_opaque, kind, look, open_directory, open_top,
+    IMPLIED, OPAQUE, attribute, c_name, entries, is_opaque, kind, look, open_directory, open_top,
 };
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome, Result};
@@ -20,6 +20,9 @@ use crate::stored::{DOS, WINDOWS};
 use crate::unpack::Unsettled;
 use crate::unpack::files::make_whiteout;
 use crate::view::View;
+
+/// Bytes that the paths of a layer's symbolic links may have: they are kept in memory.
+const MOST_LINKS_BYTES: usize = 64 << 20;
 
 /// The top directories of a layer.
 pub(crate) const TREES: [&str; 3] = ["Files", "Hives", "UtilityVM"];
@@ -42,7 +45,7 @@ pub fn settle(
     let chain = Chain::open(lowers).map_err(failed)?;
     for link in &unsettled.hard_links {
         links::make_hard_link(&top, link, &chain)
-            .map_err(|failure| failure.of(layer, Some(&link.path.join("/"))))?;
+            .map_err(|failure| failure.of(layer, Some(&link.path)))?;
     }
     for tree in TREES {
         let Some(root) = links::open_if_there(&top, tree).map_err(failed)? else {
@@ -54,6 +57,7 @@ pub fn settle(
             unsettled,
             path: vec![tree.to_owned()],
             links: Vec::new(),
+            links_bytes: 0,
         };
         let hides = unsettled.opaque_trees.iter().any(|opaque| opaque == tree);
         settling
@@ -69,8 +73,9 @@ struct Settling<'a> {
     unsettled: &'a Unsettled,
     /// Names from the layer's directory on, as they were unpacked.
     path: Vec<String>,
-    /// Symbolic links, by their names from the tree's root on.
-    links: Vec<Vec<CString>>,
+    /// Symbolic links, by their paths from the tree's root on.
+    links: Vec<String>,
+    links_bytes: usize,
 }
 
 impl Settling<'_> {
@@ -118,8 +123,11 @@ impl Settling<'_> {
         if hides {
             place.hide_all()?;
         }
-        let is_implied = self.unsettled.implied.contains(&self.path);
+        let is_implied = attribute(directory, IMPLIED)
+            .to("look at a directory")?
+            .is_some();
         if is_implied {
+            rustix::fs::fremovexattr(directory, IMPLIED).to("describe a directory")?;
             place.inherit()?;
         }
         let inherits = is_implied && !below.is_empty();
@@ -146,16 +154,22 @@ impl Settling<'_> {
         if kind == FileType::Directory {
             return self.child(place, name, spelt, hides);
         }
-        let now = spelt.clone().unwrap_or_else(|| name.to_owned());
         if kind == FileType::Symlink {
-            let mut path: Vec<CString> = Vec::new();
-            for name in &self.path[1..] {
-                path.push(c_name(name).to("name a link")?);
-            }
-            path.push(now);
-            self.links.push(path);
+            self.remember_link(spelt.as_deref().unwrap_or(name))?;
         }
         place.replaced.extend(spelt);
+        Ok(())
+    }
+
+    fn remember_link(&mut self, name: &CStr) -> Outcome<()> {
+        let mut path = self.path[1..].join("/");
+        path.push('/');
+        path.push_str(&name.to_string_lossy());
+        self.links_bytes += path.len();
+        if self.links_bytes > MOST_LINKS_BYTES {
+            return Err(Failure::too_large("it has too many symbolic links"));
+        }
+        self.links.push(path);
         Ok(())
     }
 

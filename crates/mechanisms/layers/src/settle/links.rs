@@ -16,6 +16,8 @@ use crate::unpack::PendingLink;
 use crate::unpack::files::times;
 use crate::view::View;
 
+const OPERATION: &str = "look at a link";
+
 /// A directory, unless it is not there.
 pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<OwnedFd>> {
     match open_directory(parent, name) {
@@ -39,10 +41,10 @@ pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_
     if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
         return Err(Failure::malformed("a hard link to what is not a file"));
     }
-    let (name, parents) = link.path.split_last().ok_or_else(nothing)?;
+    let (parents, name) = link.path.rsplit_once('/').ok_or_else(nothing)?;
     let mut directory = top.try_clone().to("open the layer")?;
-    for parent in parents {
-        directory = open_directory(&directory, parent.as_str()).to("open a directory")?;
+    for parent in parents.split('/') {
+        directory = open_directory(&directory, parent).to("open a directory")?;
     }
     let before = rustix::fs::fstat(&directory).to("look at a directory")?;
     let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
@@ -60,20 +62,19 @@ pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_
 }
 
 /// Makes links lead to names as they are spelt: the kernel, which follows them, knows case.
-pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[Vec<CString>]) -> Outcome<()> {
+pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[String]) -> Outcome<()> {
     if links.is_empty() {
         return Ok(());
     }
     let union = below.below(root)?;
     for link in links {
-        let Some((name, parents)) = link.split_last() else {
-            continue;
-        };
-        let mut directory = root.try_clone().to("open the layer")?;
+        let (parents, name) = link.rsplit_once('/').unwrap_or(("", link));
+        let name = &*c_name(name).to(OPERATION)?;
+        let mut directory = root.try_clone().to(OPERATION)?;
         let mut union_place = Vec::new();
-        for parent in parents {
+        for parent in parents.split('/').filter(|name| !name.is_empty()) {
             // Its directory was renamed to its spelling below.
-            let spelt = spelling_in(&directory, parent)?;
+            let spelt = spelling_in(&directory, &c_name(parent).to(OPERATION)?)?;
             directory = open_directory(&directory, &*spelt).to("open a directory")?;
             union_place.push(spelt);
         }
@@ -93,7 +94,6 @@ fn spelling_in(directory: &OwnedFd, name: &CStr) -> Outcome<CString> {
 }
 
 fn spell_target(directory: &OwnedFd, name: &CStr, place: &[CString], union: &View) -> Outcome<()> {
-    const OPERATION: &str = "look at a link";
     let Some(stored) = link_attribute(directory, name).to(OPERATION)? else {
         return Ok(());
     };
