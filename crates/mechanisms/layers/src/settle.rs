@@ -43,8 +43,10 @@ pub fn settle(
     let failed = |failure: Failure| failure.of(layer, None);
     let top = open_top(directory).to("open the layer").map_err(failed)?;
     let chain = Chain::open(lowers).map_err(failed)?;
+    let mut hard_links = links::HardLinks::new(&top, &chain);
     for link in &unsettled.hard_links {
-        links::make_hard_link(&top, link, &chain)
+        hard_links
+            .make(link)
             .map_err(|failure| failure.of(layer, Some(&link.path)))?;
     }
     for tree in TREES {
@@ -86,7 +88,6 @@ impl Settling<'_> {
             directory,
             below,
             is_spelt: self.unsettled.is_spelt,
-            listed: None,
             replaced: Vec::new(),
             has_changed: false,
         };
@@ -210,8 +211,6 @@ struct Place<'a> {
     directory: &'a OwnedFd,
     below: &'a View,
     is_spelt: bool,
-    /// The names below, once they were needed.
-    listed: Option<HashMap<String, CString>>,
     /// What is below and no longer seen.
     replaced: Vec<CString>,
     has_changed: bool,
@@ -228,10 +227,7 @@ impl Place<'_> {
         } else if self.is_spelt {
             None
         } else {
-            if self.listed.is_none() {
-                self.listed = Some(self.below.names()?);
-            }
-            let listed = self.listed.get_or_insert_default();
+            let listed = self.below.names()?;
             wanted
                 .to_str()
                 .ok()
@@ -284,10 +280,10 @@ impl Place<'_> {
 
     /// Hides whatever is below and not here.
     fn hide_all(&mut self) -> Outcome<()> {
-        for name in self.below.names()?.into_values() {
-            if look(self.directory, &name).to("look at a file")?.is_none() {
+        for name in self.below.names()?.values() {
+            if look(self.directory, name).to("look at a file")?.is_none() {
                 self.has_changed = true;
-                make_whiteout(self.directory, &*name)?;
+                make_whiteout(self.directory, name.as_c_str())?;
             }
         }
         Ok(())

@@ -325,7 +325,7 @@ impl<V: Visit> Walk<'_, V> {
 
     /// What is below a directory that hides it, and not in the upper.
     fn hidden(&mut self, here: &Here<'_>, groups: &BTreeMap<String, Group>) -> Outcome<()> {
-        let mut names: Vec<CString> = here.below.names()?.into_values().collect();
+        let mut names: Vec<CString> = here.below.names()?.values().cloned().collect();
         names.sort_unstable();
         for name in names {
             let name = name.to_string_lossy();

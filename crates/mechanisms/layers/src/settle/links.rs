@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
+use porthole_layer::LayerPath;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
@@ -26,39 +27,74 @@ pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<Owne
     }
 }
 
-/// Makes a hard link to a file of a layer below, and to its streams.
-pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_>) -> Outcome<()> {
-    let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
-    let mut view = chain.view(link.target.tree().name())?;
-    let mut names: Vec<&str> = link.target.components().collect();
-    let last = names.pop().ok_or_else(nothing)?;
-    for name in names {
-        let spelt = view.find(name)?.ok_or_else(nothing)?;
-        view = view.child(&spelt)?;
-    }
-    let spelt = view.find(last)?.ok_or_else(nothing)?;
-    let found = view.look(&spelt)?.ok_or_else(nothing)?;
-    if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
-        return Err(Failure::malformed("a hard link to what is not a file"));
-    }
-    let (parents, name) = link.path.rsplit_once('/').ok_or_else(nothing)?;
-    let mut directory = top.try_clone().to("open the layer")?;
-    for parent in parents.split('/') {
-        directory = open_directory(&directory, parent).to("open a directory")?;
-    }
-    let before = rustix::fs::fstat(&directory).to("look at a directory")?;
-    let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
-        rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty())
-            .to("make a hard link")
-    };
-    make(found.directory, &spelt, name)?;
-    for stream in chain.streams(&spelt, &found)? {
-        let full = c_name(&format!("{}:{stream}", spelt.to_string_lossy())).to("name a stream")?;
-        if let Some(found) = view.look(&full)? {
-            make(found.directory, &full, &format!("{name}:{stream}"))?;
+/// Makes hard links to files of layers below.
+pub(super) struct HardLinks<'a> {
+    top: &'a OwnedFd,
+    chain: &'a Chain<'a>,
+    /// The directory of the link before, which is often that of the next.
+    last: Option<(LayerPath, View)>,
+}
+
+impl<'a> HardLinks<'a> {
+    pub(super) const fn new(top: &'a OwnedFd, chain: &'a Chain<'a>) -> Self {
+        Self {
+            top,
+            chain,
+            last: None,
         }
     }
-    super::restore_times(&directory, &before)
+
+    /// Makes a hard link to a file of a layer below, and to its streams.
+    pub(super) fn make(&mut self, link: &PendingLink) -> Outcome<()> {
+        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
+        let parent = link.target.parent().ok_or_else(nothing)?;
+        let view = match self.last.take() {
+            Some((path, view)) if path == parent => view,
+            _ => self.enter(&parent)?.ok_or_else(nothing)?,
+        };
+        self.make_in(link, &view)?;
+        self.last = Some((parent, view));
+        Ok(())
+    }
+
+    fn enter(&self, path: &LayerPath) -> Outcome<Option<View>> {
+        let mut view = self.chain.view(path.tree().name())?;
+        for name in path.components() {
+            let Some(spelt) = view.find(name)? else {
+                return Ok(None);
+            };
+            view = view.child(&spelt)?;
+        }
+        Ok(Some(view))
+    }
+
+    fn make_in(&self, link: &PendingLink, view: &View) -> Outcome<()> {
+        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
+        let spelt = view.find(link.target.name())?.ok_or_else(nothing)?;
+        let found = view.look(&spelt)?.ok_or_else(nothing)?;
+        if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
+            return Err(Failure::malformed("a hard link to what is not a file"));
+        }
+        let (parents, name) = link.path.rsplit_once('/').ok_or_else(nothing)?;
+        let mut directory = self.top.try_clone().to("open the layer")?;
+        for parent in parents.split('/') {
+            directory = open_directory(&directory, parent).to("open a directory")?;
+        }
+        let before = rustix::fs::fstat(&directory).to("look at a directory")?;
+        let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
+            rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty())
+                .to("make a hard link")
+        };
+        make(found.directory, &spelt, name)?;
+        for stream in self.chain.streams(&spelt, &found)? {
+            let full = format!("{}:{stream}", spelt.to_string_lossy());
+            let full = c_name(&full).to("name a stream")?;
+            if let Some(found) = view.look(&full)? {
+                make(found.directory, &full, &format!("{name}:{stream}"))?;
+            }
+        }
+        super::restore_times(&directory, &before)
+    }
 }
 
 /// Makes links lead to names as they are spelt: the kernel, which follows them, knows case.
