@@ -148,7 +148,10 @@ impl<'a, W: Write> Packer<'a, W> {
             written: HashSet::new(),
             removed: HashSet::new(),
             links: HashMap::new(),
-            packed: Packed::default(),
+            packed: Packed {
+                size: 0,
+                set_aside: SetAside::of_archive(),
+            },
             failed_at: None,
         }
     }

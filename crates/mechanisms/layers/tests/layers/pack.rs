@@ -390,6 +390,11 @@ fn what_a_hostile_container_leaves_is_set_aside_and_never_followed() -> Result<(
         ]
     );
     assert_eq!(told.set_aside.names, 8);
+    let warning = told.set_aside.warning().unwrap();
+    assert!(
+        warning.starts_with("8 files that Windows cannot have are left out"),
+        "{warning}"
+    );
     let mut deep = root;
     for _ in 0..300 {
         deep = deep.join("d");
