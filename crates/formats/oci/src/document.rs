@@ -44,6 +44,37 @@ struct Members {
     annotations: BTreeMap<String, String>,
 }
 
+impl Members {
+    /// Whether the document is of a kind that is read, and says one thing of it.
+    fn check_kind(&self, sent_as: Option<&str>) -> Result<(), (ErrorKind, String)> {
+        let own = Some(self.media_type.as_str()).filter(|own| !own.is_empty());
+        let is_schema_1 = self.schema_version == 1
+            || self.fs_layers.is_some()
+            || own.into_iter().chain(sent_as).any(is_schema_1);
+        if is_schema_1 {
+            let message = "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support \
+                           has been removed. More information at \
+                           https://docs.docker.com/go/deprecated-image-specs/";
+            return Err((ErrorKind::Unsupported, message.to_owned()));
+        }
+        if self.schema_version != 2 {
+            let message = "its schemaVersion is not 2";
+            return Err((ErrorKind::Invalid, message.to_owned()));
+        }
+        match (own, sent_as) {
+            (Some(own), _) if !is_known(own) => {
+                let message = format!("unsupported manifest format {own:?}");
+                Err((ErrorKind::Unsupported, message))
+            }
+            (Some(own), Some(sent_as)) if own != sent_as => {
+                let message = format!("it was sent as {sent_as} and says that it is {own}");
+                Err((ErrorKind::Invalid, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Document {
     /// Reads a manifest or an index. `sent_as` is the media type that came with it: of the HTTP
     /// answer or of the descriptor that named it. A document is what its own `mediaType` says; when
@@ -66,34 +97,12 @@ impl Document {
         let members: Members = go_json::decode(bytes)
             .map_err(|error| invalid(&format!("not a manifest: {error}")).with_source(error))?;
         let sent_as = sent_as.map(essence).filter(|sent_as| is_known(sent_as));
+        let sent_as = sent_as.as_deref();
+        members
+            .check_kind(sent_as)
+            .map_err(|(kind, message)| failed(kind, message))?;
         let own = Some(members.media_type.as_str()).filter(|own| !own.is_empty());
-        if members.schema_version == 1
-            || members.fs_layers.is_some()
-            || [own, sent_as.as_deref()]
-                .iter()
-                .flatten()
-                .any(|known| is_schema_1(known))
-        {
-            let message = "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support \
-                           has been removed. More information at \
-                           https://docs.docker.com/go/deprecated-image-specs/";
-            return Err(failed(ErrorKind::Unsupported, message.to_owned()));
-        }
-        if members.schema_version != 2 {
-            return Err(invalid("its schemaVersion is not 2"));
-        }
-        match (own, sent_as.as_deref()) {
-            (Some(own), _) if !is_known(own) => {
-                let message = format!("unsupported manifest format {own:?}");
-                return Err(failed(ErrorKind::Unsupported, message));
-            }
-            (Some(own), Some(sent_as)) if own != sent_as => {
-                let message = format!("it was sent as {sent_as} and says that it is {own}");
-                return Err(failed(ErrorKind::Invalid, message));
-            }
-            _ => {}
-        }
-        let said = own.or(sent_as.as_deref()).and_then(kind);
+        let said = own.or(sent_as).and_then(kind);
         let document = Self::of(members, said).map_err(invalid)?;
         match &document {
             Self::Manifest(manifest) => manifest.check()?,

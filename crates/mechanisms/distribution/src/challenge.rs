@@ -5,7 +5,8 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 /// The most challenges that an answer may have.
 const MAX_CHALLENGES: usize = 8;
 
-/// How a registry wants to be told who asks.
+/// How a registry wants to be told who asks. The scope that it names is not read: who asks knows what
+/// it is about to do, and asks for that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Challenge {
     /// By account and password.
@@ -16,8 +17,6 @@ pub(crate) enum Challenge {
         realm: String,
         /// Whom the token is for.
         service: Option<String>,
-        /// What the token has to allow.
-        scope: Option<String>,
         /// What was wrong with the one that was sent, such as `insufficient_scope`.
         error: Option<String>,
     },
@@ -55,7 +54,6 @@ fn parse(text: &str) -> Vec<Challenge> {
             challenges.push(Challenge::Bearer {
                 realm,
                 service: parameter("service"),
-                scope: parameter("scope").filter(|scope| !scope.is_empty()),
                 error: parameter("error"),
             });
         }
@@ -146,7 +144,6 @@ mod tests {
         let bearer = Challenge::Bearer {
             realm: "https://auth.docker.io/token".to_owned(),
             service: Some("registry.docker.io".to_owned()),
-            scope: Some("repository:library/golang:pull,push".to_owned()),
             error: None,
         };
         let text = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/golang:pull,push""#;

@@ -1,20 +1,17 @@
 //! The client: registries that it knows by now, and requests to them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use porthole_oci::Reference;
 
 use crate::answer::Answer;
 use crate::endpoint::{Call, DOCKER_HUB, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::recent::Recent;
 use crate::retry::Attempts;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use crate::transport::Transport;
-
-/// The most registries that are remembered.
-const MAX_ENDPOINTS: usize = 64;
 
 /// A client for image registries. Clones share connections, and what registries said of how they
 /// want to be asked.
@@ -28,7 +25,7 @@ struct Shared {
     transport: Transport,
     tokens: Tokens,
     /// By the domain of names, or a mirror's address.
-    endpoints: Mutex<HashMap<String, Arc<Endpoint>>>,
+    endpoints: Recent<Arc<Endpoint>>,
 }
 
 impl Client {
@@ -38,7 +35,7 @@ impl Client {
         let shared = Shared {
             transport: Transport::new(settings),
             tokens: Tokens::default(),
-            endpoints: Mutex::default(),
+            endpoints: Recent::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -59,7 +56,7 @@ impl Client {
 
     /// The registry of the images whose names begin with `domain`.
     pub(crate) async fn registry(&self, domain: &str) -> Result<Arc<Endpoint>> {
-        if let Some(known) = self.endpoints().get(domain).cloned() {
+        if let Some(known) = self.shared.endpoints.get(domain) {
             return Ok(known);
         }
         let endpoint = Endpoint::of_domain(&self.shared.transport, domain).await?;
@@ -67,7 +64,7 @@ impl Client {
     }
 
     async fn mirror(&self, address: &str) -> Result<Arc<Endpoint>> {
-        if let Some(known) = self.endpoints().get(address).cloned() {
+        if let Some(known) = self.shared.endpoints.get(address) {
             return Ok(known);
         }
         let endpoint = Endpoint::of_mirror(&self.shared.transport, address).await?;
@@ -114,24 +111,15 @@ impl Client {
     /// A registry that went away may come back in another manner: without TLS, say.
     fn forget_unless_there(&self, endpoint: &Endpoint, error: &Error) {
         if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Tls) {
-            self.endpoints()
-                .retain(|_, known| !std::ptr::eq(known.as_ref(), endpoint));
+            let is_meant = |known: &Arc<Endpoint>| std::ptr::eq(known.as_ref(), endpoint);
+            self.shared.endpoints.forget(|_, known| is_meant(known));
         }
     }
 
     fn remember(&self, name: &str, endpoint: Endpoint) -> Arc<Endpoint> {
         let endpoint = Arc::new(endpoint);
-        let mut endpoints = self.endpoints();
-        if endpoints.len() >= MAX_ENDPOINTS {
-            endpoints.clear();
-        }
-        endpoints.insert(name.to_owned(), Arc::clone(&endpoint));
+        self.shared.endpoints.insert(name, Arc::clone(&endpoint));
         endpoint
-    }
-
-    fn endpoints(&self) -> MutexGuard<'_, HashMap<String, Arc<Endpoint>>> {
-        let endpoints = &self.shared.endpoints;
-        endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,6 +23,7 @@ mod failure;
 mod login;
 mod manifest;
 mod progress;
+mod recent;
 mod retry;
 mod search;
 mod settings;

@@ -22,6 +22,9 @@ const CLIENT_ID: &str = "docker";
 /// How long a token is good for that does not say so.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
+/// The longest that a token is kept for.
+const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// The largest answer of a token server.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -114,13 +117,7 @@ async fn request(
     is_secure: bool,
     is_login: bool,
 ) -> Result<(HeaderValue, Duration, Option<String>)> {
-    let realm = Url::parse(&purpose.realm).ok();
-    let realm = realm
-        .filter(|realm| matches!(realm.scheme(), "http" | "https") && realm.has_host())
-        .ok_or_else(|| {
-            let sentence = "the registry names no token server that can be asked";
-            Error::new(ErrorKind::Malformed, sentence)
-        })?;
+    let realm = realm(purpose)?;
     if is_secure && realm.scheme() == "http" && !purpose.credentials.is_anonymous() {
         let sentence = format!(
             "the registry asks for the password to be sent unencrypted to {}",
@@ -136,21 +133,32 @@ async fn request(
     let authority = failure::authority(&request.url);
     let answer = transport.send(request, &authority).await?;
     let answer = answer.expect(&[StatusCode::OK]).await?;
-    let bytes = answer.document(MAX_ANSWER).await?;
+    granted(&answer.document(MAX_ANSWER).await?)
+}
+
+/// The token server's address.
+fn realm(purpose: &Purpose) -> Result<Url> {
+    let realm = Url::parse(&purpose.realm).ok();
+    let is_web = |realm: &Url| matches!(realm.scheme(), "http" | "https") && realm.has_host();
+    realm.filter(is_web).ok_or_else(|| {
+        let sentence = "the registry names no token server that can be asked";
+        Error::new(ErrorKind::Malformed, sentence)
+    })
+}
+
+/// The token, how long it is good for, and one for the future, of a token server's answer.
+fn granted(answer: &[u8]) -> Result<(HeaderValue, Duration, Option<String>)> {
     let malformed = || {
         let sentence = "authorization server did not include a token in the response";
         Error::new(ErrorKind::Malformed, sentence)
     };
     let granted: Granted =
-        serde_json::from_slice(&bytes).map_err(|error| malformed().with_source(error))?;
-    let has_some = |token: &String| !token.is_empty();
-    let token = granted.token.filter(has_some);
-    let token = token.or(granted.access_token.filter(has_some));
+        serde_json::from_slice(answer).map_err(|error| malformed().with_source(error))?;
+    let tokens = [granted.token, granted.access_token];
+    let token = tokens.into_iter().flatten().find(|token| !token.is_empty());
     let header = bearer(&token.ok_or_else(malformed)?).ok_or_else(malformed)?;
     let life = granted.expires_in.map(Duration::from_secs);
-    let life = life
-        .unwrap_or(DEFAULT_LIFE)
-        .clamp(Duration::from_secs(1), 24 * 60 * DEFAULT_LIFE);
+    let life = life.unwrap_or(DEFAULT_LIFE).min(MAX_LIFE);
     // A token that ends on the way is of no use.
     Ok((header, life.mul_f64(0.9), granted.refresh_token))
 }
@@ -210,4 +218,47 @@ fn secret(text: &str) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(text).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn a_registry_with_tls_gets_no_password_sent_without() {
+        let purpose = |credentials| Purpose {
+            realm: "http://127.0.0.1:1/token".to_owned(),
+            service: None,
+            scopes: Vec::new(),
+            credentials,
+        };
+        let transport = Transport::new(Settings::default());
+        let me = purpose(Credentials::basic("me", "secret"));
+        let identity = purpose(Credentials {
+            identity_token: "secret".to_owned(),
+            ..Credentials::default()
+        });
+        for purpose in [&me, &identity] {
+            let error = request(&transport, purpose, true, false).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+        }
+        // Who is nobody has nothing to lose, and a registry without TLS has lost it already.
+        let nobody = purpose(Credentials::anonymous());
+        for (purpose, is_secure) in [(&nobody, true), (&me, false)] {
+            let outcome = request(&transport, purpose, is_secure, false).await;
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unreachable);
+        }
+    }
+
+    #[test]
+    fn tokens_are_kept_for_less_than_they_are_good_for() {
+        let (header, life, identity) =
+            granted(br#"{"access_token":"x","expires_in":100,"refresh_token":"r"}"#).unwrap();
+        assert_eq!(header.to_str().unwrap(), "Bearer x");
+        assert!(header.is_sensitive());
+        assert_eq!((life.as_secs(), identity.as_deref()), (90, Some("r")));
+        let forever = format!(r#"{{"token":"x","expires_in":{}}}"#, u64::MAX);
+        assert!(granted(forever.as_bytes()).unwrap().1 < MAX_LIFE);
+    }
 }

@@ -1,7 +1,5 @@
 //! Connections to hosts: certificates, proxies, redirects.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,6 +12,7 @@ use crate::answer::Answer;
 use crate::certificates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure;
+use crate::recent::Recent;
 use crate::settings::Settings;
 
 /// The most redirects that are followed.
@@ -22,15 +21,12 @@ const MAX_REDIRECTS: usize = 10;
 /// How long setting up a connection may take at most.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The most hosts whose connections are kept.
-const MAX_HOSTS: usize = 64;
-
 /// Connections to hosts.
 #[derive(Debug)]
 pub(crate) struct Transport {
     settings: Settings,
     /// By host, as directories of certificates name it.
-    clients: Mutex<HashMap<String, reqwest::Client>>,
+    clients: Recent<reqwest::Client>,
 }
 
 /// A request without a body, or with a small one.
@@ -42,6 +38,8 @@ pub(crate) struct Request {
     /// Sent to this host alone.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) body: Vec<u8>,
+    /// How many times the patience an answer may take to begin.
+    pub(crate) patience: u32,
 }
 
 impl Request {
@@ -52,6 +50,7 @@ impl Request {
             headers: HeaderMap::new(),
             authorization: None,
             body: Vec::new(),
+            patience: 1,
         }
     }
 }
@@ -60,7 +59,7 @@ impl Transport {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings,
-            clients: Mutex::default(),
+            clients: Recent::default(),
         }
     }
 
@@ -94,16 +93,11 @@ impl Transport {
 
     /// Connections to `authority`.
     async fn client(&self, authority: &str) -> Result<reqwest::Client> {
-        let known = self.lock().get(authority).cloned();
-        if let Some(client) = known {
+        if let Some(client) = self.clients.get(authority) {
             return Ok(client);
         }
         let client = self.connect(authority).await?;
-        let mut clients = self.lock();
-        if clients.len() >= MAX_HOSTS {
-            clients.clear();
-        }
-        clients.insert(authority.to_owned(), client.clone());
+        self.clients.insert(authority, client.clone());
         Ok(client)
     }
 
@@ -179,7 +173,7 @@ impl Transport {
 
     async fn send_once(&self, request: Request, authority: &str) -> Result<Answer> {
         let body = Body::from(request.body.clone());
-        let patience = self.settings.patience;
+        let patience = self.settings.patience * request.patience;
         let (method, url) = (request.method.clone(), request.url.clone());
         let sent = self.stream(request, body, authority);
         match tokio::time::timeout(patience, sent).await {
@@ -202,6 +196,7 @@ impl Transport {
             headers,
             authorization,
             body: small,
+            patience: _,
         } = request;
         let client = self.client(authority).await?;
         let mut builder = client.request(method.clone(), url.clone()).headers(headers);
@@ -219,12 +214,15 @@ impl Transport {
                 response,
                 patience: self.settings.patience,
             }),
-            Err(error) => Err(failure::of_network(&method, &url, error)),
+            Err(error) => {
+                let error = failure::of_network(&method, &url, error);
+                if error.kind() == ErrorKind::Tls {
+                    // What is missing may be placed, and is to be read then.
+                    self.clients.forget(|name, _| name == authority);
+                }
+                Err(error)
+            }
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, reqwest::Client>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod access;
 mod authentication;
+mod debian;
 mod hostile;
 mod mirrors;
 mod proxy;

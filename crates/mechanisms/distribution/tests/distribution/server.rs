@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// A request that came.
@@ -41,6 +42,7 @@ pub(crate) struct Reply {
     /// What happens then: the connection breaks, or nothing at all.
     hangs: bool,
     is_dropped: bool,
+    has_no_length: bool,
 }
 
 impl Reply {
@@ -70,10 +72,25 @@ impl Reply {
         self
     }
 
+    /// The body ends with the connection.
+    pub(crate) const fn without_length(mut self) -> Self {
+        self.has_no_length = true;
+        self
+    }
+
     /// The connection breaks before any of the answer is sent.
     pub(crate) fn dropped() -> Self {
         Self {
             is_dropped: true,
+            ..Self::default()
+        }
+    }
+
+    /// Nothing comes, not even the beginning of an answer.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            is_dropped: true,
+            hangs: true,
             ..Self::default()
         }
     }
@@ -91,6 +108,7 @@ type Answer = dyn Fn(&Request) -> Reply + Send + Sync;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
+    gone: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
@@ -102,17 +120,25 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<Answer> = Arc::new(answer);
         let log = Arc::clone(&requests);
+        let gone = Arc::new(Semaphore::new(0));
+        let left = Arc::clone(&gone);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
-                tokio::spawn(serve(stream, answer, log));
+                tokio::spawn(serve(stream, answer, log, Arc::clone(&left)));
             }
         });
         Self {
             address,
             requests,
+            gone,
             task,
         }
+    }
+
+    /// Waits until a client has gone away from an answer that hangs.
+    pub(crate) async fn client_gone(&self) {
+        self.gone.acquire().await.unwrap().forget();
     }
 
     /// What came so far, without the pings by which a client finds out how to ask.
@@ -134,13 +160,31 @@ impl Drop for Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Answer>, log: Arc<Mutex<Vec<Request>>>) {
+/// Waits for the other side to go away, and tells who waits for that.
+async fn until_gone(stream: &mut TcpStream, gone: &Semaphore) {
+    while stream
+        .read(&mut [0; 4096])
+        .await
+        .is_ok_and(|count| count > 0)
+    {}
+    gone.add_permits(1);
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    answer: Arc<Answer>,
+    log: Arc<Mutex<Vec<Request>>>,
+    gone: Arc<Semaphore>,
+) {
     let Some(request) = read(&mut stream).await else {
         return;
     };
     let reply = answer(&request);
     log.lock().unwrap().push(request.clone());
     if reply.is_dropped {
+        if reply.hangs {
+            until_gone(&mut stream, &gone).await;
+        }
         let _ = stream.set_zero_linger();
         return;
     }
@@ -148,11 +192,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<Answer>, log: Arc<Mutex<Vec<Re
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let has_length = reply
-        .headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    if !has_length {
+    if !reply.has_no_length {
         head += &format!("Content-Length: {}\r\n", reply.body.len());
     }
     head += "\r\n";
@@ -164,8 +204,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<Answer>, log: Arc<Mutex<Vec<Re
         return;
     }
     if reply.hangs {
-        // Until the other side goes away.
-        let _ = stream.read(&mut [0]).await;
+        until_gone(&mut stream, &gone).await;
     } else if reply.sent.is_some() {
         // Time for what was sent to be read: a reset overtakes it.
         tokio::time::sleep(Duration::from_millis(50)).await;

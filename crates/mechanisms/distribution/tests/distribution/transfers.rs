@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use porthole_distribution::{Credentials, ErrorKind};
+use porthole_distribution::{Client, Credentials, ErrorKind, Settings};
 use porthole_oci::{Descriptor, Digest};
 
 use crate::server::{Reply, Request, Server};
-use crate::support::{Image, Memory, Told, client, fetch, nobody, reference};
+use crate::support::{Image, Memory, Told, client, fetch, nobody, reference, settings};
 
 /// A part of `content` as a server that knows ranges sends it.
 fn part(content: &[u8], request: &Request) -> Reply {
@@ -292,36 +293,85 @@ async fn an_upload_that_breaks_goes_on_where_the_registry_has_got_to() {
 async fn an_upload_that_nobody_takes_is_given_up() {
     let server = Server::start(|request| match request.method.as_str() {
         "POST" => Reply::new(202, "").with("Location", "/s"),
-        "PATCH" => Reply::new(202, "x")
-            .silent_after(0)
-            .with("Content-Length", "x"),
+        "PATCH" => Reply::nothing(),
         _ => Reply::new(404, ""),
     })
     .await;
     let name = reference(format!("{}/image", server.address));
     let source = Memory(vec![1; 100]);
     let digest = Digest::of(&source.0);
-    let outcome = client()
+    let client = Client::new(Settings {
+        patience: Duration::from_millis(50),
+        attempts: 2,
+        ..settings()
+    });
+    let outcome = client
         .upload_blob(&name, digest, 100, &source, nobody(), Arc::new(()))
         .await;
-    assert!(outcome.is_err());
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Hang);
+    server.client_gone().await;
 }
 
 #[tokio::test]
-async fn a_transfer_that_is_dropped_ends_at_once() {
+async fn a_blob_whose_storing_was_not_answered_is_not_sent_again() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "POST" | "PATCH" => Reply::new(202, "").with("Location", "/s"),
+        "PUT" => Reply::dropped(),
+        "HEAD" => Reply::new(200, vec![1; 100]),
+        _ => Reply::new(404, ""),
+    })
+    .await;
+    let name = reference(format!("{}/image", server.address));
+    let source = Memory(vec![1; 100]);
+    let digest = Digest::of(&source.0);
+    client()
+        .upload_blob(&name, digest, 100, &source, nobody(), Arc::new(()))
+        .await
+        .unwrap();
+    let methods: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.method.clone())
+        .collect();
+    assert_eq!(methods, ["POST", "PATCH", "PUT", "HEAD"]);
+}
+
+#[tokio::test]
+async fn what_is_dropped_ends_at_once() {
     let image = Image::new(1, 1000);
     let content = image.layer.clone();
-    let server = Server::start(move |_| Reply::new(200, content.clone()).silent_after(10)).await;
+    let server = Server::start(move |request| match request.method.as_str() {
+        "POST" => Reply::new(202, "").with("Location", "/s"),
+        "PATCH" => Reply::nothing(),
+        _ => Reply::new(200, content.clone()).silent_after(10),
+    })
+    .await;
+    let client = Client::new(Settings {
+        patience: Duration::from_secs(3600),
+        ..settings()
+    });
     let name = reference(format!("{}/image", server.address));
-    let mut stream = client()
+    // The ping is one of the answers that hang; its body is not waited for.
+    let mut stream = client
         .blob(&name, image.layer_descriptor(), nobody(), 0, Arc::new(()))
         .await
         .unwrap();
+    server.client_gone().await;
     assert_eq!(stream.next().await.unwrap().unwrap().len(), 10);
     drop(stream);
-    let source = Memory(image.layer.clone());
-    let client = client();
+    server.client_gone().await;
+
+    let (sending, source) = (client.clone(), Memory(image.layer.clone()));
     let digest = Digest::of(&image.layer);
-    let upload = client.upload_blob(&name, digest, 1000, &source, nobody(), Arc::new(()));
-    drop(upload);
+    let upload = tokio::spawn(async move {
+        let progress = Arc::new(());
+        sending
+            .upload_blob(&name, digest, 1000, &source, nobody(), progress)
+            .await
+    });
+    while !server.lines().iter().any(|line| line == "PATCH /s") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    upload.abort();
+    server.client_gone().await;
 }
