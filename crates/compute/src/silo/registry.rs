@@ -151,3 +151,77 @@ async fn read(
         false => Ok(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use porthole_protocol::Hello;
+    use porthole_protocol::supervisor::{Statistics, VERSION};
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::silo::directory::RunDirectory;
+    use crate::wire::{receive, send};
+
+    /// A system whose supervisor answers as `answer` does; it leaves clients that get nothing.
+    fn supervised(answer: fn(&Request) -> Option<Response>) -> (tempfile::TempDir, SiloSupervised) {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::new(parent.path().join("c1"));
+        directory.make().unwrap();
+        let listener = UnixListener::bind(directory.socket()).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                send(&mut stream, &Hello::new(VERSION)).await.unwrap();
+                receive::<Hello>(&mut stream).await.unwrap();
+                while let Ok(request) = receive::<Request>(&mut stream).await {
+                    let Some(response) = answer(&request) else {
+                        break;
+                    };
+                    send(&mut stream, &response).await.unwrap();
+                }
+            }
+        });
+        let id = "c1".to_owned();
+        (parent, SiloSupervised { id, directory })
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_of_an_older_release_is_named() {
+        let (_parent, old) = supervised(|request| match request {
+            Request::Statistics => Some(Response::Statistics(Statistics::default())),
+            _ => None,
+        });
+        let error = live(&old).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotSupported);
+        assert!(error.message().contains("older release"));
+    }
+
+    #[tokio::test]
+    async fn of_a_system_that_has_just_ended_the_files_are_asked() {
+        let (_parent, ending) = supervised(|_| {
+            let failure = Failure::State("ending".to_owned());
+            Some(Response::Failed(failure))
+        });
+        assert_eq!(live(&ending).await.unwrap(), None);
+        let (_parent, gone) = supervised(|_| None);
+        assert_eq!(live(&gone).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_text_comes_in_pieces_and_no_longer_than_was_told() {
+        let (_parent, sound) = supervised(|request| match request {
+            Request::ReadRegistry { offset, .. } => {
+                let rest = &b"abcde"[usize::try_from(*offset).unwrap()..];
+                Some(Response::Registry(rest.iter().take(2).copied().collect()))
+            }
+            _ => Some(Response::RegistrySaved { sizes: [5, 0, 9] }),
+        });
+        let texts = live(&sound).await.unwrap().unwrap();
+        assert_eq!((&*texts.machine, &*texts.user), (&b"abcde"[..], &b""[..]));
+        assert_eq!(texts.default_user, b"abcde", "cut short meanwhile");
+        let (_parent, endless) = supervised(|request| match request {
+            Request::ReadRegistry { .. } => Some(Response::Registry(vec![0; 64])),
+            _ => Some(Response::RegistrySaved { sizes: [5; 3] }),
+        });
+        assert_eq!(live(&endless).await.unwrap_err().kind(), ErrorKind::Host);
+    }
+}
