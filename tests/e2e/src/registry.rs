@@ -125,7 +125,7 @@ impl Registry {
     /// The certificate of the authority that its own is signed by.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
-        self.directory.path().join("cert.pem")
+        self.directory.path().join("ca.pem")
     }
 
     /// What it has said so far.
@@ -217,21 +217,16 @@ impl Drop for Registry {
     }
 }
 
-/// A certificate for an address, which is its own authority.
+/// An authority, and a certificate of it for an address.
 fn certify(directory: &Path, address: Ipv4Addr) -> Result<()> {
-    let output = Command::new("openssl")
-        .args([
-            "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=registry",
-            "-keyout",
-            "key.pem",
-            "-out",
-            "cert.pem",
-        ])
-        .args(["-addext", &format!("subjectAltName=IP:{address}")])
+    let script = r"
+        openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem
+        openssl req -new -newkey rsa:2048 -nodes -subj /CN=registry -keyout key.pem -out request.pem
+        printf %s subjectAltName=IP:$1 > extensions.cnf
+        openssl x509 -req -days 2 -CA ca.pem -CAkey ca-key.pem -CAcreateserial \
+            -in request.pem -extfile extensions.cnf -out cert.pem";
+    let output = Command::new("sh")
+        .args(["-euc", script, "sh", &address.to_string()])
         .current_dir(directory)
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -7,8 +7,9 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use porthole_e2e::docker::{Docker, Outcome};
-use porthole_e2e::registry::{ACCOUNT, Registry};
+use porthole_e2e::registry::{ACCOUNT, Registry, digest};
 use porthole_e2e::server::{Place, Server};
+use serde_json::json;
 
 use crate::{Fixture, Test};
 
@@ -146,7 +147,7 @@ fn around(site: &Site, registry: &Registry, directory: &Path) -> Result<()> {
     let (account, _) = ACCOUNT;
     let refused = site.run(&["login", "-u", account, "-p", "wrong", &registry.name()])?;
     ensure!(
-        refused.code == 1 && refused.stderr.contains("unauthorized"),
+        refused.code == 1 && refused.stderr.contains("401 Unauthorized"),
         "{refused:?}"
     );
     site.login(registry)?;
@@ -395,27 +396,7 @@ fn fail(site: &Site, registry: &Registry) -> Result<()> {
         "{local:?}"
     );
 
-    // An index for other systems, and an image of Linux.
-    let linux = registry.put_blob(
-        "linux",
-        br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#,
-    )?;
-    let manifest = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{linux}","size":81}},"layers":[]}}"#
-    );
-    let media_type = "application/vnd.oci.image.manifest.v1+json";
-    registry.put_manifest("linux", "image", media_type, &manifest)?;
-    let digest = porthole_e2e::registry::digest(manifest.as_bytes())?;
-    let index = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"{media_type}","digest":"{digest}","size":{},"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#,
-        manifest.len()
-    );
-    registry.put_manifest(
-        "linux",
-        "index",
-        "application/vnd.oci.image.index.v1+json",
-        &index,
-    )?;
+    put_linux(registry)?;
     for (tag, words) in [
         ("index", "no matching manifest for windows/amd64"),
         ("image", "image operating system \"linux\" cannot be used"),
@@ -431,7 +412,46 @@ fn fail(site: &Site, registry: &Registry) -> Result<()> {
         );
     }
 
-    // A layer whose bytes are gone.
+    lost_layer(site, registry)
+}
+
+/// An image of Linux, and an index that has nothing else.
+fn put_linux(registry: &Registry) -> Result<()> {
+    let config = json!({
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": { "type": "layers", "diff_ids": [] },
+    });
+    let config = config.to_string();
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": media_type,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": registry.put_blob("linux", config.as_bytes())?,
+            "size": config.len(),
+        },
+        "layers": [],
+    });
+    let manifest = manifest.to_string();
+    registry.put_manifest("linux", "image", media_type, &manifest)?;
+    let index_type = "application/vnd.oci.image.index.v1+json";
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": index_type,
+        "manifests": [{
+            "mediaType": media_type,
+            "digest": digest(manifest.as_bytes())?,
+            "size": manifest.len(),
+            "platform": { "os": "linux", "architecture": "amd64" },
+        }],
+    });
+    registry.put_manifest("linux", "index", index_type, &index.to_string())
+}
+
+/// A layer whose bytes are gone.
+fn lost_layer(site: &Site, registry: &Registry) -> Result<()> {
     site.ok(&["create", "--name", "e2e-lost", "porthole/nanoserver", "cmd"])?;
     let name = format!("{}/lost:1", registry.name());
     site.ok(&["commit", "e2e-lost", &name])?;
