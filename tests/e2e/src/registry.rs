@@ -169,15 +169,26 @@ impl Registry {
         self.shell_with(script, repository, tag, &file, media_type)
     }
 
+    /// The file that holds a blob's bytes.
+    #[must_use]
+    pub fn blob(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = self
+            .directory
+            .path()
+            .join("data/docker/registry/v2/blobs/sha256");
+        blobs
+            .join(hex.get(..2).unwrap_or_default())
+            .join(hex)
+            .join("data")
+    }
+
     /// Loses the bytes of a blob, of which it goes on telling that it has it.
     ///
     /// # Errors
     /// When it has no such blob.
     pub fn lose(&self, digest: &str) -> Result<()> {
-        let hex = digest.trim_start_matches("sha256:");
-        let data = "data/docker/registry/v2/blobs/sha256";
-        let blob = self.directory.path().join(data).join(&hex[..2]).join(hex);
-        Ok(fs::remove_dir_all(blob)?)
+        Ok(fs::remove_file(self.blob(digest))?)
     }
 
     fn shell(&self, script: &str, repository: &str, name: &str, file: &Path) -> Result<()> {

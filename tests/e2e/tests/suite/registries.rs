@@ -208,6 +208,24 @@ fn skopeo(registry: &Registry, arguments: &[&str], credentials: &[&str]) -> Resu
     Ok(output)
 }
 
+/// A checker that shares no code with the packer finds nothing wrong with what was pushed.
+fn check_layers(registry: &Registry, inspected: &serde_json::Value) -> Result<()> {
+    let layers = inspected["Layers"].as_array().context("no layers")?;
+    let layers: Vec<_> = layers.iter().filter_map(|layer| layer.as_str()).collect();
+    let [base, layer] = layers[..] else {
+        anyhow::bail!("{layers:?}")
+    };
+    let checker = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("layer_check.py");
+    let checked = Command::new("python3")
+        .arg(checker)
+        .arg("--parent")
+        .arg(registry.blob(base))
+        .arg(registry.blob(layer))
+        .output()?;
+    ensure!(checked.status.success(), "{checked:?}");
+    Ok(())
+}
+
 fn through_skopeo(
     site: &Site,
     registry: &Registry,
