@@ -23,6 +23,8 @@ mod protocol;
 mod registry_regf;
 #[path = "../../fuzz/fuzz_targets/registry_text.rs"]
 mod registry_text;
+#[path = "../../fuzz/fuzz_targets/registry_union.rs"]
+mod registry_union;
 #[path = "../../fuzz/fuzz_targets/winpath.rs"]
 mod winpath;
 
@@ -30,7 +32,7 @@ mod winpath;
 type Check = fn(&[u8]);
 
 /// The checks by the names of their targets.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("container_log", container_log::check),
     ("hcs", hcs::check),
     ("layer", layer::check),
@@ -40,6 +42,7 @@ const CHECKS: [(&str, Check); 10] = [
     ("protocol", protocol::check),
     ("registry_regf", registry_regf::check),
     ("registry_text", registry_text::check),
+    ("registry_union", registry_union::check),
     ("winpath", winpath::check),
 ];
 

@@ -169,6 +169,16 @@ pub(crate) const TEST: &[Need] = &[
     ),
     need("curl", &["/usr/bin/curl"], "asks published ports"),
     need(
+        "docker-registry",
+        &["/usr/bin/docker-registry"],
+        "a registry to push to and to pull from",
+    ),
+    need(
+        "skopeo",
+        &["/usr/bin/skopeo"],
+        "a second client of registries",
+    ),
+    need(
         "python3-venv",
         &["/usr/share/doc/python3-venv"],
         "holds the client libraries for Python and JavaScript",

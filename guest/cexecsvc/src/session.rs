@@ -5,9 +5,9 @@ use std::os::windows::io::OwnedHandle;
 use porthole_protocol::agent::{Configuration, RegistryFiles};
 
 use crate::error::Outcome;
+use crate::sys::file::{self, Direction};
 use crate::sys::registry::{Keeping, Key, Root};
 use crate::sys::shared_data::{self, SharedData};
-use crate::sys::file::{self, Direction};
 use crate::sys::{cpu, nt, save};
 
 /// Objects that must live as long as the silo.

@@ -115,14 +115,16 @@ pub(crate) fn describe(store: &Store, image: &Image) -> Result<Described> {
     });
     let own = image.layers.iter().map(|layer| own_layer(store, layer));
     let mut layers = base.chain(own).collect::<Result<Vec<Descriptor>>>()?;
-    let has_zstd = layers
+    // OCI's form, since other tools keep its configuration as it is, and make that of the other anew
+    // in their own words, without the version of Windows. Docker's only where a base is of that form.
+    let is_dockers = layers
         .iter()
-        .any(|layer| layer.media_type == media_type::OCI_LAYER_ZSTD);
-    let (format, config_type) = if has_zstd {
-        (Format::Oci, media_type::OCI_CONFIG)
-    } else {
+        .any(|layer| layer.media_type.contains("docker"));
+    let (format, config_type) = if is_dockers {
         layers.iter_mut().for_each(to_docker);
         (Format::Docker, media_type::DOCKER_CONFIG)
+    } else {
+        (Format::Oci, media_type::OCI_CONFIG)
     };
     let manifest = Manifest::new(format, Descriptor::of(config_type, &config), layers);
     let bytes = manifest

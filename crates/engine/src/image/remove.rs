@@ -88,7 +88,8 @@ async fn remove_name(
 fn names_that_go(image: &Image, reference: &Reference) -> Vec<Reference> {
     let is_there = |name: &&Reference| name.repository() == reference.repository();
     let other_tags = image.tags.iter().filter(|name| *name != reference);
-    let keeps_digests = reference.digest().is_some() || other_tags.clone().any(|name| is_there(&name));
+    let keeps_digests =
+        reference.digest().is_some() || other_tags.clone().any(|name| is_there(&name));
     let mut names = vec![reference.clone()];
     if !keeps_digests {
         names.extend(image.digests.iter().filter(is_there).cloned());

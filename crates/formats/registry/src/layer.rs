@@ -1,8 +1,8 @@
 //! Layered keys: what a delta hive means over the hives below it.
 //!
 //! A delta is a tree whose keys say by their [`Semantics`] how they join the same key below, and
-//! whose values may be tombstones. [`merge`] lays a delta over a tree; the result is a plain tree.
-//! [`difference`] is the way back.
+//! whose values may be tombstones. [`merge()`] lays a delta over a tree; the result is a plain tree.
+//! [`difference()`] is the way back.
 
 mod difference;
 mod merge;

@@ -40,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// How many times the patience an answer may take to begin.
+    pub(crate) patience: u32,
     /// What has to be allowed.
     pub(crate) scopes: &'a [String],
     pub(crate) credentials: &'a Credentials,
@@ -57,6 +59,7 @@ impl<'a> Call<'a> {
             url,
             headers: HeaderMap::new(),
             body: Vec::new(),
+            patience: 1,
             scopes,
             credentials,
         }
@@ -163,6 +166,7 @@ impl Endpoint {
                 headers: call.headers.clone(),
                 authorization: who.clone(),
                 body: call.body.clone(),
+                patience: call.patience,
             };
             let authority = self.authority_of(&call.url);
             let answer = transport.send(request, &authority).await?;

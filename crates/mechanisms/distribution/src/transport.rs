@@ -38,6 +38,8 @@ pub(crate) struct Request {
     /// Sent to this host alone.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) body: Vec<u8>,
+    /// How many times the patience an answer may take to begin.
+    pub(crate) patience: u32,
 }
 
 impl Request {
@@ -48,6 +50,7 @@ impl Request {
             headers: HeaderMap::new(),
             authorization: None,
             body: Vec::new(),
+            patience: 1,
         }
     }
 }
@@ -170,7 +173,7 @@ impl Transport {
 
     async fn send_once(&self, request: Request, authority: &str) -> Result<Answer> {
         let body = Body::from(request.body.clone());
-        let patience = self.settings.patience;
+        let patience = self.settings.patience * request.patience;
         let (method, url) = (request.method.clone(), request.url.clone());
         let sent = self.stream(request, body, authority);
         match tokio::time::timeout(patience, sent).await {
@@ -193,6 +196,7 @@ impl Transport {
             headers,
             authorization,
             body: small,
+            patience: _,
         } = request;
         let client = self.client(authority).await?;
         let mut builder = client.request(method.clone(), url.clone()).headers(headers);

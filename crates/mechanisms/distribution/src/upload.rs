@@ -27,7 +27,7 @@ use crate::retry::Attempts;
 use crate::transport::{Request, join};
 
 /// Bytes that are read and sent at a time.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 
 /// How many times the patience a registry may take to store what it has received: some copy it.
 const STORING_PATIENCE: u32 = 5;
@@ -55,6 +55,8 @@ struct Upload<'a> {
     progress: Arc<dyn Progress>,
     /// Where the registry wants the bytes, once it has said so.
     session: Option<Url>,
+    /// Whether the registry may have stored the blob and its answer been lost.
+    is_complete: bool,
 }
 
 /// How far the body of a request is.
@@ -96,6 +98,7 @@ impl Client {
             credentials,
             progress: Arc::clone(&progress),
             session: None,
+            is_complete: false,
         };
         let mut attempts = Attempts::new(self.settings());
         loop {
@@ -167,6 +170,14 @@ impl Client {
 
 impl Upload<'_> {
     async fn attempt(&mut self) -> Result<()> {
+        if self.is_complete {
+            let held = self
+                .client
+                .has_blob(self.repository, self.digest, self.credentials);
+            if held.await?.is_some() {
+                return Ok(());
+            }
+        }
         let (mut session, sent) = self.begin().await?;
         self.progress.moved(sent);
         if sent < self.size {
@@ -174,7 +185,9 @@ impl Upload<'_> {
         }
         let digest = self.digest.to_string();
         session.query_pairs_mut().append_pair("digest", &digest);
-        let call = Call::new(Method::PUT, session, self.scopes, self.credentials);
+        let mut call = Call::new(Method::PUT, session, self.scopes, self.credentials);
+        call.patience = STORING_PATIENCE;
+        self.is_complete = true;
         let answer = self.client.call(self.registry, call).await?;
         let stored = [StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::OK];
         let answer = answer.expect(&stored).await;
@@ -228,11 +241,9 @@ impl Upload<'_> {
         let progress = Arc::clone(&self.progress);
         let body = Body::wrap_stream(pieces(reader, offset, rest, Arc::clone(&sent), progress));
         let request = Request {
-            method: call.method.clone(),
-            url: call.url.clone(),
             headers: call.headers.clone(),
             authorization: who,
-            body: Vec::new(),
+            ..Request::new(call.method.clone(), call.url.clone())
         };
         let authority = self.registry.authority_of(&call.url);
         let answer = tokio::select! {

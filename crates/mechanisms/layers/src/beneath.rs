@@ -14,6 +14,9 @@ use crate::stored;
 /// What marks a directory that hides those of the layers below.
 pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";
 
+/// What marks a directory that no entry has said anything of, until its layer is settled.
+pub(crate) const IMPLIED: &str = "trusted.porthole.implied";
+
 /// Neither a link nor `..` nor a mount leads out.
 pub(crate) const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)

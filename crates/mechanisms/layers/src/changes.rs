@@ -42,7 +42,7 @@ pub fn changes(upper: &Path, lowers: &[&Path]) -> Result<Vec<Change>> {
     let all = found.0.into_iter();
     Ok(all
         .map(|(path, kind)| Change {
-            path: format!("C:\\{}", path.join("\\")),
+            path: format!("C:\\{}", path.replace(SEPARATOR, "\\")),
             kind,
         })
         .collect())
@@ -60,18 +60,26 @@ fn collect(upper: &Path, lowers: &[&Path], found: &mut Collected) -> Outcome<()>
     walk.tree(&upper, &below, &LayerPath::root(Tree::Files))
 }
 
-/// Changes by the names of their paths, so that a directory stands before what is in it.
-struct Collected(BTreeMap<Vec<String>, ChangeKind>);
+/// What no name holds, and sorts before what names hold: what is in a directory follows it.
+const SEPARATOR: char = '\u{1}';
+
+/// Changes by their paths below C:.
+struct Collected(BTreeMap<String, ChangeKind>);
 
 impl Collected {
     fn add(&mut self, path: &LayerPath, kind: ChangeKind) {
-        let names: Vec<String> = path.components().map(str::to_owned).collect();
-        for length in 1..names.len() {
-            let parent = names[..length].to_vec();
-            self.0.entry(parent).or_insert(ChangeKind::Modified);
-        }
-        if !names.is_empty() {
-            self.0.insert(names, kind);
+        let mut above = String::new();
+        let mut names = path.components().peekable();
+        while let Some(name) = names.next() {
+            above.push_str(name);
+            if names.peek().is_none() {
+                self.0.insert(above, kind);
+                return;
+            }
+            if !self.0.contains_key(&above) {
+                self.0.insert(above.clone(), ChangeKind::Modified);
+            }
+            above.push(SEPARATOR);
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            entries: 2_000_000,
+            entries: 1_000_000,
             bytes: 128 << 30,
             levels: 256,
         }
@@ -31,9 +31,26 @@ pub struct SetAside {
     pub links: u64,
     /// The first of them.
     pub example: Option<String>,
+    lacking: Lacking,
+}
+
+/// Which side does not hold what was set aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Lacking {
+    #[default]
+    Directory,
+    Archive,
 }
 
 impl SetAside {
+    /// Nothing yet of what an archive is going to lack.
+    pub(crate) fn of_archive() -> Self {
+        Self {
+            lacking: Lacking::Archive,
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing was set aside.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -46,10 +63,13 @@ impl SetAside {
         let example = self.example.as_ref()?;
         let mut parts = Vec::new();
         if self.names > 0 {
-            parts.push(format!(
-                "{} entries whose names this host's file system cannot hold are kept in the archive only",
-                self.names
-            ));
+            let what = match self.lacking {
+                Lacking::Directory => {
+                    "entries whose names this host's file system cannot hold are kept in the archive only"
+                }
+                Lacking::Archive => "files that Windows cannot have are left out",
+            };
+            parts.push(format!("{} {what}", self.names));
         }
         if self.links > 0 {
             parts.push(format!(

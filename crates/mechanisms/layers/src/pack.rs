@@ -2,13 +2,14 @@
 
 mod content;
 mod describe;
+mod given;
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use porthole_layer::{FileTime, LayerPath, LayerWriter, Metadata, Tree, attributes};
+use porthole_layer::{FileTime, LayerPath, LayerWriter, Metadata, Tree};
 use porthole_winpath::name::folded;
 use rustix::fs::FileType;
 
@@ -117,6 +118,8 @@ struct Packer<'a, W: Write> {
     /// Directories that have not changed, and lead to where the walk is.
     waiting: Vec<(LayerPath, Metadata)>,
     written: HashSet<String>,
+    /// What the layer removes.
+    removed: HashSet<String>,
     /// The first name of each file that has several.
     links: HashMap<(u64, u64), LayerPath>,
     packed: Packed,
@@ -143,8 +146,12 @@ impl<'a, W: Write> Packer<'a, W> {
             writer: LayerWriter::new(output),
             waiting: Vec::new(),
             written: HashSet::new(),
+            removed: HashSet::new(),
             links: HashMap::new(),
-            packed: Packed::default(),
+            packed: Packed {
+                size: 0,
+                set_aside: SetAside::of_archive(),
+            },
             failed_at: None,
         }
     }
@@ -192,73 +199,6 @@ impl<'a, W: Write> Packer<'a, W> {
             newest.map_or_else(Metadata::directory, |time| Metadata::directory().at(time));
         let written = self.write_directory(&path, &metadata);
         self.named(written)
-    }
-
-    fn given(&mut self, roots: &[(Tree, &View)]) -> Result<()> {
-        self.waiting.clear();
-        for given in self.given {
-            let root = roots.iter().find(|(tree, _)| *tree == given.path.tree());
-            let written = self.write_given(given, root.map(|(_, view)| *view));
-            self.named(written)?;
-        }
-        Ok(())
-    }
-
-    fn write_given(&mut self, given: &Given<'_>, root: Option<&View>) -> Outcome<()> {
-        let mut view = root
-            .map(|root| root.child_of(&[]))
-            .transpose()?
-            .unwrap_or_default();
-        let mut path = LayerPath::root(given.path.tree());
-        let names: Vec<&str> = given.path.components().collect();
-        let Some((last, parents)) = names.split_last() else {
-            return Err(Failure::malformed("a file in the place of a tree"));
-        };
-        self.ensure(&path, &Metadata::directory())?;
-        for name in parents {
-            let spelt = view.find(name)?;
-            let described = match &spelt {
-                Some(spelt) => describe::of_view(&view, spelt, self.chain)?,
-                None => Described::of(Metadata::directory().at(given.modified)),
-            };
-            let name = spelt
-                .as_ref()
-                .map_or((*name).into(), |spelt| spelt.to_string_lossy());
-            path = path
-                .join(&name)
-                .map_err(|error| Failure::malformed(error.to_string()))?;
-            self.ensure(&path, &described.metadata)?;
-            view = match &spelt {
-                Some(spelt) => view.child(spelt)?,
-                None => View::default(),
-            };
-        }
-        let spelt = view.find(last)?;
-        let mut metadata = match &spelt {
-            Some(spelt) => describe::of_view(&view, spelt, self.chain)?.metadata,
-            None => Metadata::file().at(given.modified),
-        };
-        metadata.attributes &= !attributes::READ_ONLY;
-        metadata.modified = given.modified;
-        let name = spelt
-            .as_ref()
-            .map_or((*last).into(), |spelt| spelt.to_string_lossy());
-        let path = path
-            .join(&name)
-            .map_err(|error| Failure::malformed(error.to_string()))?;
-        self.failed_at = Some(path.clone());
-        let size = given.content.len() as u64;
-        let mut content = given.content;
-        let written = self.writer.file(&path, &metadata, size, &mut content);
-        self.packed.size += size;
-        written.map_err(of_writer)
-    }
-
-    fn ensure(&mut self, path: &LayerPath, metadata: &Metadata) -> Outcome<()> {
-        if self.written.contains(&folded(path.as_str())) {
-            return Ok(());
-        }
-        self.write_directory(path, metadata)
     }
 
     fn finish(self) -> Result<(W, Packed)> {
@@ -382,6 +322,7 @@ impl<W: Write> Visit for Packer<'_, W> {
             return Ok(());
         }
         self.lead_to(path)?;
+        self.removed.insert(folded(path.as_str()));
         self.writer.whiteout(path).map_err(of_writer)
     }
 

@@ -12,7 +12,7 @@ use porthole_winpath::name::folded;
 use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, XattrFlags};
 
 use crate::beneath::{
-    OPAQUE, attribute, c_name, entries, is_opaque, kind, look, open_directory, open_top,
+    IMPLIED, OPAQUE, attribute, c_name, entries, is_opaque, kind, look, open_directory, open_top,
 };
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome, Result};
@@ -20,6 +20,9 @@ use crate::stored::{DOS, WINDOWS};
 use crate::unpack::Unsettled;
 use crate::unpack::files::make_whiteout;
 use crate::view::View;
+
+/// Bytes that the paths of a layer's symbolic links may have: they are kept in memory.
+const MOST_LINKS_BYTES: usize = 64 << 20;
 
 /// The top directories of a layer.
 pub(crate) const TREES: [&str; 3] = ["Files", "Hives", "UtilityVM"];
@@ -40,9 +43,11 @@ pub fn settle(
     let failed = |failure: Failure| failure.of(layer, None);
     let top = open_top(directory).to("open the layer").map_err(failed)?;
     let chain = Chain::open(lowers).map_err(failed)?;
+    let mut hard_links = links::HardLinks::new(&top, &chain);
     for link in &unsettled.hard_links {
-        links::make_hard_link(&top, link, &chain)
-            .map_err(|failure| failure.of(layer, Some(&link.path.join("/"))))?;
+        hard_links
+            .make(link)
+            .map_err(|failure| failure.of(layer, Some(&link.path)))?;
     }
     for tree in TREES {
         let Some(root) = links::open_if_there(&top, tree).map_err(failed)? else {
@@ -54,6 +59,7 @@ pub fn settle(
             unsettled,
             path: vec![tree.to_owned()],
             links: Vec::new(),
+            links_bytes: 0,
         };
         let hides = unsettled.opaque_trees.iter().any(|opaque| opaque == tree);
         settling
@@ -69,8 +75,9 @@ struct Settling<'a> {
     unsettled: &'a Unsettled,
     /// Names from the layer's directory on, as they were unpacked.
     path: Vec<String>,
-    /// Symbolic links, by their names from the tree's root on.
-    links: Vec<Vec<CString>>,
+    /// Symbolic links, by their paths from the tree's root on.
+    links: Vec<String>,
+    links_bytes: usize,
 }
 
 impl Settling<'_> {
@@ -81,7 +88,6 @@ impl Settling<'_> {
             directory,
             below,
             is_spelt: self.unsettled.is_spelt,
-            listed: None,
             replaced: Vec::new(),
             has_changed: false,
         };
@@ -118,8 +124,11 @@ impl Settling<'_> {
         if hides {
             place.hide_all()?;
         }
-        let is_implied = self.unsettled.implied.contains(&self.path);
+        let is_implied = attribute(directory, IMPLIED)
+            .to("look at a directory")?
+            .is_some();
         if is_implied {
+            rustix::fs::fremovexattr(directory, IMPLIED).to("describe a directory")?;
             place.inherit()?;
         }
         let inherits = is_implied && !below.is_empty();
@@ -146,16 +155,22 @@ impl Settling<'_> {
         if kind == FileType::Directory {
             return self.child(place, name, spelt, hides);
         }
-        let now = spelt.clone().unwrap_or_else(|| name.to_owned());
         if kind == FileType::Symlink {
-            let mut path: Vec<CString> = Vec::new();
-            for name in &self.path[1..] {
-                path.push(c_name(name).to("name a link")?);
-            }
-            path.push(now);
-            self.links.push(path);
+            self.remember_link(spelt.as_deref().unwrap_or(name))?;
         }
         place.replaced.extend(spelt);
+        Ok(())
+    }
+
+    fn remember_link(&mut self, name: &CStr) -> Outcome<()> {
+        let mut path = self.path[1..].join("/");
+        path.push('/');
+        path.push_str(&name.to_string_lossy());
+        self.links_bytes += path.len();
+        if self.links_bytes > MOST_LINKS_BYTES {
+            return Err(Failure::too_large("it has too many symbolic links"));
+        }
+        self.links.push(path);
         Ok(())
     }
 
@@ -196,8 +211,6 @@ struct Place<'a> {
     directory: &'a OwnedFd,
     below: &'a View,
     is_spelt: bool,
-    /// The names below, once they were needed.
-    listed: Option<HashMap<String, CString>>,
     /// What is below and no longer seen.
     replaced: Vec<CString>,
     has_changed: bool,
@@ -214,10 +227,7 @@ impl Place<'_> {
         } else if self.is_spelt {
             None
         } else {
-            if self.listed.is_none() {
-                self.listed = Some(self.below.names()?);
-            }
-            let listed = self.listed.get_or_insert_default();
+            let listed = self.below.names()?;
             wanted
                 .to_str()
                 .ok()
@@ -270,10 +280,10 @@ impl Place<'_> {
 
     /// Hides whatever is below and not here.
     fn hide_all(&mut self) -> Outcome<()> {
-        for name in self.below.names()?.into_values() {
-            if look(self.directory, &name).to("look at a file")?.is_none() {
+        for name in self.below.names()?.values() {
+            if look(self.directory, name).to("look at a file")?.is_none() {
                 self.has_changed = true;
-                make_whiteout(self.directory, &*name)?;
+                make_whiteout(self.directory, name.as_c_str())?;
             }
         }
         Ok(())

@@ -8,18 +8,17 @@ pub(crate) mod files;
 mod hard_links;
 mod places;
 mod stack;
+mod streams;
 
-use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use porthole_layer::{Entry, EntryKind, LayerPath, LayerReader, Metadata};
 use porthole_store::Digest;
-use porthole_winpath::name::folded;
 use rustix::fs::XattrFlags;
 
-use crate::beneath::{self, OPAQUE, c_name, open_top};
+use crate::beneath::{IMPLIED, OPAQUE, c_name, open_top};
 use crate::compression;
 use crate::error::{Context, Failure, Outcome, Result, of_archive};
 use crate::kept::{self, Keeper};
@@ -28,6 +27,10 @@ use crate::pipe::{CHUNK, Reader, pipe};
 use crate::stored::{Shape, WindowsLink, is_read_only};
 use crate::tree::{Kind, NodeId, Tree};
 use stack::Stack;
+
+/// Bytes that the paths of all hard links that wait for their files may have: they are kept in
+/// memory.
+const MOST_PENDING_BYTES: usize = 64 << 20;
 
 /// Bytes that a name can have on file systems of Linux.
 const MOST_NAME_BYTES: usize = 255;
@@ -52,8 +55,6 @@ pub struct Unpacked {
 pub struct Unsettled {
     /// Hard links to files that the layer does not hold.
     pub(crate) hard_links: Vec<PendingLink>,
-    /// Directories that no entry has said anything of.
-    pub(crate) implied: HashSet<Vec<String>>,
     /// Trees that hide all of those below.
     pub(crate) opaque_trees: Vec<String>,
     /// Whether names are spelt as below, for they come from a union with what is below.
@@ -63,8 +64,8 @@ pub struct Unsettled {
 /// A hard link to a file that the layer does not hold.
 #[derive(Debug)]
 pub(crate) struct PendingLink {
-    /// Names from the layer's directory on.
-    pub(crate) path: Vec<String>,
+    /// Its path from the layer's directory on, as it was unpacked.
+    pub(crate) path: String,
     pub(crate) target: LayerPath,
 }
 
@@ -153,6 +154,8 @@ struct Unpacker<'a> {
     keeper: Keeper,
     set_aside: SetAside,
     pending: Vec<(NodeId, LayerPath)>,
+    /// Bytes of paths of hard links that wait for their files.
+    pending_bytes: usize,
     opaque_trees: Vec<String>,
     last: Option<Last>,
     buffer: Vec<u8>,
@@ -181,6 +184,7 @@ impl<'a> Unpacker<'a> {
             keeper: Keeper::default(),
             set_aside: SetAside::default(),
             pending: Vec::new(),
+            pending_bytes: 0,
             opaque_trees: Vec::new(),
             last: None,
             buffer: vec![0; CHUNK],
@@ -225,6 +229,9 @@ impl<'a> Unpacker<'a> {
     fn directory(&mut self, path: LayerPath, metadata: Metadata) -> Outcome<()> {
         let node = self.enter(&path, true)?;
         let descriptor = self.stack.open(&mut self.tree, node)?;
+        if !self.tree.node(node).is_implied {
+            files::forget(descriptor)?;
+        }
         files::describe(
             descriptor,
             Shape::Directory,
@@ -268,75 +275,6 @@ impl<'a> Unpacker<'a> {
             streams: Vec::new(),
         });
         self.check_metadata()
-    }
-
-    /// A stream is a file beside its own, and its own says that it has it.
-    fn stream(
-        &mut self,
-        path: &LayerPath,
-        stream: &str,
-        size: u64,
-        content: &mut impl Read,
-    ) -> Outcome<()> {
-        let Some(mut last) = self.last.take_if(|last| last.path == *path) else {
-            // The file was set aside.
-            self.set_aside.name(format!("{path}:{stream}"));
-            return Ok(());
-        };
-        let owner = self.tree.node(last.node);
-        let (parent, name) = (owner.parent, format!("{}:{stream}", owner.name));
-        if name.len() > MOST_NAME_BYTES || parent == Tree::ROOT {
-            self.set_aside.name(format!("{path}:{stream}"));
-            self.last = Some(last);
-            return Ok(());
-        }
-        if let Some(before) = self.tree.child(parent, &name) {
-            self.remove(before)?;
-        }
-        let file = self.create(parent, &name, false)?;
-        files::fill(&file, size, content, &mut self.buffer)?;
-        files::set_times(&file, last.metadata.modified)?;
-        self.size = self.size.saturating_add(size);
-        let node = self.tree.insert(parent, &name, Kind::File);
-        self.tree.add_stream(last.node, stream, node);
-        if !last
-            .streams
-            .iter()
-            .any(|known| folded(known) == folded(stream))
-        {
-            last.streams.push(stream.to_owned());
-        }
-        self.name_streams(&last)?;
-        self.last = Some(last);
-        self.check_metadata()
-    }
-
-    /// Says of a file that it has streams.
-    fn name_streams(&mut self, last: &Last) -> Outcome<()> {
-        let (parent, name) = (
-            self.tree.node(last.node).parent,
-            self.tree.node(last.node).name.clone(),
-        );
-        let name = c_name(&name).to("name a file")?;
-        if last.shape == Shape::Directory {
-            let directory = self.stack.open(&mut self.tree, last.node)?;
-            return files::describe(
-                directory,
-                last.shape,
-                &last.metadata,
-                &last.streams,
-                &mut self.keeper,
-            );
-        }
-        let directory = self.stack.open(&mut self.tree, parent)?;
-        let file = beneath::open_file(directory, &name).to("open the stream's file")?;
-        files::describe(
-            &file,
-            last.shape,
-            &last.metadata,
-            &last.streams,
-            &mut self.keeper,
-        )
     }
 
     fn link(
@@ -401,6 +339,17 @@ impl<'a> Unpacker<'a> {
         files::create(directory, name, is_read_only, is_masked)
     }
 
+    /// Marks directories that no entry has said anything of, for those below may know something.
+    fn mark_implied(&mut self) -> Outcome<()> {
+        let implied: Vec<NodeId> = self.tree.implied().collect();
+        for node in implied {
+            let directory = self.stack.open(&mut self.tree, node)?;
+            rustix::fs::fsetxattr(directory, IMPLIED, b"y", XattrFlags::empty())
+                .to("mark a directory")?;
+        }
+        Ok(())
+    }
+
     fn check_metadata(&self) -> Outcome<()> {
         if self.keeper.is_too_large() {
             return Err(Failure::too_large("its files have too much metadata"));
@@ -414,11 +363,7 @@ impl<'a> Unpacker<'a> {
         // A layer may hold nothing; a union is mounted of this directory of each.
         self.enter(&LayerPath::root(porthole_layer::Tree::Files), false)
             .map_err(failed)?;
-        let implied = self
-            .tree
-            .implied()
-            .map(|node| self.tree.path(node))
-            .collect();
+        self.mark_implied().map_err(failed)?;
         self.stack.leave_all(&mut self.tree).map_err(failed)?;
         if !self.keeper.bytes().is_empty() {
             files::write_new(self.stack.root(), kept::FILE, self.keeper.bytes()).map_err(failed)?;
@@ -430,7 +375,6 @@ impl<'a> Unpacker<'a> {
             set_aside: self.set_aside,
             unsettled: Unsettled {
                 hard_links,
-                implied,
                 opaque_trees: self.opaque_trees,
                 is_spelt: false,
             },

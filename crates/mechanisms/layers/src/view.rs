@@ -1,5 +1,6 @@
 //! A directory as the layers below show it: what the nearest says, and below that the others.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
@@ -16,6 +17,9 @@ use crate::error::{Context, Outcome};
 #[derive(Debug, Default)]
 pub(crate) struct View {
     directories: Vec<OwnedFd>,
+    /// The names, once they were needed: to read them again for each look-up would take time that
+    /// grows with the square of their number.
+    listed: OnceCell<HashMap<String, CString>>,
 }
 
 /// What a name stands for.
@@ -27,6 +31,13 @@ pub(crate) struct Found<'a> {
 }
 
 impl View {
+    const fn of(directories: Vec<OwnedFd>) -> Self {
+        Self {
+            directories,
+            listed: OnceCell::new(),
+        }
+    }
+
     /// The tree `tree` of layers, the nearest first.
     pub(crate) fn open(layers: &[&Path], tree: &str) -> Outcome<Self> {
         let mut directories = Vec::new();
@@ -37,7 +48,7 @@ impl View {
                 directory => directories.push(directory.to("open a layer below")?),
             }
         }
-        Ok(Self { directories })
+        Ok(Self::of(directories))
     }
 
     /// One with `directory` above.
@@ -47,7 +58,7 @@ impl View {
             .map(OwnedFd::try_clone)
             .collect::<std::io::Result<_>>()
             .to("open a layer")?;
-        Ok(Self { directories })
+        Ok(Self::of(directories))
     }
 
     /// Whether nothing is there.
@@ -73,7 +84,7 @@ impl View {
                 Err(error) => return Err(error).to("open a layer below"),
             }
         }
-        Ok(Self { directories })
+        Ok(Self::of(directories))
     }
 
     /// A directory further below.
@@ -90,7 +101,7 @@ impl View {
         let directories = directories
             .collect::<std::io::Result<_>>()
             .to("open a layer")?;
-        Ok(Self { directories })
+        Ok(Self::of(directories))
     }
 
     /// The directory of the nearest layer that has it.
@@ -114,12 +125,20 @@ impl View {
         if self.look(&exact)?.is_some() {
             return Ok(Some(exact));
         }
-        Ok(self.names()?.remove(&folded(name)))
+        Ok(self.names()?.get(&folded(name)).cloned())
     }
 
     /// All names, by what Windows takes for the same. Names that are no text are left out: Windows
     /// has none of them.
-    pub(crate) fn names(&self) -> Outcome<HashMap<String, CString>> {
+    pub(crate) fn names(&self) -> Outcome<&HashMap<String, CString>> {
+        if let Some(listed) = self.listed.get() {
+            return Ok(listed);
+        }
+        let names = self.read_names()?;
+        Ok(self.listed.get_or_init(|| names))
+    }
+
+    fn read_names(&self) -> Outcome<HashMap<String, CString>> {
         let mut all: HashMap<String, Option<CString>> = HashMap::new();
         for directory in &self.directories {
             for (name, kind) in entries(directory).to("list a layer below")? {

@@ -6,6 +6,7 @@
 //! the old one.
 
 mod compare;
+mod streams;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -15,9 +16,7 @@ use porthole_layer::{LayerPath, is_stream_name};
 use porthole_winpath::name::folded;
 use rustix::fs::{FileType, Stat};
 
-use crate::beneath::{
-    c_name, is_opaque, is_whiteout, kind, look, names, open_directory, open_file,
-};
+use crate::beneath::{c_name, is_opaque, is_whiteout, kind, look, names, open_directory};
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome};
 use crate::left_out::is_left_out;
@@ -326,7 +325,7 @@ impl<V: Visit> Walk<'_, V> {
 
     /// What is below a directory that hides it, and not in the upper.
     fn hidden(&mut self, here: &Here<'_>, groups: &BTreeMap<String, Group>) -> Outcome<()> {
-        let mut names: Vec<CString> = here.below.names()?.into_values().collect();
+        let mut names: Vec<CString> = here.below.names()?.values().cloned().collect();
         names.sort_unstable();
         for name in names {
             let name = name.to_string_lossy();
@@ -354,68 +353,12 @@ impl<V: Visit> Walk<'_, V> {
             return Ok(Difference::Added);
         };
         let same = is_same(here.directory, name, stat, found)?
-            && !self.has_streams_changed(here, name, group)?;
+            && !self.has_streams_changed(here, name, group)?
+            && !self.hides_streams(here, name, group, found)?;
         Ok(if same {
             Difference::Same
         } else {
             Difference::Changed
         })
-    }
-
-    /// Whether the upper has another stream of something than is below.
-    fn has_streams_changed(&self, here: &Here<'_>, name: &CStr, group: &Group) -> Outcome<bool> {
-        for stream in &group.streams {
-            let full =
-                c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
-            let Some(stat) = look(here.directory, &full).to("look at a stream")? else {
-                continue;
-            };
-            let below = here.below.look(&full)?;
-            let same = match (&below, is_whiteout(&stat)) {
-                (None, is_whiteout) => is_whiteout,
-                (Some(_), true) => false,
-                (Some(below), false) => is_same(here.directory, &full, &stat, below)?,
-            };
-            if !same {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The streams of something in the union.
-    fn streams(
-        &self,
-        here: &Here<'_>,
-        name: &CStr,
-        group: &Group,
-        found: Option<&Found<'_>>,
-    ) -> Outcome<Vec<Stream>> {
-        let mut all: Vec<String> = group.streams.clone();
-        if let Some(found) = found.filter(|_| !here.hides) {
-            for stream in self.chain.streams(name, found)? {
-                if !all.contains(&stream) {
-                    all.push(stream);
-                }
-            }
-        }
-        all.sort_unstable();
-        let mut streams = Vec::new();
-        for stream in all {
-            let full =
-                c_name(&format!("{}:{stream}", name.to_string_lossy())).to("look at a stream")?;
-            let directory = match look(here.directory, &full).to("look at a stream")? {
-                Some(stat) if kind(&stat) == FileType::RegularFile => here.directory,
-                Some(_) => continue,
-                None if here.hides => continue,
-                None => match here.below.look(&full)? {
-                    Some(found) => found.directory,
-                    None => continue,
-                },
-            };
-            let file = gone(open_file(directory, &full)).to("open a stream")?;
-            streams.extend(file.map(|file| Stream { name: stream, file }));
-        }
-        Ok(streams)
     }
 }

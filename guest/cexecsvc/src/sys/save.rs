@@ -12,8 +12,11 @@ use crate::error::{Failure, Outcome};
 
 #[link(name = "ntdll")]
 unsafe extern "system" {
-    fn NtOpenKey(handle: *mut HANDLE, access: u32, attributes: *const OBJECT_ATTRIBUTES)
-    -> NTSTATUS;
+    fn NtOpenKey(
+        handle: *mut HANDLE,
+        access: u32,
+        attributes: *const OBJECT_ATTRIBUTES,
+    ) -> NTSTATUS;
     fn NtSaveKey(key: HANDLE, file: HANDLE) -> NTSTATUS;
     fn RtlAdjustPrivilege(privilege: u32, enable: u8, thread: u8, before: *mut u8) -> NTSTATUS;
     fn RtlOpenCurrentUser(access: u32, handle: *mut HANDLE) -> NTSTATUS;

@@ -40,7 +40,7 @@ pub(crate) fn apply(config: &mut RunConfig, changes: &[String]) -> Result<()> {
             }
             "ENTRYPOINT" => {
                 set_command(config, &rest, |config, words| {
-                    config.entrypoint = Some(words)
+                    config.entrypoint = Some(words);
                 });
                 if !is_command_set {
                     config.cmd = None;

@@ -211,7 +211,12 @@ impl Pull<'_> {
             bytes: resolved.bytes,
         };
         let manifest = described.manifest.clone();
-        let incoming = Incoming::read(config, Some(described), &descriptors, &[reference.clone()])?;
+        let incoming = Incoming::read(
+            config,
+            Some(described),
+            &descriptors,
+            std::slice::from_ref(reference),
+        )?;
         manifest.check_config(&incoming.config).map_err(invalid)?;
         self.tell_of_base(&incoming, &descriptors).await;
         let sources = layers::fetch(self, reference, &incoming).await?;

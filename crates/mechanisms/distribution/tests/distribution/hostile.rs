@@ -1,13 +1,11 @@
 //! Registries that lie, fail and are silent.
 
-use std::time::Duration;
-
-use porthole_distribution::{ErrorKind, Settings};
+use porthole_distribution::{Client, ErrorKind, Settings};
 use porthole_oci::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, SCHEMA_1_SIGNED};
 use porthole_oci::{Descriptor, Digest, Format, Index, Platform};
 
 use crate::server::{Reply, Server};
-use crate::support::{Image, client, fetch, nobody, reference, settings, wanted};
+use crate::support::{Image, client, fetch, hasty, nobody, reference, settings, wanted};
 
 /// The answer to a ping, or what `answer` says of anything else.
 fn pinged(path: &str, answer: impl FnOnce() -> Reply) -> Reply {
@@ -20,9 +18,13 @@ fn pinged(path: &str, answer: impl FnOnce() -> Reply) -> Reply {
 
 /// What resolving a name at a server brings that answers every manifest so.
 async fn resolved(reply: Reply) -> (ErrorKind, String) {
+    resolved_by(&client(), reply).await
+}
+
+async fn resolved_by(client: &Client, reply: Reply) -> (ErrorKind, String) {
     let server = Server::start(move |request| pinged(&request.path, || reply.clone())).await;
     let name = reference(format!("{}/image:1", server.address));
-    let error = client()
+    let error = client
         .resolve(&name, nobody(), &wanted())
         .await
         .unwrap_err();
@@ -34,9 +36,13 @@ async fn resolved(reply: Reply) -> (ErrorKind, String) {
 
 /// What fetching a blob at a server brings that answers every blob so.
 async fn fetched(reply: Reply, descriptor: &Descriptor) -> (ErrorKind, String) {
+    fetched_by(&client(), reply, descriptor).await
+}
+
+async fn fetched_by(client: &Client, reply: Reply, descriptor: &Descriptor) -> (ErrorKind, String) {
     let server = Server::start(move |request| pinged(&request.path, || reply.clone())).await;
     let name = reference(format!("{}/image:1", server.address));
-    let error = fetch(&client(), &name, descriptor, 0).await.unwrap_err();
+    let error = fetch(client, &name, descriptor, 0).await.unwrap_err();
     (error.kind(), error.to_string())
 }
 
@@ -265,17 +271,26 @@ async fn a_registry_that_fails_is_asked_again_and_given_up_in_the_end() {
 #[tokio::test]
 async fn a_registry_that_is_silent_is_given_up() {
     let image = Image::new(1, 1000);
-    let (kind, _) = resolved(Reply::new(200, image.bytes.clone()).silent_after(0)).await;
+    let (kind, _) = resolved_by(
+        &hasty(),
+        Reply::new(200, image.bytes.clone()).silent_after(0),
+    )
+    .await;
     assert_eq!(kind, ErrorKind::Hang);
     let whole = Reply::new(200, image.layer.clone());
-    let (kind, told) = fetched(whole.clone().silent_after(0), image.layer_descriptor()).await;
+    let (kind, told) = fetched_by(
+        &hasty(),
+        whole.clone().silent_after(0),
+        image.layer_descriptor(),
+    )
+    .await;
     assert_eq!(kind, ErrorKind::Hang, "{told}");
     // Some bytes each time would be progress; none any more is none.
-    let (kind, told) = fetched(whole.silent_after(10), image.layer_descriptor()).await;
+    let (kind, told) = fetched_by(&hasty(), whole.silent_after(10), image.layer_descriptor()).await;
     assert_eq!(kind, ErrorKind::Hang, "{told}");
     let nothing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let name = reference(format!("{}/image:1", nothing.local_addr().unwrap()));
-    let error = client()
+    let error = hasty()
         .resolve(&name, nobody(), &wanted())
         .await
         .unwrap_err();
@@ -329,7 +344,7 @@ async fn a_registry_without_tls_elsewhere_is_refused_unless_it_is_named_insecure
     told.proxies.https = Some(format!("http://{}", tunnel.address));
     told.proxies.http = Some(format!("http://{}", server.address));
     let name = reference("registry.example/image:1");
-    let secure = porthole_distribution::Client::new(told.clone());
+    let secure = Client::new(told.clone());
     let error = secure
         .resolve(&name, nobody(), &wanted())
         .await
@@ -339,9 +354,8 @@ async fn a_registry_without_tls_elsewhere_is_refused_unless_it_is_named_insecure
         "{error}"
     );
     assert!(server.lines().is_empty());
-    let insecure = porthole_distribution::Client::new(Settings {
+    let insecure = Client::new(Settings {
         insecure_registries: vec!["registry.example".to_owned()],
-        patience: Duration::from_secs(5),
         ..told
     });
     assert!(insecure.resolve(&name, nobody(), &wanted()).await.is_ok());

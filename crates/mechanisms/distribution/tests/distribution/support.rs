@@ -55,16 +55,23 @@ impl Image {
     }
 }
 
-/// A client that gives up soon.
 pub(crate) fn client() -> Client {
     Client::new(settings())
+}
+
+/// A client that waits for nobody.
+pub(crate) fn hasty() -> Client {
+    Client::new(Settings {
+        patience: Duration::from_millis(200),
+        ..settings()
+    })
 }
 
 pub(crate) fn settings() -> Settings {
     Settings {
         certificates: Vec::new(),
         proxies: Proxies::default(),
-        patience: Duration::from_millis(500),
+        patience: Duration::from_secs(60),
         attempts: 3,
         pause: Duration::from_millis(1),
         ..Settings::default()

@@ -313,6 +313,30 @@ async fn an_upload_that_nobody_takes_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_blob_whose_storing_was_not_answered_is_not_sent_again() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "POST" | "PATCH" => Reply::new(202, "").with("Location", "/s"),
+        "PUT" => Reply::dropped(),
+        "HEAD" => Reply::new(200, vec![1; 100]),
+        _ => Reply::new(404, ""),
+    })
+    .await;
+    let name = reference(format!("{}/image", server.address));
+    let source = Memory(vec![1; 100]);
+    let digest = Digest::of(&source.0);
+    client()
+        .upload_blob(&name, digest, 100, &source, nobody(), Arc::new(()))
+        .await
+        .unwrap();
+    let methods: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.method.clone())
+        .collect();
+    assert_eq!(methods, ["POST", "PATCH", "PUT", "HEAD"]);
+}
+
+#[tokio::test]
 async fn what_is_dropped_ends_at_once() {
     let image = Image::new(1, 1000);
     let content = image.layer.clone();

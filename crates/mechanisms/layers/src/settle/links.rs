@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
+use porthole_layer::LayerPath;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
@@ -16,6 +17,8 @@ use crate::unpack::PendingLink;
 use crate::unpack::files::times;
 use crate::view::View;
 
+const OPERATION: &str = "look at a link";
+
 /// A directory, unless it is not there.
 pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<OwnedFd>> {
     match open_directory(parent, name) {
@@ -24,56 +27,90 @@ pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<Owne
     }
 }
 
-/// Makes a hard link to a file of a layer below, and to its streams.
-pub(super) fn make_hard_link(top: &OwnedFd, link: &PendingLink, chain: &Chain<'_>) -> Outcome<()> {
-    let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
-    let mut view = chain.view(link.target.tree().name())?;
-    let mut names: Vec<&str> = link.target.components().collect();
-    let last = names.pop().ok_or_else(nothing)?;
-    for name in names {
-        let spelt = view.find(name)?.ok_or_else(nothing)?;
-        view = view.child(&spelt)?;
-    }
-    let spelt = view.find(last)?.ok_or_else(nothing)?;
-    let found = view.look(&spelt)?.ok_or_else(nothing)?;
-    if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
-        return Err(Failure::malformed("a hard link to what is not a file"));
-    }
-    let (name, parents) = link.path.split_last().ok_or_else(nothing)?;
-    let mut directory = top.try_clone().to("open the layer")?;
-    for parent in parents {
-        directory = open_directory(&directory, parent.as_str()).to("open a directory")?;
-    }
-    let before = rustix::fs::fstat(&directory).to("look at a directory")?;
-    let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
-        rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty())
-            .to("make a hard link")
-    };
-    make(found.directory, &spelt, name)?;
-    for stream in chain.streams(&spelt, &found)? {
-        let full = c_name(&format!("{}:{stream}", spelt.to_string_lossy())).to("name a stream")?;
-        if let Some(found) = view.look(&full)? {
-            make(found.directory, &full, &format!("{name}:{stream}"))?;
+/// Makes hard links to files of layers below.
+pub(super) struct HardLinks<'a> {
+    top: &'a OwnedFd,
+    chain: &'a Chain<'a>,
+    /// The directory of the link before, which is often that of the next.
+    last: Option<(LayerPath, View)>,
+}
+
+impl<'a> HardLinks<'a> {
+    pub(super) const fn new(top: &'a OwnedFd, chain: &'a Chain<'a>) -> Self {
+        Self {
+            top,
+            chain,
+            last: None,
         }
     }
-    super::restore_times(&directory, &before)
+
+    /// Makes a hard link to a file of a layer below, and to its streams.
+    pub(super) fn make(&mut self, link: &PendingLink) -> Outcome<()> {
+        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
+        let parent = link.target.parent().ok_or_else(nothing)?;
+        let view = match self.last.take() {
+            Some((path, view)) if path == parent => view,
+            _ => self.enter(&parent)?.ok_or_else(nothing)?,
+        };
+        self.make_in(link, &view)?;
+        self.last = Some((parent, view));
+        Ok(())
+    }
+
+    fn enter(&self, path: &LayerPath) -> Outcome<Option<View>> {
+        let mut view = self.chain.view(path.tree().name())?;
+        for name in path.components() {
+            let Some(spelt) = view.find(name)? else {
+                return Ok(None);
+            };
+            view = view.child(&spelt)?;
+        }
+        Ok(Some(view))
+    }
+
+    fn make_in(&self, link: &PendingLink, view: &View) -> Outcome<()> {
+        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
+        let spelt = view.find(link.target.name())?.ok_or_else(nothing)?;
+        let found = view.look(&spelt)?.ok_or_else(nothing)?;
+        if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
+            return Err(Failure::malformed("a hard link to what is not a file"));
+        }
+        let (parents, name) = link.path.rsplit_once('/').ok_or_else(nothing)?;
+        let mut directory = self.top.try_clone().to("open the layer")?;
+        for parent in parents.split('/') {
+            directory = open_directory(&directory, parent).to("open a directory")?;
+        }
+        let before = rustix::fs::fstat(&directory).to("look at a directory")?;
+        let make = |from: &OwnedFd, from_name: &CStr, name: &str| {
+            rustix::fs::linkat(from, from_name, &directory, name, AtFlags::empty())
+                .to("make a hard link")
+        };
+        make(found.directory, &spelt, name)?;
+        for stream in self.chain.streams(&spelt, &found)? {
+            let full = format!("{}:{stream}", spelt.to_string_lossy());
+            let full = c_name(&full).to("name a stream")?;
+            if let Some(found) = view.look(&full)? {
+                make(found.directory, &full, &format!("{name}:{stream}"))?;
+            }
+        }
+        super::restore_times(&directory, &before)
+    }
 }
 
 /// Makes links lead to names as they are spelt: the kernel, which follows them, knows case.
-pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[Vec<CString>]) -> Outcome<()> {
+pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[String]) -> Outcome<()> {
     if links.is_empty() {
         return Ok(());
     }
     let union = below.below(root)?;
     for link in links {
-        let Some((name, parents)) = link.split_last() else {
-            continue;
-        };
-        let mut directory = root.try_clone().to("open the layer")?;
+        let (parents, name) = link.rsplit_once('/').unwrap_or(("", link));
+        let name = &*c_name(name).to(OPERATION)?;
+        let mut directory = root.try_clone().to(OPERATION)?;
         let mut union_place = Vec::new();
-        for parent in parents {
+        for parent in parents.split('/').filter(|name| !name.is_empty()) {
             // Its directory was renamed to its spelling below.
-            let spelt = spelling_in(&directory, parent)?;
+            let spelt = spelling_in(&directory, &c_name(parent).to(OPERATION)?)?;
             directory = open_directory(&directory, &*spelt).to("open a directory")?;
             union_place.push(spelt);
         }
@@ -93,7 +130,6 @@ fn spelling_in(directory: &OwnedFd, name: &CStr) -> Outcome<CString> {
 }
 
 fn spell_target(directory: &OwnedFd, name: &CStr, place: &[CString], union: &View) -> Outcome<()> {
-    const OPERATION: &str = "look at a link";
     let Some(stored) = link_attribute(directory, name).to(OPERATION)? else {
         return Ok(());
     };

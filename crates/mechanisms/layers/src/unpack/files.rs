@@ -93,6 +93,17 @@ pub(super) fn describe(
     on_disk.windows.map_or(Ok(()), |value| set(WINDOWS, &value))
 }
 
+/// Takes back what an entry before has said of a directory.
+pub(super) fn forget(directory: &OwnedFd) -> Outcome<()> {
+    for name in [DOS, WINDOWS] {
+        match rustix::fs::fremovexattr(directory, name) {
+            Ok(()) | Err(rustix::io::Errno::NODATA) => {}
+            Err(error) => return Err(of_attribute(error)),
+        }
+    }
+    Ok(())
+}
+
 fn of_attribute(error: rustix::io::Errno) -> Failure {
     if error == rustix::io::Errno::OPNOTSUPP {
         let message = "the file system of the data root has no extended attributes";

@@ -7,7 +7,7 @@ use crate::beneath::c_name;
 use crate::error::{Context, Error, Failure, Outcome, Result};
 use crate::tree::{Kind, NodeId};
 
-use super::{MOST_NAME_BYTES, PendingLink, Unpacker, is_too_long};
+use super::{MOST_NAME_BYTES, MOST_PENDING_BYTES, PendingLink, Unpacker, is_too_long};
 
 impl Unpacker<'_> {
     pub(super) fn hard_link(&mut self, path: &LayerPath, target: LayerPath) -> Outcome<()> {
@@ -23,6 +23,11 @@ impl Unpacker<'_> {
         match found {
             Some(found) => self.link_node(parent, &name, found),
             None => {
+                self.pending_bytes += path.as_str().len() + target.as_str().len();
+                if self.pending_bytes > MOST_PENDING_BYTES {
+                    let message = "too many hard links stand before their files, or have none";
+                    return Err(Failure::too_large(message));
+                }
                 let node = self.tree.insert(parent, &name, Kind::Pending);
                 self.pending.push((node, target));
                 Ok(())
@@ -66,7 +71,7 @@ impl Unpacker<'_> {
     pub(super) fn link_pending(&mut self, layer: &str) -> Result<Vec<PendingLink>, Error> {
         let mut below = Vec::new();
         for (node, target) in std::mem::take(&mut self.pending) {
-            let path = self.tree.path(node);
+            let path = self.tree.path(node).join("/");
             let found = self.find(&target).filter(|found| {
                 !matches!(self.tree.node(*found).kind, Kind::Pending | Kind::Whiteout)
             });
@@ -80,7 +85,7 @@ impl Unpacker<'_> {
             );
             self.tree.remove(node);
             self.link_node(parent, &name, found)
-                .map_err(|failure| failure.of(layer, Some(&path.join("/"))))?;
+                .map_err(|failure| failure.of(layer, Some(&path)))?;
         }
         Ok(below)
     }

@@ -8,10 +8,9 @@ use anyhow::{Result, ensure};
 use porthole_layers::{
     Compression, ErrorKind, Expected, Limits, commit, take_in, take_in_stored, write_plain,
 };
-use porthole_oci::{ImageConfig, RootFs};
 use porthole_store::{CheckDepth, Digest, ImageImport, Store};
 
-use crate::support::{Fill, archive, holds, is_root, listing};
+use crate::support::{Fill, archive, config, holds, is_root, listing};
 
 const ANY: Expected = Expected {
     blob: None,
@@ -26,19 +25,6 @@ fn layer(content: &str) -> Vec<u8> {
             .put("Files/App/a.txt", content)
             .dir("Hives");
     })
-}
-
-fn config(diff_ids: &[Digest]) -> Vec<u8> {
-    let config = ImageConfig {
-        architecture: "amd64".to_owned(),
-        os: "windows".to_owned(),
-        rootfs: RootFs {
-            diff_ids: diff_ids.to_vec(),
-            ..RootFs::default()
-        },
-        ..ImageConfig::default()
-    };
-    serde_json::to_vec(&config).unwrap()
 }
 
 #[test]

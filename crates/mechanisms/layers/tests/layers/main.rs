@@ -4,6 +4,7 @@
 mod bad_input;
 mod checker;
 mod cost;
+mod crash;
 mod intake;
 mod pack;
 mod properties;

@@ -277,6 +277,55 @@ fn given_files_take_their_place() -> Result<()> {
 }
 
 #[test]
+fn a_profile_that_is_gone_gets_no_hive() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let layers = base()?;
+    let union = layers.mount()?;
+    fs::remove_dir_all(union.root().join("Users/Me"))?;
+    let given = [Given {
+        path: path("Files/Users/Me/NTUSER.DAT"),
+        content: b"hive",
+        modified: time(50),
+    }];
+    assert_eq!(
+        summary(&pack(&union, &layers, &given)?)?,
+        ["Files/", "Files/Users/", "Files/Users/Me !", "Hives/"]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_directory_made_anew_hides_streams_of_the_same_files() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let mut layers = Layers::new();
+    layers.add(&archive(|layer| {
+        layer
+            .dir("Files/d")
+            .put("Files/d/f", "f")
+            .stream_of("s", "s");
+    }))?;
+    let union = layers.mount()?;
+    let file = union.root().join("d/f");
+    let before = fs::metadata(&file)?.modified()?;
+    fs::remove_dir_all(union.root().join("d"))?;
+    fs::create_dir(union.root().join("d"))?;
+    fs::write(&file, "f")?;
+    fs::File::options()
+        .write(true)
+        .open(&file)?
+        .set_modified(before)?;
+    assert_eq!(diff(&union, &layers)?, [r"C C:\d", r"C C:\d\f"]);
+    let packed = pack(&union, &layers, &[])?;
+    layers.add(&packed)?;
+    assert_eq!(layers.mount()?.listing()?, ["d/", "d/f = f"]);
+    Ok(())
+}
+
+#[test]
 fn a_whole_layer_is_packed_with_hives_and_whiteouts() -> Result<()> {
     if !is_root() {
         return Ok(());
@@ -341,6 +390,11 @@ fn what_a_hostile_container_leaves_is_set_aside_and_never_followed() -> Result<(
         ]
     );
     assert_eq!(told.set_aside.names, 8);
+    let warning = told.set_aside.warning().unwrap();
+    assert!(
+        warning.starts_with("8 files that Windows cannot have are left out"),
+        "{warning}"
+    );
     let mut deep = root;
     for _ in 0..300 {
         deep = deep.join("d");

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use porthole_layer::{Entry, EntryKind, FileTime, LayerPath, LayerReader, LayerWriter, Metadata};
 use porthole_layers::{Limits, Unpacked, settle, unpack};
+use porthole_oci::{ImageConfig, RootFs};
+use porthole_store::Digest;
 
 pub(crate) type Writer = LayerWriter<Vec<u8>>;
 
@@ -78,6 +80,20 @@ impl Fill for Writer {
             .expect("memory takes everything");
         self
     }
+}
+
+/// An image's configuration with these layers.
+pub(crate) fn config(diff_ids: &[Digest]) -> Vec<u8> {
+    let config = ImageConfig {
+        architecture: "amd64".to_owned(),
+        os: "windows".to_owned(),
+        rootfs: RootFs {
+            diff_ids: diff_ids.to_vec(),
+            ..RootFs::default()
+        },
+        ..ImageConfig::default()
+    };
+    serde_json::to_vec(&config).unwrap()
 }
 
 /// An entry of an archive that no writer would write: header and records as given.

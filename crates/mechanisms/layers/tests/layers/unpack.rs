@@ -384,6 +384,27 @@ fn a_directory_that_no_entry_describes_stays_as_it_is_below() -> Result<()> {
 }
 
 #[test]
+fn the_last_entry_of_a_directory_counts() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let mut layers = Layers::new();
+    let mut first = Metadata::directory().at(time(1));
+    first.attributes |= attributes::HIDDEN | 0x2000;
+    layers.add(&archive(|layer| {
+        layer.directory(&path("Files/d"), &first).unwrap();
+        layer.put("Files/d/x", "x").dir("Files/D").dir("Files/e");
+    }))?;
+    let names = |name: &str| {
+        let mut names = [0_u8; 256];
+        let path = layers.top().join("Files").join(name);
+        rustix::fs::llistxattr(path, &mut names[..])
+    };
+    assert_eq!((names("d")?, names("e")?), (0, 0));
+    Ok(())
+}
+
+#[test]
 fn a_layer_of_nothing_is_one() -> Result<()> {
     if !is_root() {
         return Ok(());
