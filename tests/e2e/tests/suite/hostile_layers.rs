@@ -159,6 +159,8 @@ fn archives(fixture: &Fixture) -> Result<()> {
         let escape = LayerArchive::new()
             .entry(Symlink, "Files/etc", "/etc", b"")
             .entry(Symlink, "Files/up", "../../../../../../etc", b"")
+            .entry(Symlink, "Files/drive", r"D:\secret", b"")
+            .entry(Symlink, "Files/share", r"\\server\share", b"")
             .finish();
         let config = config_of(&[&escape]);
         let loaded = load(fixture, &MadeImage::archived(NAME, &config, &[&escape]))?;
