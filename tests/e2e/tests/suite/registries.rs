@@ -348,7 +348,7 @@ fn log_in(docker: &Docker, registry: &Registry) -> Result<()> {
     let login =
         |password: &str| docker.run(["login", "-u", registry::USER, "-p", password, host.as_str()]);
     let wrong = login("wrong")?;
-    said(&wrong, 1, "unauthorized")?;
+    said(&wrong, 1, "401 Unauthorized")?;
     let right = login(registry::PASSWORD)?;
     said(&right, 0, "Login Succeeded")
 }
