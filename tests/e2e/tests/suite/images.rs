@@ -121,18 +121,14 @@ fn info(fixture: &Fixture) -> Result<()> {
 }
 
 fn of_linux(fixture: &Fixture) -> Result<()> {
-    for (options, manifest) in [
-        (&["ubuntu"][..], "no matching manifest for windows/amd64"),
-        (
-            &["--platform", "linux/amd64", "porthole/nanoserver"],
-            "no matching manifest for linux/amd64",
-        ),
+    let options = ["--platform", "linux/amd64", "porthole/nanoserver"];
+    let outcome = fixture.docker.run(["run", "--rm"].iter().chain(&options))?;
+    ensure!(outcome.code == 125, "{outcome:?}");
+    for part in [
+        "no matching manifest for linux/amd64",
+        "Porthole runs Windows images",
     ] {
-        let outcome = fixture.docker.run(["run", "--rm"].iter().chain(options))?;
-        ensure!(outcome.code == 125, "{outcome:?}");
-        for part in [manifest, "Porthole runs Windows images"] {
-            ensure!(outcome.stderr.contains(part), "{outcome:?}");
-        }
+        ensure!(outcome.stderr.contains(part), "{outcome:?}");
     }
     Ok(())
 }
