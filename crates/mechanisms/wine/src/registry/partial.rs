@@ -31,10 +31,12 @@ pub(super) struct Partial {
 /// What differs is not Wine's registry text. Lines are those of the part that was parsed.
 pub(super) fn partial(old: &[u8], new: &[u8]) -> Result<Option<Partial>, TextError> {
     let (old, new) = (sections(old), sections(new));
-    let changed = changed(&old, &new);
+    let mut changed = changed(&old, &new);
     if changed.is_empty() {
         return Ok(None);
     }
+    let below = below_links(&old, &new, &changed);
+    changed.extend(below);
     let mut wanted: HashSet<&[u8]> = changed.iter().flat_map(|path| ancestors(path)).collect();
     wanted.extend(&changed);
     let common = common_ancestors(&old, &changed, &wanted);
@@ -151,6 +153,26 @@ fn unmatched<'s, 'a>(
     only_old.extend(old);
     only_new.extend(new);
     (only_old, only_new)
+}
+
+/// The paths of keys below those that are links and are not the same in both: one that has become a
+/// link, or has ceased to be one, is another with all that is below it.
+fn below_links<'a>(
+    old: &[Section<'a>],
+    new: &[Section<'a>],
+    changed: &HashSet<&'a [u8]>,
+) -> Vec<&'a [u8]> {
+    let all = || old.iter().chain(new);
+    let is_link = |section: &&Section<'_>| {
+        changed.contains(section.path) && memmem::find(section.text, b"\n#link").is_some()
+    };
+    let links: HashSet<&[u8]> = all().filter(is_link).map(|section| section.path).collect();
+    if links.is_empty() {
+        return Vec::new();
+    }
+    let is_below = |path: &[u8]| ancestors(path).any(|above| links.contains(above));
+    let paths = all().map(|section| section.path);
+    paths.filter(|path| is_below(path)).collect()
 }
 
 /// Of the `wanted` keys, those of the `changed` sections and all above them, the ones that both texts
