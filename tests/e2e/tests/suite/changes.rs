@@ -337,7 +337,7 @@ fn in_layer(layer: &TopLayer) -> Result<()> {
             ),
             (
                 r"\Microsoft\Windows NT\CurrentVersion",
-                &["\"EditionID\"=\"E2E\""],
+                &["\"EditionId\"=\"E2E\""],
             ),
         ],
     )?;
