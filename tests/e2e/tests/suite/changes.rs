@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use porthole_e2e::docker::Docker;
@@ -13,11 +11,12 @@ use serde_json::Value;
 
 use crate::another_host::AnotherHost;
 use crate::committed::id;
+use crate::hivex::read_by_hivex;
 use crate::layer_checker;
 use crate::made_images::text;
 use crate::own_cli::porthole;
 use crate::registries::plain;
-use crate::saved::{LayerEntry, TopLayer};
+use crate::saved::TopLayer;
 use crate::{Fixture, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -356,34 +355,6 @@ fn in_layer(layer: &TopLayer) -> Result<()> {
         get("Hives/System_Delta")?,
         &[(r"\ControlSet001\Control\VMM32Files", &[])],
     )
-}
-
-/// Has hivexsh go to each key and list its values.
-fn read_by_hivex(hive: &LayerEntry, expected: &[(&str, &[&str])]) -> Result<()> {
-    let mut file = tempfile::NamedTempFile::new()?;
-    file.write_all(&hive.content)?;
-    for (key, lines) in expected {
-        let mut shell = Command::new("hivexsh")
-            .arg(file.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut input = shell.stdin.take().context("no input")?;
-        write!(input, "cd {key}\nlsval\n")?;
-        drop(input);
-        let output = shell.wait_with_output()?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success() && errors.is_empty(),
-            "{key}: {errors}"
-        );
-        for line in *lines {
-            ensure!(printed.contains(line), "{key}: no {line} in {printed}");
-        }
-    }
-    Ok(())
 }
 
 fn travel(fixture: &Fixture) -> Result<()> {

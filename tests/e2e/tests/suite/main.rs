@@ -32,6 +32,7 @@ mod desktop;
 mod exec;
 mod exit_codes;
 mod health;
+mod hivex;
 mod hostile_layers;
 mod image_kills;
 mod image_verbs;
@@ -53,6 +54,7 @@ mod ports;
 mod postgres_story;
 mod reboot;
 mod registries;
+mod registry_logins;
 mod restarts;
 mod run;
 mod saved;
@@ -200,6 +202,7 @@ const SHARED: &[&[(&str, Test)]] = &[
 /// Tests that want the servers of their own, of images and registries.
 const ALONE: &[&[(&str, Test)]] = &[
     image_verbs::ALONE,
+    registry_logins::ALONE,
     registries::ALONE,
     hostile_layers::ALONE,
     changes::ALONE,
