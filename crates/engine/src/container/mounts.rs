@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// How long a source's file system may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What no mount may hide.
+const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
+
 /// The mounts that a client asks for.
 pub(crate) fn mounts(binds: &[String]) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();
@@ -26,12 +29,22 @@ pub(crate) fn mounts(binds: &[String]) -> Result<Vec<Mount>> {
     Ok(mounts)
 }
 
-/// Refuses the same place twice, whatever is put there.
+/// Refuses the same place twice, whatever is put there, and the place that every program is run
+/// from.
 pub(crate) fn check_targets<'a>(targets: impl Iterator<Item = &'a str>) -> Result<()> {
+    let parse = |target: &str| {
+        ContainerPath::parse(target)
+            .map_err(|error| Error::invalid(format!("invalid mount point {target:?}: {error}")))
+    };
+    let system = parse(SYSTEM_DIRECTORY)?;
     let mut taken: Vec<ContainerPath> = Vec::new();
     for target in targets {
-        let path = ContainerPath::parse(target)
-            .map_err(|error| Error::invalid(format!("invalid mount point {target:?}: {error}")))?;
+        let path = parse(target)?;
+        if path.contains(&system) {
+            return Err(Error::invalid(format!(
+                "invalid mount point {path}: it would hide {system}, without which nothing runs; choose another directory"
+            )));
+        }
         if taken.iter().any(|other| other.is_same(&path)) {
             return Err(Error::invalid(format!("Duplicate mount point: {path}")));
         }
@@ -130,5 +143,16 @@ mod tests {
             refused(&[r"C:\ä", r"C:\b", r"C:\Ä"]).as_deref(),
             Some(r"Duplicate mount point: C:\Ä")
         );
+    }
+
+    #[test]
+    fn the_system_is_not_hidden() {
+        let check = |target: &str| check_targets([target].into_iter());
+        for target in [r"C:\Windows", "c:/windows/system32"] {
+            let refused = check(target).unwrap_err().to_string();
+            assert!(refused.contains("choose another directory"), "{refused}");
+        }
+        assert!(check(r"C:\Windows\System32\drivers").is_ok());
+        assert!(check(r"C:\WindowsApps").is_ok());
     }
 }

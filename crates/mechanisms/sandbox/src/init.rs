@@ -19,6 +19,7 @@ use crate::channel::{Report, SupervisorChannel};
 use crate::error::{Context, Result, SandboxError};
 use crate::filesystem::Materials;
 use crate::plan::{Plan, ServiceStdio, layout};
+use crate::privileges::KillOrder;
 use crate::silo::Prepared;
 use crate::syscall_filter::SyscallFilter;
 use crate::{namespaces, privileges, sys, visible_memory};
@@ -44,7 +45,12 @@ pub(crate) struct Birth<'a> {
 
 /// Lives the life of a silo's init.
 pub(crate) fn live(birth: &Birth<'_>) -> ! {
-    let services = build(birth).and_then(|()| start_services(birth));
+    let services = build(birth).and_then(|kill_order| {
+        kill_order.stand_with_programs()?;
+        let services = start_services(birth)?;
+        kill_order.stand_behind_programs()?;
+        Ok(services)
+    });
     match services {
         Ok(services) => {
             // The services' ends of their channels are theirs alone: who dies closes them.
@@ -59,9 +65,9 @@ pub(crate) fn live(birth: &Birth<'_>) -> ! {
     }
 }
 
-fn build(birth: &Birth<'_>) -> Result<()> {
+fn build(birth: &Birth<'_>) -> Result<KillOrder> {
     birth.cgroup.enter()?;
-    privileges::set_limits()?;
+    let kill_order = privileges::set_limits()?;
     namespaces::enter_cgroup_namespace()?;
     namespaces::enter_network(birth.network)?;
     rustix::system::sethostname(birth.plan.host_name.as_bytes())
@@ -73,14 +79,20 @@ fn build(birth: &Birth<'_>) -> Result<()> {
     privileges::set_asked_limits(&birth.plan.resource_limits)?;
     namespaces::enter_user(birth.prepared.maps.of_silo().as_fd())?;
     privileges::drop_all(birth.plan.drive.identity)?;
-    let kept = [birth.channel.as_fd(), birth.service_channel, birth.log];
+    let kept = [
+        birth.channel.as_fd(),
+        birth.service_channel,
+        birth.log,
+        kill_order.as_fd(),
+    ];
     sys::keep_only(&kept.into_iter().chain(birth.memory).collect::<Vec<_>>());
     if let Some(channel) = birth.memory {
         visible_memory::hand_over(&SyscallFilter::install_questions()?, channel)?;
     }
     birth.prepared.filter.install()?;
     // Set last, because a change of IDs clears it.
-    set_parent_process_death_signal(Some(Signal::KILL)).context("watch", "the supervisor")
+    set_parent_process_death_signal(Some(Signal::KILL)).context("watch", "the supervisor")?;
+    Ok(kill_order)
 }
 
 fn start_services(birth: &Birth<'_>) -> Result<Vec<i32>> {

@@ -1,6 +1,8 @@
 //! What init and every process after it may no longer do.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
@@ -11,9 +13,52 @@ use crate::plan::Identity;
 /// Descriptors at most for each process: wineserver holds several for each handle of the silo.
 const OPEN_FILES: u64 = 1 << 20;
 
+/// The place of a silo's programs in the queue of what is killed when memory runs out, in
+/// thousandths of the memory that there is. Beside a killed program whose memory is not free yet,
+/// init is the largest process of a small silo: killed, it would take the whole silo with it.
+const PROGRAMS_SCORE: &str = "100";
+/// Init's own place, and the one that no process of the silo can get below.
+const INIT_SCORE: &str = "0";
+
+/// This process's place in the queue of what is killed when memory runs out.
+#[derive(Debug)]
+pub(crate) struct KillOrder(fs::File);
+
+impl KillOrder {
+    fn open() -> Result<Self> {
+        let file = fs::File::options()
+            .write(true)
+            .open("/proc/self/oom_score_adj")
+            .context("open", "/proc/self/oom_score_adj")?;
+        Ok(Self(file))
+    }
+
+    /// From now on this process stands where its programs shall, who inherit that.
+    pub(crate) fn stand_with_programs(&self) -> Result<()> {
+        self.set(PROGRAMS_SCORE)
+    }
+
+    /// From now on this process stands behind its programs.
+    pub(crate) fn stand_behind_programs(&self) -> Result<()> {
+        self.set(INIT_SCORE)
+    }
+
+    fn set(&self, score: &str) -> Result<()> {
+        (&self.0)
+            .write_all(score.as_bytes())
+            .context("set", "/proc/self/oom_score_adj")
+    }
+}
+
+impl AsFd for KillOrder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Resource limits and the place in the queue of what is killed when memory runs out. To be
 /// called while `/proc` is the host's and this process is still its root.
-pub(crate) fn set_limits() -> Result<()> {
+pub(crate) fn set_limits() -> Result<KillOrder> {
     let most = fs::read_to_string("/proc/sys/fs/nr_open")
         .ok()
         .and_then(|text| text.trim().parse().ok())
@@ -29,7 +74,9 @@ pub(crate) fn set_limits() -> Result<()> {
     // A core dump would be written by the host, to a place that the host's setting names.
     setrlimit(Resource::Core, same(Some(0))).context("limit", "core dumps")?;
     // The supervisor protects itself; its silo must not inherit that.
-    fs::write("/proc/self/oom_score_adj", "0").context("set", "/proc/self/oom_score_adj")
+    let kill_order = KillOrder::open()?;
+    kill_order.stand_behind_programs()?;
+    Ok(kill_order)
 }
 
 /// Resource limits that somebody asks for. To be called while this process is still its host's root,

@@ -17,6 +17,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("options_pids_limit_holds", pids),
     ("options_time_zone_is_that_of_tz_or_the_hosts", time_zone),
     ("options_of_linux_are_refused_by_name", refused),
+    (
+        "options_an_unknown_network_is_named_at_the_start",
+        unknown_network,
+    ),
 ];
 
 fn tmpfs(fixture: &Fixture) -> Result<()> {
@@ -31,6 +35,35 @@ fn tmpfs(fixture: &Fixture) -> Result<()> {
     docker.ok(["rm", "-f", name])?;
     ensure!(first?.trim() == "x", "written and read");
     ensure!(second?.trim() == "x", "empty again: dir lists nothing");
+    Ok(())
+}
+
+/// At its creation the client would take the 404 for an image that is missing, and pull one.
+fn unknown_network(fixture: &Fixture) -> Result<()> {
+    let docker = &fixture.docker;
+    let name = "e2e-options-network";
+    let outcome = docker.run([
+        "run",
+        "--name",
+        name,
+        "--network",
+        "e2e-nowhere",
+        "porthole/nanoserver",
+        "cmd",
+        "/c",
+        "exit 0",
+    ])?;
+    let state = docker.ok(["inspect", "-f", "{{.State.Status}}", name]);
+    docker.ok(["rm", "-f", name])?;
+    ensure!(
+        outcome.code == 125 && outcome.stderr.contains("network e2e-nowhere not found"),
+        "{outcome:?}"
+    );
+    ensure!(
+        !outcome.stderr.contains("Unable to find image"),
+        "{outcome:?}"
+    );
+    ensure!(state?.trim() == "created", "a container that did not start");
     Ok(())
 }
 

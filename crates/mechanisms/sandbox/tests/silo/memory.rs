@@ -10,10 +10,14 @@ use porthole_sandbox::{Identity, Report};
 use crate::cases::Case;
 use crate::fixture::{Host, end, next_report, shell};
 
-pub(crate) const ALL: [Case; 4] = [
+pub(crate) const ALL: [Case; 5] = [
     (
         "running_out_of_memory_is_counted",
         running_out_of_memory_is_counted,
+    ),
+    (
+        "programs_are_killed_for_memory_before_init",
+        programs_are_killed_for_memory_before_init,
     ),
     (
         "without_a_limit_the_hosts_memory_is_seen",
@@ -42,6 +46,17 @@ fn running_out_of_memory_is_counted() {
     let outcome = host
         .run("busybox head -c 100000000 /dev/zero | busybox tail -c 100000000 >/dev/null; echo $?");
     assert!(outcome.out_of_memory_kills > 0, "{}", outcome.output);
+}
+
+fn programs_are_killed_for_memory_before_init() {
+    let mut host = Host::new("kill-order", Identity::User);
+    let outcome = host.run(
+        "cat /proc/1/oom_score_adj /proc/self/oom_score_adj; echo -1 >/proc/self/oom_score_adj || echo refused",
+    );
+    let said: Vec<&str> = outcome.output.lines().collect();
+    assert_eq!(said.first(), Some(&"0"), "{}", outcome.output);
+    assert_eq!(said.get(1), Some(&"100"), "{}", outcome.output);
+    assert_eq!(said.last(), Some(&"refused"), "{}", outcome.output);
 }
 
 fn without_a_limit_the_hosts_memory_is_seen() {
