@@ -1,13 +1,15 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 use std::io::Cursor;
 
-use libfuzzer_sys::fuzz_target;
-use porthole_container_log::stdcopy::FrameDecoder;
 use porthole_container_log::record::Attributes;
+use porthole_container_log::stdcopy::FrameDecoder;
 use porthole_container_log::{LineSplitter, LogReader, Stream, Timestamp, record, tail};
 
-fuzz_target!(|input: &[u8]| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
     let mut stream: Vec<u8> = Vec::new();
     let mut log = Vec::new();
     let mut pieces = 0;
@@ -44,4 +46,4 @@ fuzz_target!(|input: &[u8]| {
     while !matches!(reader.next_record(), Ok(None)) {}
     let _ = tail::last_records(&mut Cursor::new(input), 3);
     let _ = FrameDecoder::new().push(input, |_, _| {});
-});
+}

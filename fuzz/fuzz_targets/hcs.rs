@@ -1,6 +1,5 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use porthole_hcs::{
     ComputeSystem, ModifySettingRequest, ProcessModifyRequest, ProcessParameters, Properties,
     RegistryChanges, ResultError, ShutdownOptions, SystemPropertyQuery, SystemQuery,
@@ -8,7 +7,7 @@ use porthole_hcs::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(input: &[u8]) {
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(input: &[u8]) {
     let Ok(document) = serde_json::from_slice::<T>(input) else {
         return;
     };
@@ -19,15 +18,18 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(input: &
     );
 }
 
-fuzz_target!(|input: &[u8]| {
-    check::<ComputeSystem>(input);
-    check::<ModifySettingRequest>(input);
-    check::<ProcessModifyRequest>(input);
-    check::<ProcessParameters>(input);
-    check::<Properties>(input);
-    check::<RegistryChanges>(input);
-    check::<ResultError>(input);
-    check::<ShutdownOptions>(input);
-    check::<SystemPropertyQuery>(input);
-    check::<SystemQuery>(input);
-});
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
+    comes_back::<ComputeSystem>(input);
+    comes_back::<ModifySettingRequest>(input);
+    comes_back::<ProcessModifyRequest>(input);
+    comes_back::<ProcessParameters>(input);
+    comes_back::<Properties>(input);
+    comes_back::<RegistryChanges>(input);
+    comes_back::<ResultError>(input);
+    comes_back::<ShutdownOptions>(input);
+    comes_back::<SystemPropertyQuery>(input);
+    comes_back::<SystemQuery>(input);
+}

@@ -1,13 +1,12 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use porthole_protocol::{Hello, agent, frame, supervisor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What decodes also encodes, and to something that decodes to the same. (Numbers in postcard have
 /// more than one encoding, so the bytes may differ; a float that is no number differs from itself.)
-fn check<T: Serialize + DeserializeOwned>(input: &[u8]) {
+fn comes_back<T: Serialize + DeserializeOwned>(input: &[u8]) {
     let Ok(message) = frame::decode::<T>(input) else {
         return;
     };
@@ -16,18 +15,21 @@ fn check<T: Serialize + DeserializeOwned>(input: &[u8]) {
     assert_eq!(frame::encode(&again).expect("as before"), encoded);
 }
 
-fuzz_target!(|input: &[u8]| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
     let _ = frame::read::<agent::Request>(&mut &input[..]);
     let Some((kind, input)) = input.split_first() else {
         return;
     };
     match kind % 7 {
-        0 => check::<Hello>(input),
-        1 => check::<agent::Request>(input),
-        2 => check::<agent::Message>(input),
-        3 => check::<supervisor::Request>(input),
-        4 => check::<supervisor::Response>(input),
-        5 => check::<supervisor::Event>(input),
-        _ => check::<supervisor::StdioFrame>(input),
+        0 => comes_back::<Hello>(input),
+        1 => comes_back::<agent::Request>(input),
+        2 => comes_back::<agent::Message>(input),
+        3 => comes_back::<supervisor::Request>(input),
+        4 => comes_back::<supervisor::Response>(input),
+        5 => comes_back::<supervisor::Event>(input),
+        _ => comes_back::<supervisor::StdioFrame>(input),
     }
-});
+}

@@ -1,13 +1,15 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use porthole_registry::layer;
 use porthole_registry::regf::{self, Hive, RegfErrorKind};
 
 /// Where the header's checksum stands.
 const CHECKSUM: usize = 508;
 
-fuzz_target!(|input: &[u8]| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
     let mut input = input.to_vec();
     if input.len() > CHECKSUM + 4 {
         let words = input[..CHECKSUM].chunks_exact(4);
@@ -36,4 +38,4 @@ fuzz_target!(|input: &[u8]| {
         Ok(_) => {}
         Err(error) => assert_ne!(error.kind, RegfErrorKind::Layered),
     }
-});
+}

@@ -1,9 +1,11 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use porthole_registry::text;
 
-fuzz_target!(|input: &[u8]| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
     let Ok(document) = text::read(input) else {
         return;
     };
@@ -11,4 +13,4 @@ fuzz_target!(|input: &[u8]| {
     let again = text::read(&written).expect("our own text is well-formed");
     assert_eq!(text::write(&again), written);
     assert_eq!(again.tree.count(), document.tree.count());
-});
+}

@@ -1,9 +1,14 @@
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use porthole_winpath::{Bind, ContainerPath, Environment, command_line};
 
-fuzz_target!(|input: &str| {
+#[cfg(not(test))]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
+
+pub(crate) fn check(input: &[u8]) {
+    let Ok(input) = std::str::from_utf8(input) else {
+        return;
+    };
     let arguments = command_line::split(input);
     // What stands before the first blank is the program, where backslashes and quotes mean less.
     if let Ok(line) = command_line::join(&[&["program".to_owned()], &arguments[1..]].concat()) {
@@ -27,4 +32,4 @@ fuzz_target!(|input: &str| {
         .expect("our own entries are well-formed");
     assert_eq!(again, environment);
     let _ = environment.expand(input);
-});
+}

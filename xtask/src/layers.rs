@@ -42,12 +42,16 @@ impl Layer {
             (_, Self::Formats) => true,
             // One mechanism is built on another (bases are stored, kernels are opened).
             (Self::Mechanisms | Self::Compute, Self::Mechanisms) => true,
-            // The engine never names Wine, cgroups or namespaces: images, networks and the
-            // destinations of logs only.
+            // The engine never names Wine, cgroups or namespaces: images, their layers, registries,
+            // networks and the destinations of logs only.
             (Self::Engine, Self::Mechanisms) => {
                 matches!(
                     name,
-                    "porthole-store" | "porthole-network" | "porthole-log-drivers"
+                    "porthole-store"
+                        | "porthole-layers"
+                        | "porthole-distribution"
+                        | "porthole-network"
+                        | "porthole-log-drivers"
                 )
             }
             (Self::Engine, Self::Compute) | (Self::Api, Self::Engine) => true,

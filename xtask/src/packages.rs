@@ -148,11 +148,36 @@ pub(crate) const TEST: &[Need] = &[
         "a third reader of registry hives",
     ),
     need(
+        "docker-registry",
+        &["/usr/bin/docker-registry"],
+        "a registry to pull from and push to (the tests start their own)",
+    ),
+    need(
+        "strace",
+        &["/usr/bin/strace"],
+        "counts the calls that a diff and a commit cost",
+    ),
+    need(
+        "skopeo",
+        &["/usr/bin/skopeo"],
+        "a second client of registries",
+    ),
+    need(
         "busybox-static",
         &["/bin/busybox", "/usr/bin/busybox"],
         "a root file system for sandbox tests",
     ),
     need("curl", &["/usr/bin/curl"], "asks published ports"),
+    need(
+        "docker-registry",
+        &["/usr/bin/docker-registry"],
+        "a registry to push to and to pull from",
+    ),
+    need(
+        "skopeo",
+        &["/usr/bin/skopeo"],
+        "a second client of registries",
+    ),
     need(
         "python3-venv",
         &["/usr/share/doc/python3-venv"],
@@ -198,6 +223,13 @@ pub(crate) const BENCH: &[Need] = &[
     ),
 ];
 
+/// Programs whose packages enable services too, though only the programs were asked for, and the
+/// services.
+const SERVICES: [(&str, &[&str]); 2] = [
+    ("/usr/sbin/dockerd", &["docker.service", "docker.socket"]),
+    ("/usr/bin/docker-registry", &["docker-registry.service"]),
+];
+
 /// Installs what is missing, saying which and why.
 pub(crate) fn ensure(needs: &[&[Need]]) -> Result<()> {
     let missing: Vec<_> = needs
@@ -221,14 +253,15 @@ pub(crate) fn ensure(needs: &[&[Need]]) -> Result<()> {
         );
     }
     run(apt_get().args(["update", "-qq"]))?;
-    let had_dockerd = Path::new("/usr/sbin/dockerd").exists();
+    let new_services: Vec<_> = SERVICES
+        .into_iter()
+        .filter(|(program, _)| !Path::new(program).exists())
+        .collect();
     run(apt_get()
         .args(["install", "-y", "-qq", "--no-install-recommends"])
         .args(missing.iter().map(|need| need.package)))
     .context("a package is missing from the mirror that apt is set up with")?;
-    if !had_dockerd && Path::new("/usr/sbin/dockerd").exists() {
-        stop_new_dockerd();
-    }
+    new_services.iter().for_each(stop_if_installed);
     Ok(())
 }
 
@@ -245,15 +278,12 @@ impl Need {
     }
 }
 
-/// Debian's `docker.io` enables its daemon; only its client was asked for.
-fn stop_new_dockerd() {
-    if Path::new("/run/systemd/system").exists() {
-        let _ = run(Command::new("systemctl").args([
-            "disable",
-            "--now",
-            "docker.service",
-            "docker.socket",
-        ]));
+/// Ends a service that an installation has just enabled.
+fn stop_if_installed((program, units): &(&str, &[&str])) {
+    if Path::new(program).exists() && Path::new("/run/systemd/system").exists() {
+        let _ = run(Command::new("systemctl")
+            .args(["disable", "--now"])
+            .args(*units));
     }
 }
 

@@ -19,6 +19,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
         ErrorKind::InvalidParameter => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -162,6 +163,7 @@ mod tests {
             (ErrorKind::Conflict, 409),
             (ErrorKind::NotModified, 304),
             (ErrorKind::InvalidParameter, 400),
+            (ErrorKind::Unauthorized, 401),
             (ErrorKind::Forbidden, 403),
             (ErrorKind::NotImplemented, 501),
             (ErrorKind::Unavailable, 503),

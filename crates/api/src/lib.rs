@@ -8,6 +8,7 @@
 mod body;
 mod create;
 mod detach_keys;
+mod download;
 mod error;
 mod fields;
 mod go_json;
@@ -21,6 +22,7 @@ mod path;
 mod peer;
 mod platform;
 mod query;
+mod registry_auth;
 mod remainder;
 mod render;
 mod routes;

@@ -11,7 +11,8 @@ use porthole_engine::Engine;
 
 use crate::error::ApiError;
 use crate::handlers::{
-    archive, attach, container, exec, image, network, prune, stream, system, volume,
+    archive, attach, changes, container, exec, image, network, prune, registry, stream, system,
+    transfer, volume,
 };
 use crate::parameters;
 use crate::query::Params;
@@ -36,17 +37,7 @@ where
 
 /// Endpoints that answer 501, with what each would do.
 pub(crate) const PLANNED: &[(&str, &str)] = &[
-    ("GET /containers/{id}/changes", "diff of a container"),
-    ("GET /containers/{id}/export", "export of a container"),
-    ("POST /commit", "commit of containers"),
     ("POST /build", "building of images"),
-    ("POST /images/{name}/push", "pushing to registries"),
-    ("GET /images/search", "searching in registries"),
-    ("GET /images/{name}/get", "saving of images"),
-    ("GET /images/get", "saving of images"),
-    ("POST /images/load", "loading of images"),
-    ("GET /distribution/{name}/json", "registries"),
-    ("POST /auth", "logging in to registries"),
     ("POST /session", "BuildKit sessions"),
     ("POST /volumes/create", "volumes"),
     ("PUT /volumes/{name}", "volumes"),
@@ -106,7 +97,12 @@ fn working() -> Vec<Route> {
         route("GET /info", system::info),
         route("GET /events", stream::events),
         route("GET /images/json", image::list),
-        route("POST /images/create", image::pull),
+        route("POST /images/create", transfer::create),
+        route("POST /images/load", transfer::load),
+        route("GET /images/get", transfer::save),
+        route("GET /images/search", registry::search),
+        route("GET /images/{name}/get", transfer::save_one),
+        route("POST /images/{name}/push", transfer::push),
         route("GET /images/{name}/json", image::inspect),
         route("GET /images/{name}/history", image::history),
         route("POST /images/{name}/tag", image::tag),
@@ -115,6 +111,9 @@ fn working() -> Vec<Route> {
         route("POST /containers/create", container::create),
         route("GET /containers/{id}/json", container::inspect),
         route("GET /containers/{id}/top", container::top),
+        route("GET /containers/{id}/changes", changes::changes),
+        route("GET /containers/{id}/export", changes::export),
+        route("POST /commit", changes::commit),
         route("GET /containers/{id}/logs", stream::logs),
         route("GET /containers/{id}/stats", stream::stats),
         route("POST /containers/{id}/start", container::start),
@@ -146,6 +145,9 @@ fn working() -> Vec<Route> {
         route("POST /volumes/prune", prune::volumes),
         route("POST /build/prune", prune::build_cache),
         route("GET /system/df", system::usage),
+        route("POST /auth", registry::login),
+        route("GET /distribution/{name}/json", registry::distribution),
+        route("GET /porthole/registry", changes::registry),
         route("GET /volumes", volume::list),
         route("GET /volumes/{name}", volume::inspect),
     ]

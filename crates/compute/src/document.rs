@@ -8,7 +8,7 @@ use porthole_protocol::supervisor::{Limits, MappedDirectory, PublishedPort, Silo
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::settings::{ResourceLimit, SystemSettings, TemporaryDirectory, TimeZone};
+use crate::settings::{OsVersion, ResourceLimit, SystemSettings, TemporaryDirectory, TimeZone};
 
 /// The longest ID of a system, in bytes.
 const MAX_ID: usize = 128;
@@ -49,6 +49,8 @@ pub struct SystemPlan {
     pub published_ports: Vec<PublishedPort>,
     /// The user of the silo's processes.
     pub user: SiloUser,
+    /// The version of Windows that programs are to see, where it is not the base's.
+    pub os_version: Option<OsVersion>,
     /// The Wine build that the image was made for.
     pub wine_build: String,
 }
@@ -110,6 +112,7 @@ pub fn plan(
         dns: dns(container.networking.as_ref(), settings),
         published_ports: settings.published_ports.clone(),
         user: settings.user,
+        os_version: settings.os_version,
         wine_build: settings.wine_build.clone(),
     })
 }
@@ -282,6 +285,7 @@ mod tests {
 
     fn settings() -> SystemSettings {
         SystemSettings {
+            os_version: None,
             temporary_directories: Vec::new(),
             resource_limits: Vec::new(),
             time_zone: None,

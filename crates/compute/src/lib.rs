@@ -16,6 +16,7 @@ pub mod phase;
 pub mod policy;
 mod process_document;
 mod properties;
+pub mod registry;
 pub mod rpc;
 pub mod service;
 pub mod settings;

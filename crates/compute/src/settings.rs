@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use porthole_protocol::resource::{Resource, ResourceLimit};
+/// Reads from and prints as `10.0.<build>.<revision>`; what looks otherwise is no version.
+pub use porthole_wine::OsVersion;
+
 pub use porthole_protocol::supervisor::{
     LogRotation, LogSpec, PublishedPort, SiloDns, SiloUser, TemporaryDirectory, TimeZone, Transport,
 };
@@ -13,6 +16,10 @@ pub struct SystemSettings {
     /// The Wine build of the image's base as its label gives it, for example `10.0/855/wow64`; must
     /// match the kernel package's.
     pub wine_build: String,
+    /// The version of Windows that the image names where it is not its base's: what programs are
+    /// to see. Absent in what an older service wrote.
+    #[serde(default)]
+    pub os_version: Option<OsVersion>,
     /// The user of the silo's processes.
     pub user: SiloUser,
     /// Path of the network namespace to join; none for loopback only.

@@ -20,6 +20,7 @@ use porthole_protocol::supervisor::{ExitRecord, StdioFrame, StreamKind};
 
 use crate::error::Result;
 use crate::files::Files;
+use crate::registry::{RegistryChain, RegistryChanges};
 use crate::settings::{ProcessSettings, SystemSettings};
 
 /// A stream of events; it ends when the service can no longer be reached.
@@ -92,6 +93,32 @@ pub trait ComputeService: Send + Sync {
         document: &hcs::ComputeSystem,
         settings: &SystemSettings,
     ) -> Result<Files>;
+
+    /// What a system changed in the registry that its image gave it. Works for one that runs, is
+    /// paused (then as of the moment in which it was), has ended, or was never started; the system
+    /// need not exist. Of one that runs, each of the three roots (`HKEY_LOCAL_MACHINE`, the user's,
+    /// `.Default`) is as of one moment. What the service and Wine themselves put into every
+    /// container's registry is no change, nor are volatile keys.
+    ///
+    /// # Errors
+    /// `InvalidDocument`, `InvalidLayer` for a hive that is none, `NotSupported` where a supervisor
+    /// of an older release cannot tell, `Host`.
+    async fn registry_changes(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<RegistryChanges>;
+
+    /// What lies between the registries of two chains of layers, security included.
+    ///
+    /// # Errors
+    /// `InvalidLayer` for a hive that is none, `Host`.
+    async fn registry_difference(
+        &self,
+        before: &RegistryChain,
+        after: &RegistryChain,
+    ) -> Result<RegistryChanges>;
 
     /// Events from now on, of all systems.
     ///

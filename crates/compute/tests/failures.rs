@@ -21,6 +21,7 @@ fn document() -> hcs::ComputeSystem {
 
 fn settings() -> SystemSettings {
     SystemSettings {
+        os_version: None,
         wine_build: "10.0/855/wow64".into(),
         user: SiloUser::ContainerUser,
         network_namespace: None,

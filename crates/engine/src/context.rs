@@ -7,6 +7,8 @@ use porthole_compute_service::system::ComputeService;
 use crate::event::log::EventLog;
 use crate::facts::{Facts, Installation};
 use crate::file_watch::FileWatches;
+use crate::image::pull::sharing::Fetches;
+use crate::image::registry::Registries;
 use crate::network::Network;
 use crate::records::Records;
 use crate::registry::Registry;
@@ -16,10 +18,13 @@ pub(crate) struct Context {
     pub(crate) records: Records,
     pub(crate) compute: Arc<dyn ComputeService>,
     pub(crate) network: Arc<dyn Network>,
+    pub(crate) registries: Registries,
     pub(crate) facts: Facts,
     pub(crate) installation: Arc<dyn Installation>,
     pub(crate) events: EventLog,
     pub(crate) containers: Registry,
+    /// Layers that are fetched.
+    pub(crate) fetches: Fetches,
     /// Directories of logs that are followed.
     pub(crate) watches: FileWatches,
 }

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     NotModified,
     /// The request cannot be meant so.
     InvalidParameter,
+    /// Somebody is not who they say they are.
+    Unauthorized,
     /// The request is understood and not allowed.
     Forbidden,
     /// This is not there, in this release or on this host.

@@ -13,6 +13,7 @@ use crate::container::record::{BoundPort, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Facts, Installation};
 use crate::image::config::WINE_BUILD;
+use crate::image::registry::{Client, Registries};
 use crate::network::{ConnectRequest, Network, NetworkRecord, Subnet, Traffic};
 
 /// The Wine build of the images of [`import`] and of a new [`FakeInstallation`].
@@ -36,6 +37,15 @@ pub fn facts(store: &Store) -> Facts {
         data_root: store.root().path().display().to_string(),
         time_zone: None,
         warnings: Vec::new(),
+    }
+}
+
+/// Registries with nothing set up.
+#[must_use]
+pub fn registries() -> Registries {
+    Registries {
+        client: Client::new(porthole_distribution::Settings::default()),
+        push_base_layers: false,
     }
 }
 
@@ -93,19 +103,15 @@ pub fn import(
     let tags = names
         .iter()
         .map(|name| name.parse().map(porthole_store::Reference::or_latest));
-    let import = ImageImport {
-        config: serde_json::to_vec(&config)?,
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory,
-                size: LAYER_SIZE,
-            },
-            blob: None,
-        }],
-        tags: tags.collect::<porthole_store::Result<_>>()?,
-        repositories: Vec::new(),
+    let layer = LayerImport {
+        contents: LayerContents::Unpacked {
+            directory,
+            size: LAYER_SIZE,
+        },
+        blob: None,
     };
+    let mut import = ImageImport::new(serde_json::to_vec(&config)?, vec![layer]);
+    import.tags = tags.collect::<Result<_, porthole_oci::Error>>()?;
     Ok(store.import_image(&import)?.to_string())
 }
 

@@ -21,6 +21,7 @@ pub mod image;
 mod moment;
 pub mod network;
 mod patience;
+pub mod pipe;
 mod process_error;
 pub mod pruned;
 mod records;

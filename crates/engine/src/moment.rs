@@ -37,6 +37,12 @@ pub(crate) fn parse(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
         .ok()
 }
 
+/// Nanoseconds of a duration such as `1h30m`.
+pub(crate) fn nanoseconds(text: &str) -> Option<i64> {
+    let length = Duration::checked_seconds_f64(duration(text)?)?;
+    i64::try_from(length.whole_nanoseconds()).ok()
+}
+
 /// Seconds of a duration such as `1h30m` or `1.5h`.
 fn duration(text: &str) -> Option<f64> {
     let mut rest = text;
@@ -86,6 +92,14 @@ mod tests {
             ("inf", None),
         ] {
             assert_eq!(parse(text, now), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_counted_in_nanoseconds() {
+        assert_eq!(nanoseconds("1m1.5s"), Some(61_500_000_000));
+        for none in ["", "5", "soon", "1e9h", "9999999h"] {
+            assert_eq!(nanoseconds(none), None, "{none}");
         }
     }
 }

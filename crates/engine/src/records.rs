@@ -1,5 +1,6 @@
 //! The store as the engine uses it: off the runtime's threads, and in the engine's errors.
 
+use porthole_oci::MAX_LAYERS;
 use porthole_store::{Image, ImageId, NewContainer, Reference, RemovedImage, Store, Untagged};
 
 use crate::container::document::Storage;
@@ -37,6 +38,7 @@ impl Records {
             id: container.id.clone(),
             name: container.name.clone(),
             image,
+            base: base(container)?,
             created: nanoseconds(container.created),
             document: document(container)?,
         };
@@ -143,6 +145,48 @@ impl Records {
         self.run(move |store| store.remove_image(id)).await
     }
 
+    /// An image by its ID.
+    pub(crate) async fn image(&self, id: ImageId) -> Result<Image> {
+        self.run(move |store| store.image(id)).await
+    }
+
+    /// When an image got a name last, in nanoseconds since 1970.
+    pub(crate) async fn last_tagged(&self, id: ImageId) -> Result<Option<i64>> {
+        self.run(move |store| store.last_tagged(id)).await
+    }
+
+    /// The images that an image was made from here, the nearest first, as far as they are still
+    /// there.
+    pub(crate) async fn ancestors(&self, image: &Image) -> Result<Vec<Image>> {
+        let mut next = image.parent;
+        self.run(move |store| {
+            let mut ancestors: Vec<Image> = Vec::new();
+            while let Some(id) = next {
+                let parent = match store.image(id) {
+                    Err(error) if error.is_not_found() => break,
+                    parent => parent?,
+                };
+                next = parent.parent.filter(|_| ancestors.len() < MAX_LAYERS);
+                ancestors.push(parent);
+            }
+            Ok(ancestors)
+        })
+        .await
+    }
+
+    /// Does what takes several steps with the store.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run_on(work).await?
+    }
+
+    /// The store itself, for threads that block.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> porthole_store::Result<T> + Send + 'static,
@@ -171,6 +215,15 @@ fn with_tag(name: &str) -> String {
     }
 }
 
+/// The image whose layers take the place of Microsoft's.
+fn base(container: &Container) -> Result<Option<ImageId>> {
+    let id = container.base.as_deref().map(str::parse).transpose();
+    let id = id.map_err(|error: porthole_oci::Error| {
+        Error::system("the container's record names no image as its base").with_source(error)
+    });
+    Ok(id?.map(ImageId))
+}
+
 fn document(container: &Container) -> Result<String> {
     serde_json::to_string(container)
         .map_err(|error| Error::system("cannot write the container's record").with_source(error))
@@ -181,7 +234,8 @@ pub(crate) fn nanoseconds(time: time::OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
 }
 
-fn stored(error: porthole_store::Error) -> Error {
+/// A failure of the store in the engine's terms.
+pub(crate) fn stored(error: porthole_store::Error) -> Error {
     use porthole_store::ErrorKind as Kind;
     let kind = match error.kind() {
         Kind::NotFound => ErrorKind::NotFound,

@@ -36,18 +36,10 @@ pub(crate) async fn measure(context: &Context, wanted: Wanted) -> Result<Usage> 
     };
     if wanted.images {
         let images = context.records.images().await?;
-        let mut layers = BTreeMap::new();
-        for layer in images.iter().flat_map(|image| &image.layers) {
-            layers.entry(layer.id).or_insert((layer.size, 0_u32)).1 += 1;
-        }
-        usage.layers = layers.values().map(|(size, _)| size).sum();
-        let shared: BTreeMap<String, u64> = images
-            .iter()
-            .map(|image| {
-                let shared = image.layers.iter().filter(|layer| layers[&layer.id].1 > 1);
-                (image.id.to_string(), shared.map(|layer| layer.size).sum())
-            })
-            .collect();
+        let layers = images.iter().flat_map(|image| &image.layers);
+        let layers: BTreeMap<_, _> = layers.map(|layer| (layer.id, layer.size)).collect();
+        usage.layers = layers.values().sum();
+        let shared = image::list::shared_sizes(&images);
         usage.images = image::list::all(context, &images)
             .into_iter()
             .map(|image| {

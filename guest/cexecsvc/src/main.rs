@@ -28,7 +28,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use porthole_protocol::ConsoleSize;
-use porthole_protocol::agent::{Command, Configuration, CreateProcess, ProcessKey, Reply, Request};
+use porthole_protocol::agent::{
+    Command, Configuration, CreateProcess, ProcessKey, RegistryFiles, Reply, Request,
+};
 
 use crate::channel::{Receiver, Sender};
 use crate::control::CONTROL_EXIT;
@@ -117,6 +119,7 @@ impl Agent {
             }
             Command::SetTimeZone(name) => done(session::set_time_zone(&name)),
             Command::ListProcesses => snapshot::processes().map(Reply::Processes),
+            Command::SaveRegistry(files) => return self.save_registry(request.number, files),
         };
         self.sender.reply(request.number, result);
     }
@@ -128,6 +131,18 @@ impl Agent {
         let spawned = stdio::spawn(move || {
             let resized = programs.resize(process, size);
             sender.reply(number, resized.map(|()| Reply::Done));
+        });
+        if let Err(failure) = spawned {
+            self.sender.reply(number, Err(failure));
+        }
+    }
+
+    /// Saves the registry, in a thread of its own: it may be large, and nothing else need wait.
+    fn save_registry(&self, number: u32, files: RegistryFiles) {
+        let sender = Arc::clone(&self.sender);
+        let spawned = stdio::spawn(move || {
+            let saved = session::save_registry(&files);
+            sender.reply(number, saved.map(|()| Reply::Done));
         });
         if let Err(failure) = spawned {
             self.sender.reply(number, Err(failure));

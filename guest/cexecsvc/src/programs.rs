@@ -229,8 +229,8 @@ impl Streams {
                 output,
                 size,
             } => {
-                let input = file::open_fifo(input, Direction::Read, true)?;
-                let output = file::open_fifo(output, Direction::Write, true)?;
+                let input = file::open_unix(input, Direction::Read, true)?;
+                let output = file::open_unix(output, Direction::Write, true)?;
                 let host = host::start_visible(&server, *size, &input, &output)?;
                 reference.read_keyboard()?;
                 Ok(Self {

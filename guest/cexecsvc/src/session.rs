@@ -2,12 +2,13 @@
 
 use std::os::windows::io::OwnedHandle;
 
-use porthole_protocol::agent::Configuration;
+use porthole_protocol::agent::{Configuration, RegistryFiles};
 
 use crate::error::Outcome;
+use crate::sys::file::{self, Direction};
 use crate::sys::registry::{Keeping, Key, Root};
 use crate::sys::shared_data::{self, SharedData};
-use crate::sys::{cpu, nt};
+use crate::sys::{cpu, nt, save};
 
 /// Objects that must live as long as the silo.
 #[derive(Debug)]
@@ -235,6 +236,21 @@ pub(crate) fn log_on(account: &str) -> Outcome<()> {
     variables.set_text("LOCALAPPDATA", &format!(r"{profile}\AppData\Local"))?;
     variables.set_text("USERNAME", account)?;
     variables.set_text("USERPROFILE", &profile)
+}
+
+/// Writes each root of the registry to its file.
+pub(crate) fn save_registry(files: &RegistryFiles) -> Outcome<()> {
+    save::allow()?;
+    let roots = [
+        (save::Root::Machine, &files.machine),
+        (save::Root::User, &files.user),
+        (save::Root::DefaultUser, &files.default_user),
+    ];
+    for (root, path) in roots {
+        let file = file::open_unix(path, Direction::Write, false)?;
+        save::save(root, &file)?;
+    }
+    Ok(())
 }
 
 /// The NetBIOS form of a host name: its first label, upper case, at most 15 characters.

@@ -95,7 +95,7 @@ impl Pace {
 /// A stream towards the program; `NUL` without a FIFO.
 pub(crate) fn prepare_input(fifo: Option<&str>, pace: Pace) -> Outcome<Prepared> {
     let Some(path) = fifo else { return null() };
-    let fifo = file::open_fifo(path, Direction::Read, false)?;
+    let fifo = file::open_unix(path, Direction::Read, false)?;
     let pipe = pipe::create(Mode::Synchronous)?;
     Ok(Prepared {
         theirs: pipe.theirs,
@@ -110,7 +110,7 @@ pub(crate) fn prepare_input(fifo: Option<&str>, pace: Pace) -> Outcome<Prepared>
 /// A stream from the program; `NUL` without a FIFO.
 pub(crate) fn prepare_output(fifo: Option<&str>) -> Outcome<Prepared> {
     let Some(path) = fifo else { return null() };
-    let fifo = file::open_fifo(path, Direction::Write, false)?;
+    let fifo = file::open_unix(path, Direction::Write, false)?;
     let pipe = pipe::create(Mode::Overlapped)?;
     let read = OverlappedRead::new(pipe.ours, PIECE)?;
     Ok(Prepared {

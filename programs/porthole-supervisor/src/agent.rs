@@ -36,6 +36,8 @@ pub(crate) enum Pending {
     Create { client: u32, process: ProcessKey },
     /// A client's request that is answered as the agent answers.
     Forward { client: u32 },
+    /// The registry as it is now.
+    Save { number: u32 },
 }
 
 /// Why the agent is spoken to no more.
@@ -205,6 +207,7 @@ impl Supervisor {
         match (pending, result) {
             (Pending::Configure, Ok(_)) => self.silo_is_ready(),
             (Pending::TimeZone, Ok(_)) => {}
+            (Pending::Save { number }, Ok(Reply::Done)) => self.registry_written(number, Ok(())),
             (Pending::Create { client, process }, Ok(Reply::Created { pid })) => {
                 self.process_created(client, process, pid);
             }
@@ -240,12 +243,17 @@ impl Supervisor {
                 self.forget_process(process);
                 client
             }
+            Pending::Save { number } => {
+                self.registry_written(number, Err(failure.clone()));
+                return;
+            }
             Pending::Forward { client } => client,
         };
         self.respond_and_serve(client, &Response::Failed(failure.clone()));
     }
 
-    fn respond_and_serve(&mut self, client: u32, response: &Response) {
+    /// Answers a client, and carries out what it has asked for meanwhile.
+    pub(crate) fn respond_and_serve(&mut self, client: u32, response: &Response) {
         self.respond(client, response);
         self.serve(client);
     }

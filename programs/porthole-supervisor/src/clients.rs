@@ -1,6 +1,7 @@
 //! Connections to the control socket.
 
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
 use porthole_protocol::Hello;
 use porthole_protocol::agent::ProcessKey;
@@ -12,6 +13,7 @@ use crate::framing::{Inbox, Outbox};
 use crate::journal::note;
 use crate::poller::{Interest, Registration, Source};
 use crate::processes::InputEnd;
+use crate::registry::SavedRegistry;
 use crate::stdio::QUEUE_LIMIT;
 use crate::supervisor::Supervisor;
 
@@ -49,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) closing: bool,
     /// The program does not take its input as fast as this client sends it.
     pub(crate) waits_for_program: bool,
+    /// The registry that was taken down for it.
+    pub(crate) registry: Option<Rc<SavedRegistry>>,
     registration: Registration,
 }
 
@@ -101,6 +105,7 @@ impl Supervisor {
             busy: false,
             closing: false,
             waits_for_program: false,
+            registry: None,
             registration: Registration::default(),
         };
         self.clients.insert(number, client);

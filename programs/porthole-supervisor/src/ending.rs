@@ -114,6 +114,7 @@ impl Supervisor {
         self.state = next;
         self.ending_due = Deadline::NEVER;
         self.close_agent();
+        self.forget_registry();
         self.check_out_of_memory();
         self.end_processes();
         let record = self.exit_record();

@@ -31,6 +31,7 @@ mod local_address;
 mod poller;
 mod processes;
 mod proxy;
+mod registry;
 mod requests;
 mod scope;
 mod silo;

@@ -36,11 +36,13 @@ impl Supervisor {
             }
             Request::ListProcesses => self.forward(client, None, Command::ListProcesses),
             Request::Terminate => self.terminate(),
-            Request::Pause => self.freeze(Change::Pause),
-            Request::Resume => self.freeze(Change::Resume),
+            Request::Pause => self.pause(client),
+            Request::Resume => self.resume(),
             Request::Update(limits) => self.update(limits),
             Request::Statistics => self.statistics(),
             Request::Init => self.init(),
+            Request::SaveRegistry => self.save_registry(client),
+            Request::ReadRegistry { root, offset } => self.read_registry(client, root, offset),
             Request::Watch => {
                 self.watch(client);
                 return;
@@ -62,7 +64,7 @@ impl Supervisor {
         }
     }
 
-    fn wrong_state(&self) -> Failure {
+    pub(crate) fn wrong_state(&self) -> Failure {
         Failure::State(self.state.describe().to_owned())
     }
 
@@ -163,7 +165,8 @@ impl Supervisor {
         Ok(None)
     }
 
-    fn freeze(&mut self, change: Change) -> Outcome {
+    /// Freezes or thaws the silo.
+    pub(crate) fn freeze(&mut self, change: Change) -> Outcome {
         let Some(next) = self.state.after(change) else {
             return Err(self.wrong_state());
         };

@@ -23,6 +23,7 @@ use crate::listening::Listening;
 use crate::poller::{Interest, Poller, Ready, Source, Token};
 use crate::processes::Process;
 use crate::proxy::Proxy;
+use crate::registry::Registry;
 use crate::silo::{self, AGENT, RunningSilo, WINESERVER};
 use crate::stdio::PumpBuffer;
 
@@ -58,6 +59,8 @@ pub(crate) struct Supervisor {
     pub(crate) agent_failure_due: Deadline,
     pub(crate) processes: HashMap<ProcessKey, Process>,
     pub(crate) proxy: Proxy,
+    /// The registry as it is while the silo runs.
+    pub(crate) registry: Registry,
     /// How processes have ended.
     pub(crate) exits: Exits,
     pub(crate) main_exit_code: Option<u32>,
@@ -106,6 +109,7 @@ impl Supervisor {
             agent_failure_due: Deadline::NEVER,
             processes: HashMap::new(),
             proxy: Proxy::default(),
+            registry: Registry::default(),
             exits: Exits::default(),
             main_exit_code: None,
             record: None,
@@ -175,6 +179,7 @@ impl Supervisor {
                 self.ending_due,
                 self.farewell_due,
                 self.agent_failure_due,
+                self.registry.pause_due,
                 self.listening.due(),
                 self.proxy.due(),
             ])
@@ -196,6 +201,9 @@ impl Supervisor {
             self.agent_failure_due = Deadline::NEVER;
             let reason = self.agent_failure.take().unwrap_or_default();
             self.end_silo(Cause::Failed(reason));
+        }
+        if self.registry.pause_due.is_due() {
+            self.pause_is_overdue();
         }
         if self.ending_due.is_due() {
             self.end_is_overdue();

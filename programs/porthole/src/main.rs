@@ -8,6 +8,7 @@ mod client;
 mod command_line;
 mod commands;
 mod complete;
+mod credentials;
 mod failure;
 mod moment;
 mod output;
@@ -58,6 +59,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
             complete::print_script(shell)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Store(store) => return commands::store::carry_out(&store, json),
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),
         Command::Setup(setup) => return commands::setup::carry_out(&setup, &host, json),
         other => other,

@@ -7,9 +7,12 @@ use anyhow::{Context, Result, bail};
 use bollard::errors::Error;
 use bollard::models::ErrorResponse;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use futures::{Stream, TryStreamExt};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -50,6 +53,28 @@ pub(crate) fn segment(name: &str) -> String {
     encoded.collect()
 }
 
+/// The body of a request.
+pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A request with what all of them have.
+pub(crate) fn to(method: Method, path: &str) -> Builder {
+    let version = client::VERSION;
+    Request::builder()
+        .method(method)
+        .uri(format!("/v{version}{path}"))
+        .header(HOST, "porthole")
+}
+
+/// No body.
+pub(crate) fn nothing() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Pieces as a body.
+pub(crate) fn pieces(pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}
+
 /// Sends a request and returns the answer, of which only the head is there; an error when the daemon
 /// says that it failed.
 pub(crate) async fn send(
@@ -58,17 +83,21 @@ pub(crate) async fn send(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Response<Incoming>> {
-    let version = client::VERSION;
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("/v{version}{path}"))
-        .header(HOST, "porthole");
+    let request = to(method, path);
     let request = match body {
-        Some(body) => request
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?,
-        None => request.body(Full::new(Bytes::new()))?,
+        Some(body) => {
+            let body = Full::new(Bytes::from(serde_json::to_vec(body)?));
+            request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.map_err(|never| match never {}).boxed_unsync())?
+        }
+        None => request.body(nothing())?,
     };
+    exchange(host, request).await
+}
+
+/// The same for a request of any kind.
+pub(crate) async fn exchange(host: &str, request: Request<Body>) -> Result<Response<Incoming>> {
     let socket = client::socket(host)?;
     let stream = match UnixStream::connect(socket).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -113,7 +142,8 @@ pub(crate) async fn get(host: &str, path: &str) -> Result<Value> {
     json(host, Method::GET, path, None).await
 }
 
-async fn collect(answer: Response<Incoming>) -> Result<Bytes> {
+/// The whole body of an answer.
+pub(crate) async fn collect(answer: Response<Incoming>) -> Result<Bytes> {
     match Limited::new(answer.into_body(), LIMIT).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) => bail!("the daemon's answer broke off: {error}"),

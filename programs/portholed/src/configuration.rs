@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::address::Address;
 use crate::arguments::Arguments;
+use crate::registries::{self, Registries, Section};
 use crate::tls::CertificateFiles;
 
 /// A configuration file with every key explained, all of them commented out.
@@ -42,6 +43,8 @@ pub(crate) struct Configuration {
     pub(crate) bridge: String,
     /// The subnet of network nat; none for one by choice.
     pub(crate) subnet: Option<Ipv4Net>,
+    /// Registries of images.
+    pub(crate) registries: Registries,
 }
 
 /// The file's keys.
@@ -60,6 +63,7 @@ struct File {
     log_level: Option<String>,
     windows_build: Option<u32>,
     nat: Nat,
+    registries: Section,
 }
 
 /// The file's section `nat`.
@@ -116,6 +120,7 @@ impl Configuration {
             windows_build: file.windows_build.unwrap_or(20348),
             bridge: file.nat.bridge.unwrap_or_else(|| "porthole0".to_owned()),
             subnet: file.nat.subnet,
+            registries: registries::settings(file.registries)?,
         })
     }
 }

@@ -83,6 +83,7 @@ async fn open_engine(configuration: &Configuration, network: Network) -> Result<
         store,
         compute: Arc::new(compute::client(configuration)),
         network: Arc::new(HostNetwork::new(network)),
+        registries: configuration.registries.open(),
         facts,
         installation: Arc::new(kernel),
     };

@@ -11,6 +11,7 @@ mod configuration;
 mod daemon;
 mod facts;
 mod instance;
+mod registries;
 mod socket;
 mod tls;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 /// A data root with a kernel package and both bases, in which a container of each has run:
 /// `PORTHOLE_TEST_DATA_ROOT`, else the one that `cargo xtask test` makes.
@@ -51,14 +51,16 @@ pub(crate) fn files(base: &str) -> Result<PathBuf> {
 pub(crate) fn registry(base: &str) -> Result<PathBuf> {
     let name = layer(base)?;
     let name = name.file_name().context("a layer has a name")?;
-    let merged = tree().join("registry").join(name);
-    let proof = merged.join("system.reg");
-    ensure!(
-        proof.exists(),
-        "no container of {base} has run: no {}",
-        proof.display()
-    );
-    Ok(merged)
+    let name = name.to_string_lossy();
+    let registries = tree().join("registry");
+    // Its name begins with that of the layer.
+    let merged = fs::read_dir(&registries)
+        .with_context(|| registries.display().to_string())?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&*name))
+        .map(|entry| entry.path())
+        .find(|merged| merged.join("security.hiv").exists());
+    merged.with_context(|| format!("no container of {base} has run"))
 }
 
 /// Why silos cannot be made here, if they cannot.

@@ -13,6 +13,7 @@ use serde_json::Value;
 pub struct Docker {
     host: String,
     certificates: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 /// What a client's run gave.
@@ -33,6 +34,7 @@ impl Docker {
         Self {
             host,
             certificates: None,
+            config: None,
         }
     }
 
@@ -42,6 +44,16 @@ impl Docker {
         Self {
             host,
             certificates: Some(certificates),
+            config: None,
+        }
+    }
+
+    /// The same client with its configuration, and with it its logins, in a directory.
+    #[must_use]
+    pub fn with_config(&self, directory: PathBuf) -> Self {
+        Self {
+            config: Some(directory),
+            ..self.clone()
         }
     }
 
@@ -52,6 +64,9 @@ impl Docker {
         if let Some(directory) = &self.certificates {
             variables.push(("DOCKER_TLS_VERIFY", "1".into()));
             variables.push(("DOCKER_CERT_PATH", directory.into()));
+        }
+        if let Some(directory) = &self.config {
+            variables.push(("DOCKER_CONFIG", directory.into()));
         }
         variables
     }

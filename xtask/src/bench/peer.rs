@@ -251,5 +251,11 @@ fn registry(place: &Place, layer: &Path) -> Result<PathBuf> {
         .docker()
         .ok(["run", "--rm", "porthole/nanoserver", "cmd", "/c", "exit 0"])?;
     let name = layer.file_name().context("a layer has a name")?;
-    Ok(place.data_root.join("registry").join(name))
+    let name = name.to_string_lossy();
+    let merged = std::fs::read_dir(place.data_root.join("registry"))?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&*name))
+        .map(|entry| entry.path())
+        .find(|merged| merged.join("security.hiv").exists());
+    merged.context("the container's registry was merged")
 }

@@ -96,6 +96,11 @@ struct Binding {
     host_port: String,
 }
 
+/// Reads what a container is to run, without how the host treats it.
+pub(crate) fn config(object: Map<String, Value>) -> Result<ContainerConfig, ApiError> {
+    container_config(body::decode(object, CONTAINER)?)
+}
+
 /// Reads a request to create a container.
 pub(crate) fn parse(
     mut object: Map<String, Value>,

@@ -2,13 +2,17 @@
 
 pub(crate) mod archive;
 pub(crate) mod attach;
+pub(crate) mod changes;
 pub(crate) mod container;
 pub(crate) mod exec;
 pub(crate) mod image;
 pub(crate) mod network;
+mod progress;
 pub(crate) mod prune;
+pub(crate) mod registry;
 pub(crate) mod stream;
 pub(crate) mod system;
+pub(crate) mod transfer;
 pub(crate) mod volume;
 
 use axum::http::{StatusCode, header};

@@ -17,15 +17,16 @@ fn with_virtual_size(mut answer: Value, size: u64, version: ApiVersion) -> Value
 
 /// A row of `GET /images/json`.
 pub(crate) fn summary(image: &ImageSummary, version: ApiVersion) -> Value {
+    // Not computed is -1, in Docker's way of saying so.
+    let shared_size = image.shared_size.map_or(json!(-1), |size| json!(size));
     let answer = json!({
         "Id": image.id,
-        "ParentId": "",
+        "ParentId": image.parent,
         "RepoTags": image.repo_tags,
         "RepoDigests": image.repo_digests,
         "Created": image.created.unix_timestamp(),
         "Size": image.size,
-        // Not computed, in Docker's way of saying so.
-        "SharedSize": -1,
+        "SharedSize": shared_size,
         "Labels": image.labels,
         "Containers": image.containers,
     });
@@ -38,7 +39,7 @@ pub(crate) fn details(image: &ImageDetails, version: ApiVersion) -> Value {
         "Id": image.id,
         "RepoTags": image.repo_tags,
         "RepoDigests": image.repo_digests,
-        "Parent": "",
+        "Parent": image.parent,
         "Comment": image.comment,
         "Created": timestamp::rfc3339(image.created),
         "DockerVersion": "",
@@ -50,7 +51,7 @@ pub(crate) fn details(image: &ImageDetails, version: ApiVersion) -> Value {
         "Size": image.size,
         "GraphDriver": { "Name": "overlay", "Data": { "dir": image.directory } },
         "RootFS": { "Type": "layers", "Layers": image.diff_ids },
-        "Metadata": { "LastTagTime": timestamp::rfc3339_or_never(None) },
+        "Metadata": { "LastTagTime": timestamp::rfc3339_or_never(image.last_tagged) },
     });
     with_virtual_size(answer, image.size, version)
 }

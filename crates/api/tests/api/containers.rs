@@ -239,11 +239,6 @@ async fn parameters_that_do_not_work_are_refused_by_name() {
     world.create("web", json!({ "Cmd": ["cmd"] })).await;
     let image = crate::support::IMAGE;
     for (method, path, name) in [
-        (
-            "GET",
-            "/images/json?shared-size=1".to_owned(),
-            "shared-size",
-        ),
         ("GET", "/images/json?manifests=true".to_owned(), "manifests"),
         (
             "GET",
@@ -254,11 +249,6 @@ async fn parameters_that_do_not_work_are_refused_by_name() {
             "DELETE",
             format!("/images/{image}?platforms=%5B%5D"),
             "platforms",
-        ),
-        (
-            "POST",
-            "/images/create?fromSrc=-&repo=x".to_owned(),
-            "fromSrc",
         ),
         (
             "GET",

@@ -75,6 +75,7 @@ impl World {
         let engine = Engine::open(Parts {
             compute,
             network,
+            registries: fake::registries(),
             facts: fake::facts(&store),
             installation: Arc::new(FakeInstallation::default()),
             store,
@@ -113,7 +114,10 @@ impl World {
 
     /// Sends a request and reads the answer to its end.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let request = request(method, path, body);
+        self.read(request(method, path, body)).await
+    }
+
+    async fn read(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         let body = within(body.collect()).await.unwrap().to_bytes();
@@ -122,6 +126,13 @@ impl World {
             headers: parts.headers,
             body,
         }
+    }
+
+    /// Sends bytes and reads the answer to its end.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Bytes) -> Answer {
+        let mut request = request(method, path, None);
+        *request.body_mut() = Full::new(body);
+        self.read(request).await
     }
 
     /// `GET`.

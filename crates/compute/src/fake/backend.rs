@@ -15,6 +15,7 @@ use super::silo::FakeSilo;
 use super::supervisor::serve;
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::registry::{RegistryChanges, failed};
 use crate::service::backend::{Backend, Note, Recovered, Supervised};
 use crate::settings::SystemSettings;
 use crate::wire::Duplex;
@@ -50,7 +51,7 @@ impl Backend for FakeBackend {
         if let Some(error) = self.script.take_create_failure() {
             return Err(error);
         }
-        let silo = FakeSilo::new(self.script.clone(), plan.limits.clone());
+        let silo = FakeSilo::new(&plan.id, self.script.clone(), plan.limits.clone());
         self.script.add(&plan.id, silo.clone());
         Ok(Arc::new(FakeSupervised {
             id: plan.id.clone(),
@@ -66,6 +67,17 @@ impl Backend for FakeBackend {
             let operation = format!("OpenFiles {}", plan.id);
             Error::new(ErrorKind::Host, operation, "cannot open the drive").with_source(source)
         })
+    }
+
+    async fn registry_changes(&self, plan: &SystemPlan, _runs: bool) -> Result<RegistryChanges> {
+        let operation = || format!("RegistryChanges {}", plan.id);
+        let registry = self.script.registry_of(&plan.id).map_err(|source| {
+            let message = "cannot make the registry";
+            Error::new(ErrorKind::Host, operation(), message).with_source(source)
+        })?;
+        registry
+            .changes()
+            .map_err(|error| failed(operation(), error))
     }
 
     async fn recover(&self) -> Result<Vec<Recovered>> {

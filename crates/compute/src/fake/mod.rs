@@ -19,6 +19,8 @@
 mod backend;
 mod drive;
 mod process;
+mod reg;
+mod registry;
 mod script;
 mod silo;
 mod supervisor;

@@ -9,7 +9,7 @@ use porthole_container_log::{
 use porthole_protocol::supervisor::{OpenStdio, ProcessSpec, StdioFrame, StreamKind, Streams};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::script::{Program, Step};
+use super::script::{Program, Script, Step};
 
 /// `STATUS_CONTROL_C_EXIT`: what a control event ends a program with.
 const CONTROL_C_EXIT: u32 = 0xC000_013A;
@@ -28,6 +28,14 @@ pub(super) struct FakeProcess {
     killed: watch::Sender<Option<u32>>,
     input: Mutex<Option<mpsc::UnboundedSender<Vec<u8>>>>,
     exited: watch::Sender<Option<u32>>,
+    home: Home,
+}
+
+/// Where it runs.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) script: Script,
+    pub(super) system: String,
 }
 
 #[derive(Debug)]
@@ -42,6 +50,7 @@ impl FakeProcess {
         spec: ProcessSpec,
         pid: u32,
         program: Program,
+        home: Home,
         frozen: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let (input, keyboard) = mpsc::unbounded_channel();
@@ -55,6 +64,7 @@ impl FakeProcess {
             killed: watch::Sender::new(None),
             input: Mutex::new(open.then_some(input)),
             exited: watch::Sender::new(None),
+            home,
         });
         tokio::spawn(run(process.clone(), program, keyboard, frozen));
         process
@@ -232,6 +242,11 @@ async fn follow(
                     process.emit(StreamKind::Stdout, &bytes).await;
                 }
             }
+            Step::EditRegistry(edit) => match process.home.script.registry_of(&process.home.system)
+            {
+                Ok(registry) => edit.apply(&registry),
+                Err(_) => return Some(1),
+            },
             Step::Sleep(time) => tokio::time::sleep(*time).await,
             Step::AwaitSignal => std::future::pending().await,
             Step::Exit(code) => return Some(*code),

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use porthole_protocol::WindowsError;
 use porthole_protocol::supervisor::{Limits, StreamKind};
+use porthole_registry::Key;
+use porthole_registry::hive::MountedHive;
 
 use super::drive::FakeDrive;
+use super::reg::Edit;
+use super::registry::FakeRegistry;
 use super::silo::FakeSilo;
 use super::windows;
 use crate::error::Error;
@@ -27,6 +31,7 @@ pub(super) enum Step {
     Print(StreamKind, Vec<u8>),
     Echo,
     Sleep(Duration),
+    EditRegistry(Edit),
     AwaitSignal,
     Exit(u32),
 }
@@ -54,6 +59,12 @@ impl Program {
     #[must_use]
     pub fn echo(self) -> Self {
         self.then(Step::Echo)
+    }
+
+    /// Then it changes the registry, as `reg` does.
+    #[must_use]
+    pub(super) fn edit_registry(self, edit: Edit) -> Self {
+        self.then(Step::EditRegistry(edit))
     }
 
     /// Then it waits.
@@ -109,6 +120,7 @@ struct Inner {
     refuses_memory_changes: bool,
     silos: BTreeMap<String, Arc<FakeSilo>>,
     drives: BTreeMap<String, Arc<FakeDrive>>,
+    registries: BTreeMap<String, Arc<FakeRegistry>>,
 }
 
 impl Script {
@@ -170,6 +182,31 @@ impl Script {
     /// It cannot be made.
     pub fn drive(&self, system: &str) -> std::io::Result<PathBuf> {
         Ok(self.drive_of(system)?.root())
+    }
+
+    /// Changes a hive of a system's registry, also of one that does not exist.
+    ///
+    /// # Errors
+    /// The registry cannot be made.
+    pub fn edit_registry(
+        &self,
+        system: &str,
+        hive: MountedHive,
+        edit: impl FnOnce(&mut Key),
+    ) -> std::io::Result<()> {
+        self.registry_of(system)?.edit(hive, edit);
+        Ok(())
+    }
+
+    pub(super) fn registry_of(&self, system: &str) -> std::io::Result<Arc<FakeRegistry>> {
+        let mut inner = self.lock();
+        if let Some(registry) = inner.registries.get(system) {
+            return Ok(Arc::clone(registry));
+        }
+        let registry = Arc::new(FakeRegistry::make()?);
+        let known = Arc::clone(&registry);
+        inner.registries.insert(system.to_owned(), known);
+        Ok(registry)
     }
 
     pub(super) fn drive_of(&self, system: &str) -> std::io::Result<Arc<FakeDrive>> {

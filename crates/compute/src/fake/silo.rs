@@ -12,7 +12,7 @@ use porthole_protocol::supervisor::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::process::FakeProcess;
+use super::process::{FakeProcess, Home};
 use super::script::Script;
 
 /// The Windows process ID of the first process; the next ones follow in steps of 4.
@@ -21,6 +21,7 @@ const FIRST_PID: u32 = 32;
 /// A silo.
 #[derive(Debug)]
 pub(super) struct FakeSilo {
+    id: String,
     script: Script,
     state: Mutex<State>,
     limits: Mutex<Limits>,
@@ -42,8 +43,9 @@ struct State {
 }
 
 impl FakeSilo {
-    pub(super) fn new(script: Script, limits: Limits) -> Arc<Self> {
+    pub(super) fn new(id: &str, script: Script, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
+            id: id.to_owned(),
             script,
             state: Mutex::default(),
             limits: Mutex::new(limits),
@@ -95,7 +97,11 @@ impl FakeSilo {
         if spec.main {
             state.main = Some(key);
         }
-        let process = FakeProcess::start(spec, pid, program, self.frozen.subscribe());
+        let home = Home {
+            script: self.script.clone(),
+            system: self.id.clone(),
+        };
+        let process = FakeProcess::start(spec, pid, program, home, self.frozen.subscribe());
         state.processes.insert(key, process.clone());
         drop(state);
         tokio::spawn(reap(self.clone(), key, process));

@@ -82,6 +82,10 @@ async fn answer(silo: &Arc<FakeSilo>, request: Request) -> Result<Response, Fail
         Request::Init => {
             return Err(Failure::State("without processes of Unix".to_owned()));
         }
+        // The back end knows the fake's registry.
+        Request::SaveRegistry | Request::ReadRegistry { .. } => {
+            return Err(Failure::State("without a registry of Wine's".to_owned()));
+        }
         // The streams are dealt with by the caller.
         Request::Watch | Request::OpenStdio(_) => {}
     }

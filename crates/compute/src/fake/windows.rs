@@ -2,6 +2,7 @@
 
 use porthole_protocol::WindowsError;
 
+use super::reg::Edit;
 use super::script::Program;
 
 /// `ERROR_FILE_NOT_FOUND`.
@@ -18,6 +19,7 @@ const NOT_RECOGNIZED: u32 = 9009;
 /// | `cmd /c echo TEXT`, with `1>&2` at the end as an error | prints |
 /// | `cmd /c exit N` | exits; N may be negative |
 /// | `sort`, `cmd /c sort` | copies its input to its output, as it comes; so it is a program that runs for as long as its input is open |
+/// | `reg add KEY [/v NAME [/t TYPE] /d DATA]`, `reg delete KEY [/v NAME]` | changes the registry; other forms, and values of other types than strings and `REG_DWORD`, exit with 1 |
 /// | `cmd /c OTHER` | not recognized: 9009 |
 pub(super) fn program(command_line: &str) -> Result<Program, WindowsError> {
     let (name, arguments) = split(command_line);
@@ -26,11 +28,22 @@ pub(super) fn program(command_line: &str) -> Result<Program, WindowsError> {
     match base.strip_suffix(".exe").unwrap_or(base) {
         "cmd" => Ok(cmd(arguments)),
         "sort" => Ok(Program::new().echo()),
+        "reg" => Ok(reg(arguments)),
         _ => Err(WindowsError {
             code: FILE_NOT_FOUND,
             operation: "CreateProcess".into(),
             message: "The system cannot find the file specified.".into(),
         }),
+    }
+}
+
+fn reg(arguments: &str) -> Program {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    match Edit::parse(&words) {
+        Some(edit) => Program::new().edit_registry(edit),
+        None => Program::new()
+            .print_error("ERROR: Invalid syntax.\r\n")
+            .exit(1),
     }
 }
 

@@ -15,14 +15,15 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status};
 
-use super::convert;
 use super::error::from_status;
 use super::outlast::{outlast, outlast_change};
 use super::remote::RemoteSystem;
 use super::v1::compute_service_client::ComputeServiceClient;
 use super::v1::{self, Empty};
+use super::{convert, convert_registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
+use crate::registry::{RegistryChain, RegistryChanges};
 use crate::settings::SystemSettings;
 use crate::system::{ComputeService, ComputeSystem, EventStream};
 
@@ -185,6 +186,46 @@ impl ComputeService for Client {
             answer(&operation, self.stub().open_files(request.clone()).await)
         });
         Files::connect(id, Path::new(&opened.await?.socket)).await
+    }
+
+    async fn registry_changes(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<RegistryChanges> {
+        let operation = format!("RegistryChanges {id}");
+        let request = v1::CreateRequest {
+            system_id: id.to_owned(),
+            document: print(&operation, document)?,
+            settings: Some(convert::settings_to_wire(settings)),
+        };
+        let changes = outlast(self, || async {
+            answer(
+                &operation,
+                self.stub().get_registry_changes(request.clone()).await,
+            )
+        });
+        convert_registry::changes_from_wire(&operation, changes.await?)
+    }
+
+    async fn registry_difference(
+        &self,
+        before: &RegistryChain,
+        after: &RegistryChain,
+    ) -> Result<RegistryChanges> {
+        const OPERATION: &str = "RegistryDifference";
+        let request = v1::RegistryDifferenceRequest {
+            before: Some(convert_registry::chain_to_wire(OPERATION, before)?),
+            after: Some(convert_registry::chain_to_wire(OPERATION, after)?),
+        };
+        let changes = outlast(self, || async {
+            answer(
+                OPERATION,
+                self.stub().get_registry_difference(request.clone()).await,
+            )
+        });
+        convert_registry::changes_from_wire(OPERATION, changes.await?)
     }
 
     async fn events(&self) -> Result<EventStream> {

@@ -7,17 +7,14 @@ use porthole_protocol::supervisor::{
 };
 
 use super::v1;
-use crate::settings::{LogRotation, LogSpec, ProcessSettings, SystemSettings};
+use crate::settings::{LogRotation, LogSpec, OsVersion, ProcessSettings, SystemSettings};
 use crate::system::Event;
 
 pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings {
-    let user = match settings.user {
-        SiloUser::ContainerAdministrator => v1::SiloUser::ContainerAdministrator,
-        SiloUser::ContainerUser => v1::SiloUser::ContainerUser,
-    };
     v1::SystemSettings {
         wine_build: settings.wine_build.clone(),
-        user: user.into(),
+        user: user_to_wire(settings.user).into(),
+        os_version: settings.os_version.map(|version| version.to_string()),
         network_namespace: settings.network_namespace.clone(),
         dns: Some(dns_to_wire(&settings.dns)),
         published_ports: settings.published_ports.iter().map(port_to_wire).collect(),
@@ -34,6 +31,28 @@ pub(super) fn settings_to_wire(settings: &SystemSettings) -> v1::SystemSettings 
         }),
         resource_limits: settings.resource_limits.iter().map(limit_to_wire).collect(),
     }
+}
+
+pub(super) const fn user_to_wire(user: SiloUser) -> v1::SiloUser {
+    match user {
+        SiloUser::ContainerAdministrator => v1::SiloUser::ContainerAdministrator,
+        SiloUser::ContainerUser => v1::SiloUser::ContainerUser,
+    }
+}
+
+/// Nothing for one that is not named.
+pub(super) const fn user_from_wire(user: v1::SiloUser) -> Option<SiloUser> {
+    match user {
+        v1::SiloUser::ContainerAdministrator => Some(SiloUser::ContainerAdministrator),
+        v1::SiloUser::ContainerUser => Some(SiloUser::ContainerUser),
+        v1::SiloUser::Unspecified => None,
+    }
+}
+
+/// The message of a refusal tells what a version looks like.
+pub(super) fn version_from_wire(version: Option<&str>) -> Result<Option<OsVersion>, String> {
+    let parsed = version.map(str::parse::<OsVersion>).transpose();
+    parsed.map_err(|error| format!("os_version: {error}"))
 }
 
 fn dns_to_wire(dns: &SiloDns) -> v1::Dns {
@@ -93,11 +112,8 @@ pub(super) fn settings_from_wire(
     settings: Option<v1::SystemSettings>,
 ) -> Result<SystemSettings, String> {
     let settings = settings.ok_or("settings are missing")?;
-    let user = match settings.user() {
-        v1::SiloUser::ContainerAdministrator => SiloUser::ContainerAdministrator,
-        v1::SiloUser::ContainerUser => SiloUser::ContainerUser,
-        v1::SiloUser::Unspecified => return Err("settings.user is missing".into()),
-    };
+    let user = user_from_wire(settings.user()).ok_or("settings.user is missing")?;
+    let os_version = version_from_wire(settings.os_version.as_deref())?;
     let dns = settings.dns.unwrap_or_default();
     let hosts = dns
         .hosts
@@ -109,6 +125,7 @@ pub(super) fn settings_from_wire(
     let temporary = settings.temporary_directories.into_iter();
     Ok(SystemSettings {
         wine_build: settings.wine_build,
+        os_version,
         user,
         network_namespace: settings.network_namespace,
         dns: SiloDns {
@@ -281,6 +298,7 @@ mod tests {
     fn settings_come_back() {
         let settings = SystemSettings {
             wine_build: "10.0/855/wow64".into(),
+            os_version: Some("10.0.17763.1".parse().unwrap()),
             user: SiloUser::ContainerUser,
             network_namespace: Some("/run/porthole/netns/a".into()),
             dns: SiloDns {
@@ -315,6 +333,10 @@ mod tests {
         };
         let mut wire = settings_to_wire(&settings);
         assert_eq!(settings_from_wire(Some(wire.clone())).unwrap(), settings);
+        wire.os_version = Some("11".into());
+        let refused = settings_from_wire(Some(wire.clone())).unwrap_err();
+        assert!(refused.contains("os_version"));
+        wire.os_version = None;
         wire.published_ports[0].host_port = 65_536;
         assert!(
             settings_from_wire(Some(wire))

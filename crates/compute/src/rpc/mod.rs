@@ -6,6 +6,7 @@
 
 pub mod client;
 mod convert;
+mod convert_registry;
 mod error;
 mod outlast;
 mod remote;

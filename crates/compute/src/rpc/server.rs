@@ -10,10 +10,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
-use super::convert;
 use super::error::into_status;
 use super::v1::compute_service_server::{ComputeService as Wire, ComputeServiceServer};
 use super::v1::{self, Empty};
+use super::{convert, convert_registry};
 use crate::error::{Error, ErrorKind};
 use crate::service::{Systems, creation};
 use crate::system::{ComputeService, ComputeSystem, Process};
@@ -361,6 +361,38 @@ impl Wire for Server {
         let socket = self.systems.files_endpoint(&id, &document, &settings).await;
         let socket = socket.map_err(status)?.to_string_lossy().into_owned();
         Ok(Response::new(v1::OpenFilesResponse { socket }))
+    }
+
+    async fn get_registry_changes(
+        &self,
+        request: Request<v1::CreateRequest>,
+    ) -> Answer<v1::RegistryChanges> {
+        let v1::CreateRequest {
+            system_id: id,
+            document,
+            settings,
+        } = request.into_inner();
+        let document = parse("RegistryChanges", &id, &document)?;
+        let settings = convert::settings_from_wire(settings)
+            .map_err(|message| invalid("RegistryChanges", &id, message))?;
+        let changes = self.systems.registry_changes(&id, &document, &settings);
+        let changes = changes.await.map_err(status)?;
+        Ok(Response::new(convert_registry::changes_to_wire(changes)))
+    }
+
+    async fn get_registry_difference(
+        &self,
+        request: Request<v1::RegistryDifferenceRequest>,
+    ) -> Answer<v1::RegistryChanges> {
+        let v1::RegistryDifferenceRequest { before, after } = request.into_inner();
+        let chain = |chain| {
+            convert_registry::chain_from_wire(chain)
+                .map_err(|message| invalid("RegistryDifference", "", message))
+        };
+        let (before, after) = (chain(before)?, chain(after)?);
+        let changes = self.systems.registry_difference(&before, &after).await;
+        let changes = convert_registry::changes_to_wire(changes.map_err(status)?);
+        Ok(Response::new(changes))
     }
 
     type EventsStream = Pin<Box<dyn Stream<Item = Result<v1::Event, Status>> + Send>>;

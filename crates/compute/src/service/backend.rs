@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::SystemPlan;
 use crate::error::Result;
+use crate::registry::RegistryChanges;
 use crate::settings::SystemSettings;
 use crate::wire::Duplex;
 
@@ -39,6 +40,12 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// `InvalidLayer`, `InvalidDocument` for a path that is not there, `Host`.
     async fn open_files(&self, plan: &SystemPlan, runs: bool) -> Result<PathBuf>;
+
+    /// What a system changed in its registry; as it is now when it `runs` or is paused.
+    ///
+    /// # Errors
+    /// As [`ComputeService::registry_changes`](crate::system::ComputeService::registry_changes).
+    async fn registry_changes(&self, plan: &SystemPlan, runs: bool) -> Result<RegistryChanges>;
 
     /// The systems that an earlier service process left. Called once, before anything else; what
     /// was only half made is removed. One that cannot be read is left as it is, and reported: it

@@ -15,6 +15,7 @@ use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::phase::Phase;
+use crate::registry::{self, RegistryChain, RegistryChanges};
 use crate::service::backend::{Backend, Supervised};
 use crate::service::driver::Driver;
 use crate::service::process::no_stdio;
@@ -124,10 +125,20 @@ impl Systems {
         document: &hcs::ComputeSystem,
         settings: &SystemSettings,
     ) -> Result<PathBuf> {
+        let (plan, runs) = self.planned(id, document, settings)?;
+        self.backend.open_files(&plan, runs).await
+    }
+
+    /// The plan of a system that may exist, and whether it runs or is paused.
+    fn planned(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<(SystemPlan, bool)> {
         let plan = document::plan(id, document, settings, self.backend.processors())?;
         let phase = self.handle(id).ok().map(|handle| handle.shared.phase());
-        let runs = matches!(phase, Some(Phase::Running | Phase::Paused));
-        self.backend.open_files(&plan, runs).await
+        Ok((plan, matches!(phase, Some(Phase::Running | Phase::Paused))))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -260,6 +271,33 @@ impl ComputeService for Systems {
     ) -> Result<Files> {
         let socket = self.files_endpoint(id, document, settings).await?;
         Files::connect(id, &socket).await
+    }
+
+    async fn registry_changes(
+        &self,
+        id: &str,
+        document: &hcs::ComputeSystem,
+        settings: &SystemSettings,
+    ) -> Result<RegistryChanges> {
+        let (plan, runs) = self.planned(id, document, settings)?;
+        self.backend.registry_changes(&plan, runs).await
+    }
+
+    async fn registry_difference(
+        &self,
+        before: &RegistryChain,
+        after: &RegistryChain,
+    ) -> Result<RegistryChanges> {
+        const OPERATION: &str = "RegistryDifference";
+        let (before, after) = (before.clone(), after.clone());
+        let compared = tokio::task::spawn_blocking(move || registry::difference(&before, &after));
+        match compared.await {
+            Ok(changes) => changes.map_err(|error| registry::failed(OPERATION, error)),
+            Err(error) => {
+                let message = "the operation was cut short";
+                Err(Error::new(ErrorKind::Host, OPERATION, message).with_source(error))
+            }
+        }
     }
 
     async fn events(&self) -> Result<EventStream> {

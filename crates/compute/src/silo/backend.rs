@@ -16,9 +16,10 @@ use porthole_systemd::Systemd;
 use super::directory::RunDirectory;
 use super::place::Place;
 use super::supervised::SiloSupervised;
-use super::{files, image, spawn, spec};
+use super::{files, image, registry, spawn, spec};
 use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
+use crate::registry::RegistryChanges;
 use crate::service::backend::{Backend, Note, Recovered, Supervised};
 use crate::service::call::call;
 use crate::settings::SystemSettings;
@@ -136,6 +137,22 @@ impl Backend for SiloBackend {
             Error::new(ErrorKind::Host, format!("OpenFiles {}", plan.id), message)
                 .with_source(source)
         })
+    }
+
+    async fn registry_changes(&self, plan: &SystemPlan, runs: bool) -> Result<RegistryChanges> {
+        let now = match runs {
+            true => {
+                let directory = run_directory(&self.config, &plan.id);
+                let id = plan.id.clone();
+                registry::live(&SiloSupervised { id, directory }).await?
+            }
+            false => None,
+        };
+        let (plan, config) = (plan.clone(), self.config.clone());
+        blocking(&plan.id.clone(), move || {
+            registry::changes(&plan, &config.data_root, now)
+        })
+        .await
     }
 
     async fn recover(&self) -> Result<Vec<Recovered>> {

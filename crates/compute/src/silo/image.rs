@@ -1,21 +1,17 @@
 //! What a silo is made from: the kernel package, the layers, the host's directories, and a
 //! registry of its own.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use porthole_files::delete_tree;
-use porthole_wine::{KernelPackage, RegistryCache, registry};
+use porthole_wine::KernelPackage;
 
+use super::registry;
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The directory of a layer that holds its part of C:.
 pub(super) const LAYER_FILES: &str = "Files";
-
-/// The container's registry, beside its sandbox.
-const REGISTRY: &str = "registry";
 
 /// HCS's own text of its own error.
 const MISMATCH: &str = "The container operating system does not match the host operating system.";
@@ -35,7 +31,7 @@ fn error(plan: &SystemPlan, kind: ErrorKind, message: impl Into<String>) -> Erro
 pub(super) fn make_ready(plan: &SystemPlan, data_root: &Path) -> Result<Image> {
     let kernel_root = kernel(plan, &data_root.join("kernels"))?;
     check(plan)?;
-    let registry = own_registry(plan, &data_root.join(REGISTRY))?;
+    let registry = registry::own(plan, data_root)?;
     fs::create_dir_all(&plan.sandbox).map_err(|source| {
         let message = format!("cannot make the sandbox {}", plan.sandbox.display());
         error(plan, ErrorKind::Host, message).with_source(source)
@@ -84,33 +80,4 @@ fn check_mapped_directories(plan: &SystemPlan) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// A container keeps its registry from one start to the next.
-fn own_registry(plan: &SystemPlan, cache: &Path) -> Result<PathBuf> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
-        let message = "cannot make the container's registry";
-        error(plan, ErrorKind::Host, message).with_source(source)
-    };
-    let container = plan.sandbox.parent().unwrap_or(Path::new("/"));
-    let target = container.join(REGISTRY);
-    if registry::is_complete(&target) {
-        return Ok(target);
-    }
-    // What is there instead would be in the way. The container may have written it, to any depth.
-    delete_tree(&target).map_err(|source| failed(source.into()))?;
-    fs::create_dir_all(cache).map_err(|source| failed(source.into()))?;
-    let base_first: Vec<&Path> = plan.layers.iter().rev().map(PathBuf::as_path).collect();
-    RegistryCache::new(cache)
-        .prepare(&chain_id(plan), &base_first)
-        .and_then(|merged| merged.clone_into(&target))
-        .map_err(|source| failed(source.into()))?;
-    Ok(target)
-}
-
-/// Names a chain of layers by its topmost: the store names a layer's directory by the layers below
-/// it, too, and forgets the merged registry of that name with the layer.
-fn chain_id(plan: &SystemPlan) -> Cow<'_, str> {
-    let topmost = plan.layers.first().and_then(|layer| layer.file_name());
-    topmost.unwrap_or_default().to_string_lossy()
 }

@@ -9,6 +9,7 @@
 //! | [`directory`] | the run directory's files |
 //! | `image` | kernel package, layers and registry, checked and made ready |
 //! | `place` | where the cgroup is |
+//! | `registry` | the container's registry, and what it changed in it |
 //! | `spec` | from the plan to what the supervisor is told |
 //! | `spawn` | starts the supervisor |
 //! | `files` | starts the program that copies files |
@@ -21,6 +22,7 @@ mod files;
 mod image;
 mod leftovers;
 mod place;
+mod registry;
 mod root_certificates;
 mod spawn;
 mod spec;

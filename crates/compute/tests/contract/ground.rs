@@ -104,6 +104,7 @@ impl Ground {
 
     pub(crate) fn settings(&self) -> SystemSettings {
         SystemSettings {
+            os_version: None,
             wine_build: self.wine_build.clone(),
             user: SiloUser::ContainerAdministrator,
             network_namespace: None,
@@ -114,6 +115,17 @@ impl Ground {
             resource_limits: Vec::new(),
             time_zone: None,
             pids: None,
+        }
+    }
+
+    /// The user that containers of this ground's base run as by default: nanoserver has no 32-bit side,
+    /// and an unprivileged one.
+    pub(crate) fn default_user(&self) -> SiloUser {
+        match self.layers.last() {
+            Some(base) if base.join("Files/Windows/SysWOW64").exists() => {
+                SiloUser::ContainerAdministrator
+            }
+            _ => SiloUser::ContainerUser,
         }
     }
 
@@ -276,6 +288,16 @@ pub(crate) async fn silo() -> Option<Ground> {
     let host = SiloHost::find()?;
     let systems = host.systems().await;
     Some(Ground::on_silos(systems, host))
+}
+
+/// Silos of each base.
+pub(crate) async fn silos() -> Vec<Ground> {
+    let mut grounds = Vec::new();
+    for host in SiloHost::find_all() {
+        let systems = host.systems().await;
+        grounds.push(Ground::on_silos(systems, host));
+    }
+    grounds
 }
 
 pub(crate) async fn silo_over_grpc() -> Option<Ground> {

@@ -6,7 +6,9 @@
 mod cases;
 mod files;
 mod ground;
+mod registry;
 mod silo_host;
+mod silo_registry;
 mod states;
 mod streams;
 mod takeover;
@@ -63,4 +65,6 @@ contract! {
     streams::streams_of_an_ended_process_are_gone,
     files::files_are_the_same_whether_the_system_runs_or_not,
     files::what_cannot_be_copied_is_told,
+    registry::the_registry_is_the_same_whether_the_system_runs_or_not,
+    registry::what_lies_between_layers_is_told,
 }

@@ -30,16 +30,18 @@ pub(crate) struct SiloHost {
 impl SiloHost {
     /// Finds everything, or says what is missing.
     pub(crate) fn find() -> Option<Self> {
-        match Self::look() {
-            Ok(host) => Some(host),
-            Err(reason) => {
-                println!("skipped: {reason}");
-                None
-            }
-        }
+        Self::find_all().into_iter().next()
     }
 
-    fn look() -> Result<Self, String> {
+    /// One for each base; none, and what is missing is said, where there is none.
+    pub(crate) fn find_all() -> Vec<Self> {
+        Self::look().unwrap_or_else(|reason| {
+            println!("skipped: {reason}");
+            Vec::new()
+        })
+    }
+
+    fn look() -> Result<Vec<Self>, String> {
         if !rustix::process::geteuid().is_root() {
             return Err("silos need root".into());
         }
@@ -51,16 +53,26 @@ impl SiloHost {
         if !root.join("kernels/current").exists() {
             return Err(format!("no kernel package in {}", root.display()));
         }
-        let base = base(&root).ok_or_else(|| format!("no base image in {}", root.display()))?;
+        let bases = bases(&root);
+        if bases.is_empty() {
+            return Err(format!("no base image in {}", root.display()));
+        }
+        let hosts = bases
+            .into_iter()
+            .map(|base| Self::on(&root, base, &supervisor));
+        Ok(hosts.collect())
+    }
+
+    fn on(root: &Path, base: PathBuf, supervisor: &Path) -> Self {
         let (data, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(root.join("kernels"), data.path().join("kernels")).unwrap();
-        share_registry(&root, &base, data.path());
-        Ok(Self {
+        share_registry(root, &base, data.path());
+        Self {
             base,
             data,
             run,
-            supervisor,
-        })
+            supervisor: supervisor.to_owned(),
+        }
     }
 
     /// What images must have been made for.
@@ -160,24 +172,31 @@ fn beside_tests() -> PathBuf {
     tests.ancestors().nth(2).unwrap().join(SUPERVISOR.1)
 }
 
-fn base(root: &Path) -> Option<PathBuf> {
-    let layers = std::fs::read_dir(root.join("layers")).ok()?;
+fn bases(root: &Path) -> Vec<PathBuf> {
+    let layers = std::fs::read_dir(root.join("layers"));
     let mut bases: Vec<_> = layers
+        .into_iter()
+        .flatten()
         .flatten()
         .map(|entry| entry.path())
         .filter(|layer| layer.join(AGENT).exists())
         .collect();
     bases.sort();
-    bases.into_iter().next()
+    bases
 }
 
 /// Saves every test the merge that the machine has done already.
 fn share_registry(root: &Path, base: &Path, data: &Path) {
-    let merged = root.join("registry").join(base.file_name().unwrap());
-    if merged.join("system.reg").exists() {
-        let target = data.join("registry").join(base.file_name().unwrap());
+    let base = base.file_name().unwrap().to_str().unwrap();
+    let cached = std::fs::read_dir(root.join("registry"));
+    for merged in cached.into_iter().flatten().flatten() {
+        // Of the base alone, or of an image on it, which nobody then looks for.
+        if !merged.file_name().to_string_lossy().starts_with(base) {
+            continue;
+        }
+        let target = data.join("registry").join(merged.file_name());
         std::fs::create_dir_all(&target).unwrap();
-        for file in std::fs::read_dir(merged).unwrap().flatten() {
+        for file in std::fs::read_dir(merged.path()).unwrap().flatten() {
             std::fs::copy(file.path(), target.join(file.file_name())).unwrap();
         }
     }

@@ -91,6 +91,18 @@ pub(crate) async fn read(
     Ok((path.described(stat), revocable(archive, copy)))
 }
 
+/// Archives the whole drive C:, without what is mapped into it.
+pub(crate) async fn read_all(context: &Context, handle: &Handle, called: &str) -> Result<Archive> {
+    let path = ClientPath::parse("/")?;
+    let copy = handle.copies.begin().await;
+    let read = match ask(context, handle, Request::ReadAll).await? {
+        Ok(answering) => answering.archive().await,
+        Err(error) => Err(error),
+    };
+    let (_, archive) = read.map_err(|error| path.failed(error, called))?;
+    Ok(revocable(archive, copy))
+}
+
 /// Unpacks an archive into the directory that a path of a container leads to.
 pub(crate) async fn write(
     context: &Context,

@@ -13,6 +13,7 @@ use crate::container::{
 };
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::base;
 use crate::image::config::{WINE_BUILD, run_config};
 use crate::signal::Signal;
 
@@ -39,12 +40,14 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
     let given = request.name.as_deref().filter(|name| !name.is_empty());
     let given = given.map(name::check_name).transpose()?.map(str::to_owned);
     let image = context.records.find_image(&request.config.image).await?;
+    let named = request.config.image.clone();
     let CreateContainer {
         config, mut host, ..
     } = request;
     let mut warned = host.resources.check(context.facts.processors)?;
     warned.extend(warnings(&image));
-    let mut container = build(context, &image, config, host)?;
+    let base = substitute(context, &image, &named).await?;
+    let mut container = build(context, &image, base.as_ref(), config, host)?;
     mounts::check_sources(&container.mounts).await?;
     container.host.log.check_destination().await?;
     match given {
@@ -65,6 +68,18 @@ pub(crate) async fn create(context: &Arc<Context>, request: CreateContainer) -> 
         id,
         warnings: warned,
     })
+}
+
+/// The base that lies under an image which stands on one of Microsoft's.
+async fn substitute(context: &Context, image: &Image, named: &str) -> Result<Option<Image>> {
+    let Some(substituted) = &image.base else {
+        return Ok(None);
+    };
+    let (kind, named) = (substituted.kind, named.to_owned());
+    let found = context
+        .records
+        .work(move |store| base::required(store, kind, &named));
+    found.await.map(Some)
 }
 
 /// What of the image's settings has no effect yet.
@@ -97,6 +112,7 @@ async fn create_with_chosen_name(
 fn build(
     context: &Context,
     image: &Image,
+    base: Option<&Image>,
     config: ContainerConfig,
     mut host: HostConfig,
 ) -> Result<Container> {
@@ -116,7 +132,8 @@ fn build(
     ports::publish(&host, config.exposed_ports.iter().copied())?;
     config.exposed_ports.extend(host.port_bindings.keys());
     let command_line = command::main_command_line(&config)?;
-    let wine_build = image
+    let wine_build = base
+        .unwrap_or(image)
         .config
         .config
         .labels
@@ -133,6 +150,7 @@ fn build(
         command_line,
         wine_build,
         os_version: image.config.os_version.clone().unwrap_or_default(),
+        base: base.map(|base| base.id.to_string()),
         state: State::created(),
         restarts: 0,
         ended_by_client: false,

@@ -74,6 +74,10 @@ pub(crate) fn settings(
     let environment = command::environment(&container.config.env, &[])?;
     let mut settings = SystemSettings {
         wine_build: container.wine_build.clone(),
+        os_version: container
+            .base
+            .as_ref()
+            .and_then(|_| container.os_version.parse().ok()),
         user: if user::is_administrator(&container.config.user) {
             SiloUser::ContainerAdministrator
         } else {

@@ -37,6 +37,10 @@ pub struct Container {
     pub wine_build: String,
     /// The Windows version the image was made for, for example `10.0.20348`.
     pub os_version: String,
+    /// The image whose layers lie under the container's own image, in the place of Microsoft's;
+    /// none for an image that stands on its own.
+    #[serde(default)]
+    pub base: Option<String>,
     /// The state.
     pub state: State,
     /// How often its restart policy has started it since a client did.

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::Stream;
 
 use crate::container::archive::{self, Archive, PathStat};
-use crate::container::events;
+use crate::container::changes::{self, Change};
+use crate::container::registry::{self, RegistryChange};
+use crate::container::{events, export};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -33,6 +35,37 @@ impl Engine {
         let container = handle.ledger.read();
         events::publish(&self.context.events, &container, "archive-path", &[]);
         Ok(read)
+    }
+
+    /// The whole drive C: of a container as a tar archive, without what is mapped into it.
+    ///
+    /// # Errors
+    /// As [`Self::stat_path`].
+    pub async fn export_container(&self, name: &str) -> Result<Archive> {
+        let handle = self.context.containers.find(name)?;
+        export::export(&self.context, &handle, name).await
+    }
+
+    /// What a container changed on its drive C:, by path.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` while it is removed, `System`.
+    pub async fn container_changes(&self, name: &str) -> Result<Vec<Change>> {
+        let handle = self.context.containers.find(name)?;
+        changes::changes(&self.context, &handle).await
+    }
+
+    /// Keys and values that a container changed, or an image over another: over the image `over`,
+    /// else over the one that it was made from.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidParameter` for a container over an image, `System`.
+    pub async fn registry_changes(
+        &self,
+        name: &str,
+        over: Option<&str>,
+    ) -> Result<Vec<RegistryChange>> {
+        registry::changes(&self.context, name, over).await
     }
 
     /// Unpacks a tar archive, perhaps compressed, into a directory of a container. With

@@ -6,6 +6,7 @@ use futures::{StreamExt, stream};
 use porthole_compute_service::system::Wanted;
 
 use crate::attachment::{Attach, Attachment, Streams};
+use crate::container::commit::{self, CommitContainer};
 use crate::container::config::CreateContainer;
 use crate::container::create::{self, Created};
 use crate::container::handle::Order;
@@ -36,6 +37,18 @@ impl Engine {
     pub async fn create_container(&self, request: CreateContainer) -> Result<Created> {
         let context = Arc::clone(&self.context);
         see_through(async move { create::create(&context, request).await }).await
+    }
+
+    /// Makes an image of a container; gives its ID.
+    ///
+    /// # Errors
+    /// `NotFound` for the container or its image, `Conflict` while it is removed,
+    /// `InvalidParameter` for names and changes, `Forbidden` for a name, `System`.
+    pub async fn commit_container(&self, name: &str, request: CommitContainer) -> Result<String> {
+        let (context, handle) = self.found(name)?;
+        let committed =
+            see_through(async move { commit::commit(&context, &handle, request).await });
+        committed.await.map(|id| id.to_string())
     }
 
     /// Starts a container; returns when its main process runs.

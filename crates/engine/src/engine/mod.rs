@@ -25,6 +25,8 @@ use crate::event::log::EventLog;
 use crate::event::{EventQuery, EventStream};
 use crate::facts::{self, Facts, Info, Installation};
 use crate::file_watch::FileWatches;
+use crate::image::pull::sharing::Fetches;
+use crate::image::registry::Registries;
 use crate::network::Network;
 use crate::records::{Containers, Records};
 use crate::registry::Registry;
@@ -38,6 +40,8 @@ pub struct Parts {
     pub compute: Arc<dyn ComputeService>,
     /// Networks.
     pub network: Arc<dyn Network>,
+    /// Registries of images.
+    pub registries: Registries,
     /// What `info` tells.
     pub facts: Facts,
     /// What it tells anew each time.
@@ -68,10 +72,12 @@ impl Engine {
             records: Records::new(parts.store),
             compute: parts.compute,
             network: parts.network,
+            registries: parts.registries,
             facts: parts.facts,
             installation: parts.installation,
             events: EventLog::new(),
             containers: Registry::default(),
+            fetches: Fetches::default(),
             watches: FileWatches::default(),
         });
         let Containers { known, unreadable } = context.records.containers().await?;

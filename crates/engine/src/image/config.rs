@@ -48,6 +48,12 @@ pub(crate) fn created(image: &Image) -> OffsetDateTime {
     })
 }
 
+/// The image that another was made from here; empty for none.
+pub(crate) fn parent(image: &Image) -> String {
+    let parent = image.parent.map(|parent| parent.to_string());
+    parent.unwrap_or_default()
+}
+
 /// A point in time as images write it.
 pub(crate) fn timestamp(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()

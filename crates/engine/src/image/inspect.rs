@@ -3,11 +3,11 @@
 use porthole_store::Image;
 use time::OffsetDateTime;
 
-use crate::image::config::{created, names, run_config, timestamp};
+use crate::image::config::{created, names, parent, run_config, timestamp};
 use crate::image::{HistoryEntry, ImageDetails};
 
 /// Everything about an image.
-pub(crate) fn details(image: &Image) -> ImageDetails {
+pub(crate) fn details(image: &Image, last_tagged: Option<i64>) -> ImageDetails {
     let config = &image.config;
     ImageDetails {
         id: image.id.to_string(),
@@ -16,27 +16,34 @@ pub(crate) fn details(image: &Image) -> ImageDetails {
         created: created(image),
         author: config.author.clone().unwrap_or_default(),
         comment: config.comment.clone().unwrap_or_default(),
+        parent: parent(image),
         architecture: config.architecture.clone(),
         os: config.os.clone(),
         os_version: config.os_version.clone().unwrap_or_default(),
         size: image.size(),
         config: run_config(&config.config),
-        diff_ids: image
-            .layers
+        diff_ids: config
+            .rootfs
+            .diff_ids
             .iter()
-            .map(|layer| layer.diff_id.to_string())
+            .map(ToString::to_string)
             .collect(),
         directory: image
             .layers
             .last()
             .map(|layer| layer.directory.display().to_string())
             .unwrap_or_default(),
+        last_tagged: last_tagged
+            .and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(time.into()).ok()),
     }
 }
 
 /// An image's history, the newest step first. An image without one has a step for each layer.
-pub(crate) fn history(image: &Image) -> Vec<HistoryEntry> {
-    let mut sizes = image.layers.iter().map(|layer| layer.size);
+/// `ancestors` are the images that it was made from here, the nearest first.
+pub(crate) fn history(image: &Image, ancestors: &[Image]) -> Vec<HistoryEntry> {
+    // Layers of a base that is not here take no room.
+    let below = image.base.iter().flat_map(|base| &base.layers).map(|_| 0);
+    let mut sizes = below.chain(image.layers.iter().map(|layer| layer.size));
     let step = |created, created_by, comment, size| HistoryEntry {
         id: "<missing>".to_owned(),
         created,
@@ -67,9 +74,12 @@ pub(crate) fn history(image: &Image) -> Vec<HistoryEntry> {
         .collect();
     steps.extend(sizes.map(|size| step(created(image), String::new(), String::new(), size)));
     steps.reverse();
-    if let Some(newest) = steps.first_mut() {
-        newest.id = image.id.to_string();
-        newest.tags = names(&image.tags);
+    for (step, image) in steps
+        .iter_mut()
+        .zip(std::iter::once(image).chain(ancestors))
+    {
+        step.id = image.id.to_string();
+        step.tags = names(&image.tags);
     }
     steps
 }

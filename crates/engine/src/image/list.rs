@@ -1,5 +1,7 @@
 //! Listing images.
 
+use std::collections::BTreeMap;
+
 use porthole_store::{Image, Reference};
 use time::OffsetDateTime;
 
@@ -7,13 +9,18 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::filter::Filters;
 use crate::image::ImageSummary;
-use crate::image::config::{created, names};
+use crate::image::config::{created, names, parent};
 
-const ACCEPTED: &[&str] = &["before", "dangling", "label", "reference", "since"];
+const ACCEPTED: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
 /// The images that were asked for, the newest first.
-pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<ImageSummary>> {
+pub(crate) async fn list(
+    context: &Context,
+    filters: Filters,
+    measures_shared: bool,
+) -> Result<Vec<ImageSummary>> {
     filters.check(ACCEPTED)?;
+    let until = filters.until()?;
     let dangling = filters.boolean("dangling")?;
     let before = created_of(context, &filters, "before").await?;
     let since = created_of(context, &filters, "since").await?;
@@ -26,9 +33,31 @@ pub(crate) async fn list(context: &Context, filters: Filters) -> Result<Vec<Imag
                 && filters.matches_labels(&image.config.config.labels)
                 && before.is_none_or(|before| created(image) < before)
                 && since.is_none_or(|since| created(image) > since)
+                && until.is_none_or(|until| created(image) < until)
         })
         .filter_map(|image| summary(image, &filters));
-    Ok(summaries(context, wanted))
+    let mut summaries = summaries(context, wanted);
+    if measures_shared {
+        let shared = shared_sizes(&images);
+        for summary in &mut summaries {
+            summary.shared_size = shared.get(&summary.id).copied();
+        }
+    }
+    Ok(summaries)
+}
+
+/// Bytes that each image shares with others, by ID.
+pub(crate) fn shared_sizes(images: &[Image]) -> BTreeMap<String, u64> {
+    let mut users: BTreeMap<_, u32> = BTreeMap::new();
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        *users.entry(layer.id).or_default() += 1;
+    }
+    let shared = images.iter().map(|image| {
+        let shared = image.layers.iter().filter(|layer| users[&layer.id] > 1);
+        let size = shared.map(|layer| layer.size).sum();
+        (image.id.to_string(), size)
+    });
+    shared.collect()
 }
 
 /// All of these images, the newest first.
@@ -75,6 +104,8 @@ fn summary(image: &Image, filters: &Filters) -> Option<ImageSummary> {
         repo_digests: names(&digests),
         created: created(image),
         size: image.size(),
+        shared_size: None,
+        parent: parent(image),
         labels: image.config.config.labels.clone(),
         containers: 0,
     })

@@ -1,19 +1,35 @@
 //! Local images: list, inspect, history, tag, remove.
 
+pub(crate) mod base;
+pub(crate) mod blobs;
 pub(crate) mod config;
+pub(crate) mod decompress;
+pub(crate) mod draft;
+pub mod import;
 pub(crate) mod inspect;
+pub(crate) mod instruction;
+pub(crate) mod intake;
 pub(crate) mod list;
+pub(crate) mod load;
+pub mod progress;
 pub(crate) mod prune;
+pub mod pull;
+pub(crate) mod push;
+pub mod registry;
 pub(crate) mod remove;
+pub(crate) mod save;
 pub(crate) mod tag;
+pub(crate) mod transfer;
 
 use std::collections::BTreeMap;
 
+use porthole_oci::{Digest, ImageConfig, Platform, Reference};
 use porthole_store::Image;
 use time::OffsetDateTime;
 
 use crate::container::config::ContainerConfig;
 use crate::context::Context;
+use crate::error::{Error, ErrorKind};
 use crate::event::ObjectKind;
 
 /// An image in a list.
@@ -29,6 +45,10 @@ pub struct ImageSummary {
     pub created: OffsetDateTime,
     /// Bytes of its layers, unpacked.
     pub size: u64,
+    /// Bytes of the layers that other images have too; none where nobody asked.
+    pub shared_size: Option<u64>,
+    /// The image that it was made from here; empty for none.
+    pub parent: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Containers made from it.
@@ -50,6 +70,8 @@ pub struct ImageDetails {
     pub author: String,
     /// A comment.
     pub comment: String,
+    /// The image that it was made from here; empty for none.
+    pub parent: String,
     /// The processor architecture, `amd64`.
     pub architecture: String,
     /// The operating system, `windows`.
@@ -64,6 +86,8 @@ pub struct ImageDetails {
     pub diff_ids: Vec<String>,
     /// Directory of the topmost layer.
     pub directory: String,
+    /// When it got a name last.
+    pub last_tagged: Option<OffsetDateTime>,
 }
 
 /// One step in an image's history, the newest first.
@@ -99,8 +123,36 @@ pub enum RemovedImage {
     Deleted(String),
 }
 
+/// What Porthole says beside Docker's sentence that nothing fits.
+pub(crate) const ONLY_WINDOWS: &str = "Porthole runs Windows images, those of windows/amd64";
+
+/// The name of a manifest in a repository.
+pub(crate) fn by_digest(name: &Reference, digest: Digest) -> Reference {
+    Reference::from_parts(&name.full_repository(), None, Some(digest))
+}
+
+/// What an image runs on.
+pub(crate) fn platform_of(config: &ImageConfig) -> Platform {
+    Platform {
+        architecture: config.architecture.clone(),
+        os: config.os.clone(),
+        os_version: config.os_version.clone(),
+        ..Platform::default()
+    }
+}
+
+/// A layer that cannot be taken in, written or compared.
+pub(crate) fn layer_failed(error: porthole_layers::Error) -> Error {
+    use porthole_layers::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::Malformed | Kind::TooLarge | Kind::DigestMismatch => ErrorKind::InvalidParameter,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, error.to_string()).with_source(error)
+}
+
 /// Tells those who watch what happened to an image or one of its names.
-fn publish(context: &Context, image: &Image, action: &str, name: &str) {
+pub(crate) fn publish(context: &Context, image: &Image, action: &str, name: &str) {
     let mut attributes: BTreeMap<String, String> = image.config.config.labels.clone();
     attributes.insert("name".to_owned(), name.to_owned());
     context

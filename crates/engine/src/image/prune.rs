@@ -29,10 +29,11 @@ pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned
         reclaimed: 0,
     };
     for image in &images {
-        let chosen = (!nameless_only || image.tags.is_empty() && image.digests.is_empty())
+        let chosen = (!nameless_only || image.tags.is_empty())
             && until.is_none_or(|until| created(image) < until)
             && filters.prunes_labels(&image.config.config.labels)
-            && remove::users(context, image).is_empty();
+            && remove::users(context, image).is_empty()
+            && !remove::has_children(context, image).await?;
         if !chosen {
             continue;
         }

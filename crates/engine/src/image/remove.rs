@@ -1,5 +1,6 @@
 //! Removing an image or one of its names.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use porthole_store::{Image, Reference};
@@ -8,6 +9,7 @@ use crate::container::record::Container;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::image::{RemoveImage, RemovedImage, publish};
+use crate::records::stored;
 
 /// Removes what `name` names: a name, and with its last name the image; or an image by its ID.
 pub(crate) async fn remove(
@@ -22,7 +24,7 @@ pub(crate) async fn remove(
     let reference: Reference =
         name.parse()
             .map(Reference::or_latest)
-            .map_err(|error: porthole_store::Error| {
+            .map_err(|error: porthole_oci::Error| {
                 Error::invalid(error.to_string()).with_source(error)
             })?;
     remove_name(context, &image, name, &reference, options).await
@@ -33,15 +35,20 @@ async fn remove_by_id(
     image: &Image,
     options: RemoveImage,
 ) -> Result<Vec<RemovedImage>> {
-    if repositories(image) > 1 && !options.force {
+    if !is_single_reference(image) && !options.force {
         let reason = "image is referenced in multiple repositories";
         return Err(conflict(image, "must be forced", reason));
     }
     check_use(context, image, options.force)?;
+    if has_children(context, image).await? {
+        let reason = "image has dependent child images";
+        return Err(conflict(image, "cannot be forced", reason));
+    }
     delete(context, image, Vec::new()).await
 }
 
-/// Removes a name; with its last name an image goes that nothing uses.
+/// Removes a name, and with the last tag of a repository the names by digest that it had there. With
+/// its last name an image goes that nothing uses and nothing was made of.
 async fn remove_name(
     context: &Context,
     image: &Image,
@@ -50,27 +57,52 @@ async fn remove_name(
     options: RemoveImage,
 ) -> Result<Vec<RemovedImage>> {
     let users = users(context, image);
-    if image.tags.len() + image.digests.len() == 1 {
-        match users.first() {
-            None => return delete(context, image, Vec::new()).await,
-            Some(user) if !options.force => {
-                return Err(Error::conflict(format!(
-                    "conflict: unable to remove repository reference \"{given}\" (must force) - container {} is \
-                     using its referenced image {}",
-                    short(&user.id),
-                    image.id.short()
-                )));
-            }
-            Some(_) => {}
-        }
+    if is_single_reference(image)
+        && !options.force
+        && let Some(user) = users.first()
+    {
+        return Err(Error::conflict(format!(
+            "conflict: unable to remove repository reference \"{given}\" (must force) - container {} is \
+             using its referenced image {}",
+            short(&user.id),
+            image.id.short()
+        )));
     }
-    let untagged = context.records.untag(reference.clone()).await?;
-    publish(context, image, "untag", &reference.to_string());
-    let removed = vec![RemovedImage::Untagged(reference.to_string())];
-    if untagged.remaining == 0 && !users.iter().any(|user| user.state.is_active()) {
+    let mut removed = Vec::new();
+    let mut remaining = usize::MAX;
+    for name in names_that_go(image, reference) {
+        remaining = context.records.untag(name.clone()).await?.remaining;
+        publish(context, image, "untag", &name.to_string());
+        removed.push(RemovedImage::Untagged(name.to_string()));
+    }
+    let is_free = remaining == 0
+        && !users.iter().any(|user| user.state.is_active())
+        && (options.force || users.is_empty());
+    if is_free && !has_children(context, image).await? {
         return delete(context, image, removed).await;
     }
     Ok(removed)
+}
+
+/// The name, and those by digest in its repository when no other tag is left there.
+fn names_that_go(image: &Image, reference: &Reference) -> Vec<Reference> {
+    let is_there = |name: &&Reference| name.repository() == reference.repository();
+    let other_tags = image.tags.iter().filter(|name| *name != reference);
+    let keeps_digests =
+        reference.digest().is_some() || other_tags.clone().any(|name| is_there(&name));
+    let mut names = vec![reference.clone()];
+    if !keeps_digests {
+        names.extend(image.digests.iter().filter(is_there).cloned());
+    }
+    names
+}
+
+/// Whether images were made of it here.
+pub(crate) async fn has_children(context: &Context, image: &Image) -> Result<bool> {
+    let id = image.id;
+    let records = &context.records;
+    let children = records.work(move |store| store.children(id).map_err(stored));
+    Ok(!children.await?.is_empty())
 }
 
 /// Deletes an image with all its names and the layers that nothing else needs.
@@ -133,17 +165,11 @@ fn conflict(image: &Image, force: &str, reason: &str) -> Error {
     ))
 }
 
-fn repositories(image: &Image) -> usize {
-    let names = image
-        .tags
-        .iter()
-        .chain(&image.digests)
-        .map(Reference::repository);
-    // Two tags of one repository are two names all the same.
-    image
-        .tags
-        .len()
-        .max(names.collect::<std::collections::BTreeSet<_>>().len())
+/// Whether an image has one tag at most, and all of its names are in one repository.
+fn is_single_reference(image: &Image) -> bool {
+    let names = image.tags.iter().chain(&image.digests);
+    let repositories: BTreeSet<_> = names.map(Reference::repository).collect();
+    image.tags.len() <= 1 && repositories.len() <= 1
 }
 
 fn is_beginning_of_id(image: &Image, name: &str) -> bool {

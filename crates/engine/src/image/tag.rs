@@ -18,14 +18,15 @@ pub(crate) async fn tag(
 ) -> Result<()> {
     let reference = reference(repository, tag)?;
     let image = context.records.find_image(name).await?;
-    check_local(&image, &reference)?;
+    check_local(Some(&image), &reference)?;
     context.records.tag(image.id, reference.clone()).await?;
     publish(context, &image, "tag", &reference.to_string());
     Ok(())
 }
 
-fn reference(repository: &str, tag: Option<&str>) -> Result<Reference> {
-    let invalid = |error: porthole_store::Error| {
+/// The name with this tag, or `latest`.
+pub(crate) fn reference(repository: &str, tag: Option<&str>) -> Result<Reference> {
+    let invalid = |error: porthole_oci::Error| {
         Error::invalid(format!("invalid reference format: {error}")).with_source(error)
     };
     let reference: Reference = repository.parse().map_err(invalid)?;
@@ -45,27 +46,29 @@ fn reference(repository: &str, tag: Option<&str>) -> Result<Reference> {
     }
 }
 
+/// Whether a name is one that only images made here have.
+pub(crate) fn is_local(name: &Reference) -> bool {
+    let (domain, prefix) = LOCAL;
+    name.domain() == domain && name.path().starts_with(prefix)
+}
+
 /// What is `FROM porthole/…` must stand on what was built here: an image from elsewhere never
 /// takes such a name. A base may have further tags in its own repository.
-fn check_local(image: &Image, wanted: &Reference) -> Result<()> {
-    let (domain, prefix) = LOCAL;
-    if wanted.domain() != domain || !wanted.path().starts_with(prefix) {
-        return Ok(());
-    }
+pub(crate) fn check_local(image: Option<&Image>, wanted: &Reference) -> Result<()> {
     let repository = wanted.repository();
-    if image
-        .tags
-        .iter()
-        .any(|name| name.repository() == repository)
-    {
+    let has_repository = |image: &Image| {
+        let mut names = image.tags.iter();
+        names.any(|name| name.repository() == repository)
+    };
+    if !is_local(wanted) || image.is_some_and(has_repository) {
         return Ok(());
     }
+    let what = image.map_or_else(|| "an image".to_owned(), |image| image.id.short());
     Err(Error::new(
         ErrorKind::Forbidden,
         format!(
-            "cannot tag {} as {wanted}: names that begin with porthole/ are for base images built on \
+            "cannot tag {what} as {wanted}: names that begin with porthole/ are for base images built on \
              this host; choose another name",
-            image.id.short()
         ),
     ))
 }

@@ -69,7 +69,7 @@ async fn lists_follow_dockers_filters() {
                 .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
                 .collect(),
         );
-        let images = within(world.engine.list_images(filters.clone()))
+        let images = within(world.engine.list_images(filters.clone(), false))
             .await
             .unwrap();
         assert_eq!(images.len(), *expected, "{filters:?}");
@@ -155,7 +155,7 @@ async fn containers_keep_their_image() {
         .unwrap();
     remove(&world, &id, RemoveImage::default()).await.unwrap();
     assert!(
-        within(world.engine.list_images(Filters::none()))
+        within(world.engine.list_images(Filters::none(), false))
             .await
             .unwrap()
             .is_empty()

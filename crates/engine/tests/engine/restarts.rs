@@ -249,6 +249,7 @@ fn document() -> hcs::ComputeSystem {
 
 fn settings() -> SystemSettings {
     SystemSettings {
+        os_version: None,
         wine_build: "10.0/1/win64".to_owned(),
         user: SiloUser::ContainerUser,
         network_namespace: None,

@@ -279,6 +279,7 @@ pub(crate) async fn open(
         store: store.clone(),
         compute: Arc::clone(compute),
         network: Arc::clone(network) as Arc<dyn Network>,
+        registries: fake::registries(),
         facts: fake::facts(store),
         installation: Arc::clone(installation) as Arc<dyn Installation>,
     };

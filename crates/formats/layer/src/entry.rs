@@ -52,4 +52,8 @@ pub enum EntryKind {
     Whiteout,
     /// Everything in this directory of layers below is gone.
     Opaque,
+    /// Something whose name, or whose link's target, is no text, for it has half a surrogate pair
+    /// (U+FFFD stands for it in the path). No file outside Windows can have such a name; the archive
+    /// keeps what it holds of it.
+    SetAside,
 }

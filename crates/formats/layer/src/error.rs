@@ -42,7 +42,8 @@ pub enum LayerErrorKind {
     /// A PAX record does not parse.
     #[error("malformed record")]
     Record,
-    /// Records or a long name are larger than a megabyte.
+    /// An entry's records and long names are larger than a megabyte, or those of all entries than
+    /// 16 KiB.
     #[error("records too large")]
     RecordsTooLarge,
     /// A kind of entry that layers do not have, such as a device.

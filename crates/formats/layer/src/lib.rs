@@ -44,4 +44,4 @@ pub use metadata::{Metadata, attributes};
 pub use path::{LayerPath, PathError, Tree};
 pub use read::LayerReader;
 pub use time::FileTime;
-pub use write::LayerWriter;
+pub use write::{LayerWriter, is_stream_name};

@@ -28,7 +28,8 @@ pub struct Metadata {
     pub attributes: u32,
     /// Self-relative security descriptor.
     pub security: Option<Vec<u8>>,
-    /// Security descriptor as text (SDDL), which old layers have. It is read but never written.
+    /// Security descriptor as text (SDDL), which old layers have; written again only where there is
+    /// no other.
     pub sddl: Option<String>,
     /// When the content was last changed.
     pub modified: FileTime,

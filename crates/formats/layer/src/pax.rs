@@ -31,6 +31,12 @@ pub(crate) fn encode(records: &Records) -> Vec<u8> {
     content
 }
 
+/// Bytes of keys and values.
+pub(crate) fn size(records: &Records) -> usize {
+    let sizes = records.iter().map(|(key, value)| key.len() + value.len());
+    sizes.sum()
+}
+
 fn digits(number: usize) -> usize {
     number.to_string().len()
 }

@@ -14,12 +14,14 @@ use crate::pax::{self, Records};
 use crate::time::FileTime;
 use crate::write::is_stream_name;
 
-/// Bytes that an entry's records or a long name may have.
+/// Bytes that an entry's records and long names may have, all together.
 const MAX_RECORDS: u64 = 1 << 20;
+/// Bytes of records that hold for all entries.
+const MAX_GLOBAL_RECORDS: usize = 1 << 14;
 /// What marks a whiteout.
 const WHITEOUT: &str = ".wh.";
 /// The whiteout of everything below a directory.
-const OPAQUE: &str = ".wh..wh..opq";
+pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 
 /// Reads a layer, entry by entry. After a file or stream its content can be read from the reader;
 /// what is left of it is skipped.
@@ -59,6 +61,7 @@ impl<R: Read> LayerReader<R> {
             return Ok(None);
         }
         let mut records = self.global.clone();
+        let mut said = 0;
         loop {
             self.skip_content().map_err(|kind| kind.at(""))?;
             let Some(header) = self.header().map_err(|kind| kind.at(""))? else {
@@ -66,10 +69,15 @@ impl<R: Read> LayerReader<R> {
                 return Ok(None);
             };
             let name = String::from_utf8_lossy(&header.name).into_owned();
-            if !self
+            let is_about = self
                 .about(&header, &mut records)
-                .map_err(|kind| kind.at(name.as_str()))?
-            {
+                .map_err(|kind| kind.at(name.as_str()))?;
+            if is_about {
+                said += header.size;
+                if said > MAX_RECORDS {
+                    return Err(LayerErrorKind::RecordsTooLarge.at(name));
+                }
+            } else {
                 let name = records
                     .get(pax::PATH)
                     .map_or(name, |name| String::from_utf8_lossy(name).into_owned());
@@ -107,6 +115,10 @@ impl<R: Read> LayerReader<R> {
             kind::GLOBAL_RECORDS => {
                 let content = self.records_content(header)?;
                 pax::decode(&content, &mut self.global).ok_or(LayerErrorKind::Record)?;
+                // They are kept, and copied for every entry.
+                if pax::size(&self.global) > MAX_GLOBAL_RECORDS {
+                    return Err(LayerErrorKind::RecordsTooLarge);
+                }
                 pax::decode(&content, records).ok_or(LayerErrorKind::Record)?;
             }
             kind::GNU_LONG_NAME | kind::GNU_LONG_LINK => {
@@ -160,9 +172,16 @@ impl<R: Read> LayerReader<R> {
     }
 
     fn entry(&mut self, header: &Header, records: &Records) -> Result<Entry, LayerErrorKind> {
-        let name = text(records.get(pax::PATH).unwrap_or(&header.name))?.to_owned();
+        let bytes = records.get(pax::PATH).unwrap_or(&header.name);
+        let (name, is_text) = lossy(bytes).ok_or(LayerErrorKind::Path(PathError::Encoding))?;
         let content = self.announce_content(header, records, &name)?;
-        if let Some((owner, stream)) = split_stream(&name) {
+        let stream = split_stream(&name);
+        if !is_text {
+            let owner = stream.map_or(name.as_str(), |(owner, _)| owner);
+            self.last = self.last.take().filter(|_| stream.is_some());
+            return set_aside(LayerPath::new(owner).map_err(LayerErrorKind::Path)?);
+        }
+        if let Some((owner, stream)) = stream {
             return self.stream(owner, stream, content.ok_or(LayerErrorKind::Stream)?);
         }
         let path = name.trim_end_matches('/');
@@ -172,7 +191,10 @@ impl<R: Read> LayerReader<R> {
             return whiteout(path, last, content.unwrap_or(0));
         }
         let path = LayerPath::new(&name).map_err(LayerErrorKind::Path)?;
-        let kind = kind(header, records, content)?;
+        let Some(kind) = kind(header, records, content)? else {
+            self.last = None;
+            return set_aside(path);
+        };
         let (last, metadata) = match kind {
             EntryKind::HardLink { .. } => (None, Metadata::default()),
             _ => (Some(path.clone()), metadata(header, &kind, records)?),
@@ -239,6 +261,39 @@ impl<R: Read> Read for LayerReader<R> {
     }
 }
 
+/// An entry that says no more than that there is something.
+fn set_aside(path: LayerPath) -> Result<Entry, LayerErrorKind> {
+    Ok(Entry {
+        path,
+        kind: EntryKind::SetAside,
+        metadata: Metadata::default(),
+    })
+}
+
+/// A name as text, and whether it is all of it: Windows' names may have halves of surrogate pairs,
+/// which its archives hold as if they were characters (WTF-8); they become U+FFFD.
+fn lossy(mut bytes: &[u8]) -> Option<(String, bool)> {
+    let mut text = String::with_capacity(bytes.len());
+    let mut is_text = true;
+    loop {
+        let valid = match std::str::from_utf8(bytes) {
+            Ok(rest) => {
+                text.push_str(rest);
+                return Some((text, is_text));
+            }
+            Err(error) => error.valid_up_to(),
+        };
+        let (good, rest) = bytes.split_at(valid);
+        text.push_str(std::str::from_utf8(good).ok()?);
+        let [0xed, 0xa0..=0xbf, 0x80..=0xbf, after @ ..] = rest else {
+            return None;
+        };
+        text.push(char::REPLACEMENT_CHARACTER);
+        is_text = false;
+        bytes = after;
+    }
+}
+
 fn text(bytes: &[u8]) -> Result<&str, LayerErrorKind> {
     std::str::from_utf8(bytes).map_err(|_| LayerErrorKind::Path(PathError::Encoding))
 }
@@ -275,20 +330,32 @@ fn whiteout(name: &str, last: &str, size: u64) -> Result<Entry, LayerErrorKind> 
     })
 }
 
+/// What an entry is; `None` where it leads to a name that is no text.
 fn kind(
     header: &Header,
     records: &Records,
     content: Option<u64>,
-) -> Result<EntryKind, LayerErrorKind> {
-    let link = || text(records.get(pax::LINK_PATH).unwrap_or(&header.link));
-    Ok(match (header.kind, content) {
+) -> Result<Option<EntryKind>, LayerErrorKind> {
+    let link = || {
+        let bytes = records.get(pax::LINK_PATH).unwrap_or(&header.link);
+        let (link, is_text) = lossy(bytes).ok_or(LayerErrorKind::Path(PathError::Encoding))?;
+        if link.contains('\0') {
+            return Err(LayerErrorKind::Path(PathError::Character('\0')));
+        }
+        Ok(is_text.then_some(link))
+    };
+    Ok(Some(match (header.kind, content) {
         (kind::FILE | kind::OLD_FILE, Some(size)) => EntryKind::File { size },
         (kind::FILE | kind::OLD_FILE | kind::DIRECTORY, _) => EntryKind::Directory,
-        (kind::HARD_LINK, _) => EntryKind::HardLink {
-            target: LayerPath::new(link()?).map_err(LayerErrorKind::Path)?,
-        },
+        (kind::HARD_LINK, _) => {
+            let Some(link) = link()? else { return Ok(None) };
+            EntryKind::HardLink {
+                target: LayerPath::new(&link).map_err(LayerErrorKind::Path)?,
+            }
+        }
         (kind::SYMLINK, _) => {
-            let target = link()?.replace('/', "\\");
+            let Some(link) = link()? else { return Ok(None) };
+            let target = link.replace('/', "\\");
             if records.contains_key(pax::MOUNT_POINT) {
                 EntryKind::Junction { target }
             } else {
@@ -296,7 +363,7 @@ fn kind(
             }
         }
         (other, _) => return Err(LayerErrorKind::Type(char::from(other))),
-    })
+    }))
 }
 
 fn metadata(
@@ -322,6 +389,9 @@ fn metadata(
     let mut extended = std::collections::BTreeMap::new();
     for (key, value) in records {
         if let Some(name) = key.strip_prefix(pax::EXTENDED_PREFIX) {
+            if name.contains(['\0', '\n']) {
+                return Err(LayerErrorKind::Record);
+            }
             extended.insert(name.to_owned(), decode(value)?);
         }
     }

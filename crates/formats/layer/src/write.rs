@@ -11,6 +11,7 @@ use crate::header::{BLOCK, Header, fits, kind, size_fits};
 use crate::metadata::Metadata;
 use crate::path::LayerPath;
 use crate::pax::{self, Records};
+use crate::read::OPAQUE;
 
 /// Bits of the mode that say what an entry is, which Windows tools write beside the type.
 const MODE_DIRECTORY: u32 = 0o040_755;
@@ -141,6 +142,21 @@ impl<W: Write> LayerWriter<W> {
         self.parents(path)?;
         self.last = None;
         let name = format!("{parent}/.wh.{}", path.name());
+        self.header(&name, "", &header(kind::FILE, MODE_FILE, 0), Records::new())
+    }
+
+    /// Removes everything in a directory of the layers below. Where it is known what that is,
+    /// [`whiteout`](Self::whiteout)s say it to every reader.
+    ///
+    /// # Errors
+    /// As [`whiteout`](Self::whiteout).
+    pub fn opaque(&mut self, path: &LayerPath) -> Result<(), LayerError> {
+        if !path.takes_whiteouts() {
+            return Err(LayerErrorKind::Whiteout.at(path.as_str()));
+        }
+        self.parents(path)?;
+        self.last = None;
+        let name = format!("{path}/{OPAQUE}");
         self.header(&name, "", &header(kind::FILE, MODE_FILE, 0), Records::new())
     }
 
@@ -290,9 +306,11 @@ fn records(metadata: &Metadata) -> Option<Records> {
     let mut put = |key: &str, value: String| records.insert(key.to_owned(), value.into_bytes());
     put(pax::ATTRIBUTES, metadata.attributes.to_string());
     put(pax::CREATED, metadata.created.to_pax());
-    if let Some(security) = &metadata.security {
-        put(pax::SECURITY, STANDARD.encode(security));
-    }
+    match (&metadata.security, &metadata.sddl) {
+        (Some(security), _) => put(pax::SECURITY, STANDARD.encode(security)),
+        (None, Some(sddl)) => put(pax::SDDL, sddl.clone()),
+        (None, None) => None,
+    };
     for (name, value) in &metadata.extended {
         if name.contains(['=', '\0', '\n']) {
             return None;
@@ -306,7 +324,8 @@ fn records(metadata: &Metadata) -> Option<Records> {
 }
 
 /// Whether a stream may be called this.
-pub(crate) fn is_stream_name(name: &str) -> bool {
+#[must_use]
+pub fn is_stream_name(name: &str) -> bool {
     !name.is_empty() && name.encode_utf16().count() <= 255 && !name.contains([':', '/', '\\', '\0'])
 }
 

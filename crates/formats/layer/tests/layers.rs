@@ -352,6 +352,61 @@ fn opaque_directories_are_understood() {
 }
 
 #[test]
+fn halves_of_surrogate_pairs_are_set_aside_and_other_bytes_refused() {
+    use tar::EntryType::{Link, Regular, Symlink};
+    let broken: &[u8] = b"Files/a\xed\xa0\x80b";
+    let stream: &[u8] = b"Files/a\xed\xa0\x80b:zone";
+    for (kind, records) in [
+        (Regular, [("path", broken)]),
+        (Regular, [("path", stream)]),
+        (Link, [("linkpath", broken)]),
+        (Symlink, [("linkpath", broken)]),
+    ] {
+        let entries = read_all(&raw("Files/x", kind, "", &records)).expect("well-formed");
+        assert_eq!(entries[0].0.kind, EntryKind::SetAside);
+    }
+    let entries = read_all(&raw("Files/x", Regular, "", &[("path", broken)])).expect("well-formed");
+    assert_eq!(entries[0].0.path.as_str(), "Files/a\u{fffd}b");
+    for bad in [
+        &b"Files/\xed\xa0"[..],
+        b"Files/\xc0\x80",
+        b"Files/\xed\xa0\x80/../x",
+    ] {
+        assert!(read_all(&raw("Files/x", Regular, "", &[("path", bad)])).is_err());
+    }
+}
+
+#[test]
+fn records_without_end_are_refused() {
+    let value = "x".repeat(20_000);
+    let global = |key: &str| {
+        let record = format!("{key}={value}\n");
+        let content = format!("{} {record}", record.len() + 6);
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::XGlobalHeader);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder
+            .append(&header, content.as_bytes())
+            .expect("written");
+        builder.into_inner().expect("written")
+    };
+    let error = read_all(&global("a")).expect_err("too large");
+    assert!(matches!(error.kind, LayerErrorKind::RecordsTooLarge));
+    let one = raw(
+        "Files/x",
+        tar::EntryType::Regular,
+        "",
+        &[("comment", value.as_bytes())],
+    );
+    // The header and records of one entry, again and again, and no entry.
+    let about = &one[..one.len() - 1536];
+    let error = read_all(&about.repeat(60)).expect_err("too large");
+    assert!(matches!(error.kind, LayerErrorKind::RecordsTooLarge));
+}
+
+#[test]
 fn truncated_layers_are_refused() {
     let archive = sample();
     // The end without its blocks of zeros is taken; every other cut is noticed.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ConsoleSize, ControlEvent, ProcessEntry, WindowsError};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Identifies a process that the supervisor asked for, chosen by the supervisor, unique in a silo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +62,21 @@ pub enum Command {
     /// Make the zone with this name, a key below `Time Zones`, the current one. Processes that run
     /// keep theirs.
     SetTimeZone(String),
+    /// Write each root of the registry to a file as Wine's text, volatile keys left out; each is as
+    /// of one moment.
+    SaveRegistry(RegistryFiles),
+}
+
+/// Where the roots of a registry are written to: absolute Unix paths of files that exist, and are
+/// empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryFiles {
+    /// Of `HKEY_LOCAL_MACHINE`.
+    pub machine: String,
+    /// Of `HKEY_CURRENT_USER`.
+    pub user: String,
+    /// Of `HKEY_USERS\.Default`.
+    pub default_user: String,
 }
 
 /// What a boot would have filled in.

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`Request::Stat`] | | [`Reply::Stat`], [`Reply::Done`] |
 //! | [`Request::Read`] | | [`Reply::Stat`], [`Reply::Data`] …, [`Reply::Done`] |
+//! | [`Request::ReadAll`] | | likewise |
 //! | [`Request::Write`] | [`Piece::Data`] …, [`Piece::End`] | [`Reply::Done`] |
 //!
 //! [`Reply::Failed`] may take the place of any reply, and is the last. An archive that ends without
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::supervisor::{MappedDirectory, SiloUser, TemporaryDirectory};
 
 /// The version of this protocol; raised with every change that an older peer cannot decode.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Bytes of an archive in one frame at most.
 pub const CHUNK: usize = 64 * 1024;
@@ -81,6 +82,9 @@ pub enum Request {
         /// Whether a directory may not take the place of a file, nor a file that of a directory.
         keeps_kinds: bool,
     },
+    /// Archive all of C:, but not what is mounted over it: directories of the host, and those in
+    /// memory. Names begin with the first component.
+    ReadAll,
 }
 
 /// A piece of an archive for the container.

@@ -265,7 +265,41 @@ pub enum Request {
     /// [`Response::Started`] while the silo runs or is paused. An older supervisor closes the
     /// connection instead.
     Init,
+    /// Take down what the registry holds now, or of a paused silo what it held when it was paused,
+    /// to be read on this connection; answered by [`Response::RegistrySaved`]. An older supervisor
+    /// closes the connection instead.
+    SaveRegistry,
+    /// Read on from `offset` in what [`Request::SaveRegistry`] took down; answered by
+    /// [`Response::Registry`].
+    ReadRegistry {
+        /// Which root.
+        root: RegistryRoot,
+        /// Bytes to leave out.
+        offset: u64,
+    },
 }
+
+/// A root of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RegistryRoot {
+    /// `HKEY_LOCAL_MACHINE`.
+    Machine,
+    /// `HKEY_CURRENT_USER`.
+    User,
+    /// `HKEY_USERS\.Default`.
+    DefaultUser,
+}
+
+impl RegistryRoot {
+    /// All, in the order in which their sizes are told.
+    pub const ALL: [Self; 3] = [Self::Machine, Self::User, Self::DefaultUser];
+}
+
+/// The most that a supervisor takes down of one root, in bytes.
+pub const REGISTRY_LIMIT: u64 = 64 << 20;
+
+/// Bytes of a root's text that one [`Response::Registry`] holds at most.
+pub const REGISTRY_PIECE: usize = 512 << 10;
 
 /// A process to start in the silo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -397,6 +431,13 @@ pub enum Response {
     Processes(Vec<ProcessEntry>),
     /// Not carried out.
     Failed(Failure),
+    /// The registry was taken down.
+    RegistrySaved {
+        /// Bytes of each root's text, in the order of [`RegistryRoot::ALL`].
+        sizes: [u64; 3],
+    },
+    /// A piece of a root's text; empty at its end.
+    Registry(Vec<u8>),
 }
 
 /// Why a supervisor did not carry out a request.

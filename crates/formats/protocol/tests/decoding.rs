@@ -2,11 +2,11 @@
 //! without a crash.
 
 use porthole_protocol::agent::{
-    self, Command, Configuration, CreateProcess, ProcessKey, Reply, Stdio,
+    self, Command, Configuration, CreateProcess, ProcessKey, RegistryFiles, Reply, Stdio,
 };
 use porthole_protocol::supervisor::{
     self, Event, ExitRecord, Failure, Limits, LogRotation, LogSpec, OpenStdio, ProcessSpec,
-    Response, Statistics, StdioFrame, StreamKind, Streams,
+    RegistryRoot, Response, Statistics, StdioFrame, StreamKind, Streams,
 };
 use porthole_protocol::{ConsoleSize, ControlEvent, Hello, ProcessEntry, WindowsError, frame};
 use proptest::prelude::*;
@@ -81,6 +81,13 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(process, exit_code)| Command::Terminate { process, exit_code }),
         (key(), size()).prop_map(|(process, size)| Command::Resize { process, size }),
         Just(Command::ListProcesses),
+        (text(), text(), text()).prop_map(|(machine, user, default_user)| {
+            Command::SaveRegistry(RegistryFiles {
+                machine,
+                user,
+                default_user,
+            })
+        }),
         event().prop_map(Command::SignalAll),
     ]
 }
@@ -206,8 +213,15 @@ fn request() -> impl Strategy<Value = supervisor::Request> {
             Request::Statistics,
             Request::ListProcesses,
             Request::Watch,
+            Request::SaveRegistry,
         ]),
+        (registry_root(), any::<u64>())
+            .prop_map(|(root, offset)| Request::ReadRegistry { root, offset }),
     ]
+}
+
+fn registry_root() -> impl Strategy<Value = RegistryRoot> {
+    prop::sample::select(RegistryRoot::ALL.to_vec())
 }
 
 fn response() -> impl Strategy<Value = Response> {
@@ -227,6 +241,8 @@ fn response() -> impl Strategy<Value = Response> {
         })),
         prop::collection::vec(process_entry(), 0..3).prop_map(Response::Processes),
         failure.prop_map(Response::Failed),
+        any::<[u64; 3]>().prop_map(|sizes| Response::RegistrySaved { sizes }),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(Response::Registry),
     ]
 }
 

@@ -70,6 +70,49 @@ impl HiveKind {
     }
 }
 
+/// A hive as programs see it: one of the image's, or the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MountedHive {
+    /// A hive of the image, for which a layer has a delta.
+    Image(HiveKind),
+    /// `HKEY_CURRENT_USER`; a layer has it as `NTUSER.DAT` in the profile of its account.
+    User,
+}
+
+impl MountedHive {
+    /// All, in the order in which changes are told.
+    pub const ALL: [Self; 6] = [
+        Self::Image(HiveKind::System),
+        Self::Image(HiveKind::Software),
+        Self::Image(HiveKind::Sam),
+        Self::Image(HiveKind::Security),
+        Self::Image(HiveKind::Default),
+        Self::User,
+    ];
+
+    /// Where programs find its root, for example `HKLM\SYSTEM`.
+    #[must_use]
+    pub const fn mount(self) -> &'static str {
+        match self {
+            Self::Image(HiveKind::System) => r"HKLM\SYSTEM",
+            Self::Image(HiveKind::Software) => r"HKLM\SOFTWARE",
+            Self::Image(HiveKind::Sam) => r"HKLM\SAM",
+            Self::Image(HiveKind::Security) => r"HKLM\SECURITY",
+            Self::Image(HiveKind::Default) => r"HKU\.DEFAULT",
+            Self::User => "HKCU",
+        }
+    }
+
+    /// The file of the whole hive, without a directory: `SYSTEM` … `DEFAULT`, `NTUSER.DAT`.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Image(kind) => kind.file_name(),
+            Self::User => "NTUSER.DAT",
+        }
+    }
+}
+
 /// `REGISTRY\Machine` as the hives of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachineHives {

@@ -64,6 +64,21 @@ impl Key {
         self.values.insert(name.into(), value)
     }
 
+    /// The value called `name`, with its name as it is spelled.
+    #[must_use]
+    pub fn entry(&self, name: impl Into<Name>) -> Option<(&Name, &Value)> {
+        self.values.get_key_value(&name.into())
+    }
+
+    /// Sets a value under a name that is spelled like this from now on, and returns the one that it
+    /// replaces.
+    pub fn replace_value(&mut self, name: impl Into<Name>, value: Value) -> Option<Value> {
+        let name = name.into();
+        let replaced = self.values.remove(&name);
+        self.values.insert(name, value);
+        replaced
+    }
+
     /// Removes and returns the value called `name`.
     pub fn remove_value(&mut self, name: impl Into<Name>) -> Option<Value> {
         self.values.remove(&name.into())
@@ -90,6 +105,12 @@ impl Key {
         self.subkeys.get(&name.into())
     }
 
+    /// The direct subkey called `name`, with its name as it is spelled.
+    #[must_use]
+    pub fn subkey_entry(&self, name: impl Into<Name>) -> Option<(&Name, &Self)> {
+        self.subkeys.get_key_value(&name.into())
+    }
+
     /// The direct subkey called `name`, to be changed.
     pub fn subkey_mut(&mut self, name: impl Into<Name>) -> Option<&mut Self> {
         self.subkeys.get_mut(&name.into())
@@ -106,6 +127,11 @@ impl Key {
     /// Removes and returns the direct subkey called `name`.
     pub fn remove_subkey(&mut self, name: impl Into<Name>) -> Option<Self> {
         self.subkeys.remove(&name.into())
+    }
+
+    /// Keeps those direct subkeys that are wanted.
+    pub fn retain_subkeys(&mut self, mut wanted: impl FnMut(&Name, &Self) -> bool) {
+        self.subkeys.retain(|name, key| wanted(name, key));
     }
 
     /// The direct subkey called `name`, made if it is missing, with this key's time.

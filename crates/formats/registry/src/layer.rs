@@ -1,13 +1,18 @@
 //! Layered keys: what a delta hive means over the hives below it.
 //!
 //! A delta is a tree whose keys say by their [`Semantics`] how they join the same key below, and
-//! whose values may be tombstones. [`merge`] lays a delta over a tree; the result is a plain tree.
+//! whose values may be tombstones. [`merge()`] lays a delta over a tree; the result is a plain tree.
+//! [`difference()`] is the way back.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod difference;
+mod merge;
 
-use crate::key::Key;
+use std::collections::BTreeSet;
+
+pub use difference::{difference, touched};
+pub use merge::{flatten, merge};
+
 use crate::name::Name;
-use crate::value::Value;
 
 /// How a key joins the same key of the layer below.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -51,117 +56,6 @@ impl Layering {
             && !self.inherit_class
             && self.value_tombstones.is_empty()
     }
-}
-
-/// Lays `delta` over `base`, which becomes the tree that a container sees. The newer of both times
-/// counts; a security descriptor that the delta does not name stays. A delta whose root is a
-/// tombstone leaves an empty root.
-pub fn merge(base: &mut Key, delta: Key) {
-    match delta.layering.semantics {
-        Semantics::Merge => merge_key(base, delta, false),
-        Semantics::SupersedeLocal => merge_key(base, delta, true),
-        Semantics::Tombstone => *base = Key::new(delta.last_write),
-        Semantics::SupersedeTree => *base = flatten(delta),
-    }
-}
-
-/// A delta that lies over nothing: tombstones vanish, everything else is plain.
-#[must_use]
-pub fn flatten(delta: Key) -> Key {
-    let mut base = Key::default();
-    merge_key(&mut base, delta, true);
-    base
-}
-
-fn merge_key(base: &mut Key, delta: Key, supersede_local: bool) {
-    base.last_write = base.last_write.max(delta.last_write);
-    base.symlink = delta.symlink;
-    if delta.security.is_some() {
-        base.security = delta.security.clone();
-    }
-    if !delta.layering.inherit_class {
-        base.class = delta.class.clone();
-    } else if supersede_local {
-        base.class = None;
-    }
-    if supersede_local {
-        base.clear_values();
-    }
-    for name in &delta.layering.value_tombstones {
-        base.remove_value(name);
-    }
-    let (values, subkeys) = delta.into_parts();
-    for (name, value) in values {
-        base.set_value(name, value);
-    }
-    merge_subkeys(base, subkeys);
-}
-
-fn merge_subkeys(base: &mut Key, subkeys: BTreeMap<Name, Key>) {
-    for (name, delta) in subkeys {
-        if delta.layering.semantics == Semantics::Tombstone {
-            base.remove_subkey(name);
-        } else if let Some(below) = base.subkey_mut(&name) {
-            merge(below, delta);
-        } else {
-            base.insert_subkey(name, flatten(delta));
-        }
-    }
-}
-
-/// The delta that makes `new` of `old`: [`merge`] of `old` with it gives `new`. `None` when they
-/// are equal. A difference of times alone is none, and a descriptor that `new` does not name counts
-/// as unchanged, for Wine's text names neither it nor the times of keys without values.
-#[must_use]
-pub fn difference(old: &Key, new: &Key) -> Option<Key> {
-    let mut delta = Key::new(new.last_write);
-    delta.symlink = new.symlink;
-    delta.layering.inherit_class = old.class == new.class;
-    if !delta.layering.inherit_class {
-        delta.class.clone_from(&new.class);
-    }
-    if new.security.is_some() && new.security != old.security {
-        delta.security.clone_from(&new.security);
-    }
-    let own =
-        old.symlink != new.symlink || !delta.layering.inherit_class || delta.security.is_some();
-    let values = difference_of_values(old, new, &mut delta);
-    let subkeys = difference_of_subkeys(old, new, &mut delta);
-    (own || values || subkeys).then_some(delta)
-}
-
-fn difference_of_values(old: &Key, new: &Key, delta: &mut Key) -> bool {
-    let changed = |name: &Name, value: &Value| old.value(name) != Some(value);
-    for (name, value) in new.values().filter(|(name, value)| changed(name, value)) {
-        delta.set_value(name, value.clone());
-    }
-    let gone = old
-        .values()
-        .map(|(name, _)| name)
-        .filter(|name| new.value(*name).is_none());
-    delta.layering.value_tombstones.extend(gone.cloned());
-    delta.values().len() > 0 || !delta.layering.value_tombstones.is_empty()
-}
-
-fn difference_of_subkeys(old: &Key, new: &Key, delta: &mut Key) -> bool {
-    for (name, key) in new.subkeys() {
-        let changed = match old.subkey(name) {
-            Some(below) => difference(below, key),
-            None => Some(key.clone()),
-        };
-        if let Some(changed) = changed {
-            delta.insert_subkey(name, changed);
-        }
-    }
-    for (name, _) in old
-        .subkeys()
-        .filter(|(name, _)| new.subkey(*name).is_none())
-    {
-        let mut gone = Key::new(new.last_write);
-        gone.layering = Layering::tombstone();
-        delta.insert_subkey(name, gone);
-    }
-    delta.subkeys().len() > 0
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! | [`text`] | `system.reg`, `user.reg`, `userdef.reg`: what wineserver reads and writes |
 //! | [`regf`] | hives: what image layers hold |
 //! | [`layer`] | what a layer's delta hive means over the hive below it; merge and difference |
+//! | [`change`] | what a delta changes, as a list |
+//! | [`descriptors`] | security descriptors apart from the tree, for forms that have none |
 //! | [`hive`] | which part of Wine's registry is which hive of a Windows image |
 //!
 //! ```
@@ -22,6 +24,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod change;
+pub mod descriptors;
 pub mod filetime;
 pub mod hive;
 pub mod key;

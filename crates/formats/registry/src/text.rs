@@ -1,6 +1,7 @@
 //! Wine's registry text: `system.reg`, `user.reg`, `userdef.reg` and what `RegSaveKey` writes.
 //!
-//! Reading and writing back what wineserver wrote gives the same bytes. The form has no security
+//! Reading and writing back what wineserver wrote gives the same bytes, but for NULs at the end of a
+//! class, which it adds itself. The form has no security
 //! descriptors, and no entry (so no time) for a key that has subkeys but neither values, class nor
 //! link; such a key takes the time of the first key below it, as in wineserver.
 

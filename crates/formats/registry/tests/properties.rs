@@ -3,7 +3,7 @@
 
 use porthole_registry::regf::{self, Hive};
 use porthole_registry::text::{self, Document};
-use porthole_registry::{FileTime, Key, Name, Semantics, Value, ValueKind, layer};
+use porthole_registry::{FileTime, Key, Name, Semantics, Value, ValueKind, change, layer};
 use proptest::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -87,6 +87,10 @@ fn without_times(mut key: Key) -> Key {
     key
 }
 
+fn bytes(tree: Key) -> Vec<u8> {
+    regf::write(&Hive::new("SOFTWARE", without_times(tree))).expect("fits")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -114,7 +118,21 @@ proptest! {
             let hive = regf::write(&Hive::delta("Software_Delta", delta)).expect("fits");
             layer::merge(&mut result, regf::read(&hive).expect("our own hive").root);
         }
-        prop_assert_eq!(without_times(result), without_times(new));
+        // By their bytes, for equality ignores the case of names.
+        prop_assert_eq!(bytes(result), bytes(new));
+    }
+
+    #[test]
+    fn what_a_difference_touches_is_enough_to_tell_it(old in key(), new in key()) {
+        if let Some(delta) = layer::difference(&old, &new) {
+            let before = layer::touched(&old, &delta);
+            let told = change::changes(&before, &delta);
+            prop_assert_eq!(&told, &change::changes(&old, &delta));
+            prop_assert!(!told.is_empty());
+            let mut restored = before.clone();
+            layer::merge(&mut restored, delta.clone());
+            prop_assert_eq!(change::changes(&restored, &delta), []);
+        }
     }
 
     #[test]

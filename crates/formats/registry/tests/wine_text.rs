@@ -92,6 +92,14 @@ fn a_key_without_entry_takes_the_time_of_the_first_below_it() {
 }
 
 #[test]
+fn a_class_does_not_grow_with_every_start() {
+    let text = b"WINE REGISTRY Version 2\n\n[k] 1\n#class=\"a\\0b\\0\\0\"\n";
+    let tree = text::read(text).expect("well-formed").tree;
+    let class = tree.open("k").expect("there").class.clone();
+    assert_eq!(class.as_deref(), Some(&[97, 0, 98][..]));
+}
+
+#[test]
 fn malformed_lines_are_named() {
     let cases: [(&[u8], usize, TextErrorKind); 9] = [
         (b"", 1, TextErrorKind::Header),

@@ -79,9 +79,33 @@ pub fn is_device(name: &str) -> bool {
         || is_port()
 }
 
+/// A name in which case makes no difference any more: upper case one character to one, as NTFS's
+/// table has it; what becomes several stays as it is.
+#[must_use]
+pub fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_uppercase();
+    }
+    name.chars()
+        .map(|character| {
+            let mut upper = character.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(single), None) => single,
+                _ => character,
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{NameError, check};
+    use super::{NameError, check, folded};
+
+    #[test]
+    fn case_makes_no_difference_and_lengths_stay() {
+        assert_eq!(folded("a.Dll äß"), "A.DLL Äß");
+        assert_eq!(folded("ÄPFEL"), folded("äpfel"));
+    }
 
     #[test]
     fn names_are_those_of_windows() {

@@ -29,22 +29,39 @@ pub(crate) fn components(path: &[u8]) -> Result<Vec<String>> {
              docker on Linux takes C:\\app\\file for one name",
         );
     }
-    let mut components = Vec::new();
+    let mut components: Vec<String> = Vec::new();
     for component in text.split('/') {
         match component {
             "" | "." => {}
             ".." => return refuse("its name leads out of the directory"),
-            component => {
-                name::check(component)
-                    .map_err(|error| Error::entry(path, format!("it has {error}")))?;
-                components.push(component.to_owned());
+            component => components.push(component.to_owned()),
+        }
+    }
+    let check = |name: &str| {
+        name::check(name).map_err(|error| Error::entry(path, format!("it has {error}")))
+    };
+    if let Some((last, parents)) = components.split_last_mut() {
+        parents.iter().try_for_each(|name| check(name))?;
+        match split_stream(last) {
+            Some((owner, stream)) => {
+                check(owner)?;
+                check(stream)?;
+                *last = format!("{owner}:{stream}");
             }
+            None => check(last)?,
         }
     }
     if components.len() > MOST_LEVELS {
         return refuse("it lies in too many directories");
     }
     Ok(components)
+}
+
+/// Takes `file:stream` apart, as Windows' programs name an alternate data stream of a file. Under Wine
+/// it is a file of that name. `:$DATA`, the type that all streams have, may follow.
+pub(crate) fn split_stream(name: &str) -> Option<(&str, &str)> {
+    let (owner, stream) = name.split_once(':')?;
+    Some((owner, stream.strip_suffix(":$DATA").unwrap_or(stream)))
 }
 
 fn is_absolute(path: &str) -> bool {
@@ -112,6 +129,8 @@ mod tests {
         assert_eq!(good("./a/b.txt"), ["a", "b.txt"]);
         assert_eq!(good("Ünï/中文/"), ["Ünï", "中文"]);
         assert!(good("./").is_empty());
+        assert_eq!(good("d/file.txt:stream"), ["d", "file.txt:stream"]);
+        assert_eq!(good("./a:b:$DATA"), ["a:b"]);
         for bad in [
             "../x",
             "a/../../x",
@@ -121,7 +140,10 @@ mod tests {
             "C:x",
             "c:/x",
             "a:b",
-            "file.txt:stream",
+            "file.txt:a:b",
+            "file.txt:",
+            "d:e/file",
+            "dir/nul:stream",
             "dir/con",
             "NUL.txt",
             "com1",

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 use porthole_protocol::archive::{FailureKind, Kind};
 use porthole_sandbox::filesystem::each_name;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use tar::{Builder, EntryType, Header};
 
 use crate::drive::{MOST_LEVELS, Node, ONE_NAME, Trail, open_node, read_link, too_deep};
@@ -20,6 +20,7 @@ const LONG_NAME: &[u8] = b"././@LongLink";
 pub(crate) fn pack(trail: &Trail, name: &str, output: impl Write) -> Result<()> {
     let mut packer = Packer {
         builder: Builder::new(output),
+        stays_on_drive: false,
     };
     let node = trail.last();
     match kind(node) {
@@ -29,8 +30,20 @@ pub(crate) fn pack(trail: &Trail, name: &str, output: impl Write) -> Result<()> 
     packer.builder.finish().at("write", "the archive")
 }
 
+/// Writes all that is on the drive to `output`, and nothing that is mounted over it.
+pub(crate) fn pack_drive(trail: &Trail, output: impl Write) -> Result<()> {
+    let mut packer = Packer {
+        builder: Builder::new(output),
+        stays_on_drive: true,
+    };
+    packer.content(trail.last(), b"", 0)?;
+    packer.builder.finish().at("write", "the archive")
+}
+
 struct Packer<W: Write> {
     builder: Builder<W>,
+    /// Whether what is mounted over the drive is left out.
+    stays_on_drive: bool,
 }
 
 impl<W: Write> Packer<W> {
@@ -53,8 +66,16 @@ impl<W: Write> Packer<W> {
         }
         let below = [name, b"/"].concat();
         self.append(node, EntryType::Directory, &below, 0, &mut std::io::empty())?;
+        self.content(node, &below, level)
+    }
+
+    /// What is in a directory; names begin with `below`.
+    fn content(&mut self, node: &Node, below: &[u8], level: usize) -> Result<()> {
         for child in children(node)? {
-            let name = [&below, child.to_bytes()].concat();
+            if self.stays_on_drive && is_mounted(node, &child) {
+                continue;
+            }
+            let name = [below, child.to_bytes()].concat();
             let found = open_node(&node.descriptor, child);
             // What a program has deleted meanwhile is not there to be copied.
             match found {
@@ -173,6 +194,14 @@ fn children(node: &Node) -> Result<Vec<CString>> {
     .at("list", node.name.to_string_lossy())?;
     names.sort();
     Ok(names)
+}
+
+/// Whether something is mounted over the name.
+fn is_mounted(node: &Node, name: &CString) -> bool {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let within = ONE_NAME | ResolveFlags::NO_XDEV;
+    let opened = rustix::fs::openat2(&node.descriptor, name, flags, Mode::empty(), within);
+    opened.is_err_and(|error| error == rustix::io::Errno::XDEV)
 }
 
 fn is_there(node: &Node, name: &[u8]) -> bool {

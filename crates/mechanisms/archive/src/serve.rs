@@ -8,7 +8,7 @@ use porthole_protocol::frame::{self, FrameError};
 
 use crate::drive::Drive;
 use crate::error::{Error, Result};
-use crate::pack::pack;
+use crate::pack::{pack, pack_drive};
 
 /// Serves the one request of a connection. `drive` is called once a client has made it; a drive
 /// that cannot be had is what the client is told.
@@ -46,6 +46,15 @@ fn answer<S: Read + Write>(stream: &mut S, drive: &Drive, request: Request) -> R
                 buffer: Vec::with_capacity(CHUNK),
             };
             pack(&trail, &name, &mut output)?;
+            output.flush().map_err(|error| connection(&error))
+        }
+        Request::ReadAll => {
+            let trail = describe(stream, drive, &Place::default())?;
+            let mut output = Sender {
+                stream,
+                buffer: Vec::with_capacity(CHUNK),
+            };
+            pack_drive(&trail, &mut output)?;
             output.flush().map_err(|error| connection(&error))
         }
         Request::Write { place, keeps_kinds } => {

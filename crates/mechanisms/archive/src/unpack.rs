@@ -1,5 +1,6 @@
 //! From an archive to the drive.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -141,7 +142,8 @@ impl Unpacker<'_> {
         entry: &mut Entry<'_, R>,
         described: &Described,
     ) -> Result<()> {
-        let found = parent.find(name)?;
+        let name = spell_stream(parent, name, described)?;
+        let found = parent.find(&name)?;
         let is_directory = described.kind == EntryType::Directory;
         if let Some(found) = &found {
             self.check_kinds(found, is_directory, described)?;
@@ -153,7 +155,7 @@ impl Unpacker<'_> {
                 // What takes its place keeps the case of its name, as on Windows.
                 Kept::Nothing => found.name,
             },
-            None => CString::new(name)
+            None => CString::new(&*name)
                 .map_err(io::Error::from)
                 .at("create", String::from_utf8_lossy(&described.path))?,
         };
@@ -202,8 +204,11 @@ impl Unpacker<'_> {
             EntryType::Symlink => {
                 let target = link_name(entry, described)?;
                 let text = entry::link_text(&described.path, &target, &parent.trail.names())?;
+                let (directory, times) = (&node.descriptor, times(described.modified));
                 let made = self.drive.as_owner_in(node, || {
-                    rustix::fs::symlinkat(text.as_str(), &node.descriptor, name)
+                    rustix::fs::symlinkat(text.as_str(), directory, name)?;
+                    let flags = AtFlags::SYMLINK_NOFOLLOW;
+                    rustix::fs::utimensat(directory, name, &times, flags)
                 })?;
                 made.at("create", shown)
             }
@@ -278,6 +283,24 @@ impl Unpacker<'_> {
                 rustix::fs::utimensat(&parent.descriptor, &*node.name, &times(*modified), flags);
         }
         Ok(())
+    }
+}
+
+/// A stream's name begins with its file's, as that is spelt on the drive.
+fn spell_stream<'a>(
+    parent: &mut Directory,
+    name: &'a str,
+    described: &Described,
+) -> Result<Cow<'a, str>> {
+    let Some((owner, stream)) = entry::split_stream(name) else {
+        return Ok(name.into());
+    };
+    if described.kind != EntryType::Regular {
+        return Err(Error::entry(&described.path, "a stream is a file"));
+    }
+    match parent.find(owner)? {
+        Some(owner) => Ok(format!("{}:{stream}", owner.name.to_string_lossy()).into()),
+        None => Err(Error::entry(&described.path, "it is a stream of nothing")),
     }
 }
 

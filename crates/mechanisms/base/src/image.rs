@@ -10,12 +10,11 @@ use porthole_store::{
     BlobWriter, Digest, HistoryEntry, ImageConfig, ImageId, ImageImport, LayerContents,
     LayerImport, Reference, RootFs, RunConfig, StagedBlob, Store,
 };
-use porthole_wine::build;
+use porthole_wine::{OsVersion, build};
 use sha2::{Digest as _, Sha256};
 
-use crate::archive;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{BaseKind, OsVersion};
+use crate::options::BaseKind;
 use crate::progress::Progress;
 
 /// The label that says what a base was made from.
@@ -61,18 +60,16 @@ pub(crate) fn import(
     let compressed = blob.size();
     let config =
         serde_json::to_vec(&description.config(diff_id)).expect("a configuration is plain data");
+    let layers = vec![LayerImport {
+        contents: LayerContents::Unpacked {
+            directory: directory.to_owned(),
+            size: unpacked,
+        },
+        blob: Some(blob.into()),
+    }];
     let import = ImageImport {
-        config,
-        manifest: None,
-        layers: vec![LayerImport {
-            contents: LayerContents::Unpacked {
-                directory: directory.to_owned(),
-                size: unpacked,
-            },
-            blob: Some(blob),
-        }],
         tags: vec![reference(description.kind)],
-        repositories: Vec::new(),
+        ..ImageImport::new(config, layers)
     };
     progress.begin("storing the image", 0);
     let id = store
@@ -128,7 +125,8 @@ fn pack(
         output: compressor,
         hasher: Sha256::new(),
     };
-    let Hashing { output, hasher } = archive::write(directory, hashing, seen)?;
+    let packed = porthole_layers::pack_layer(directory, &[], hashing, seen);
+    let (Hashing { output, hasher }, _) = packed.map_err(|error| from_layers(directory, error))?;
     let blob: BlobWriter = output.finish().map_err(|error| {
         let kind = if error.kind() == io::ErrorKind::StorageFull {
             ErrorKind::NoSpace
@@ -145,6 +143,16 @@ fn pack(
     })?;
     let blob = blob.finish(None).map_err(failed)?;
     Ok((Digest::from_bytes(hasher.finalize().into()), blob))
+}
+
+/// A failure to pack the layer.
+fn from_layers(directory: &Path, error: porthole_layers::Error) -> Error {
+    let (kind, message) = match error.kind() {
+        porthole_layers::ErrorKind::NoSpace => (ErrorKind::NoSpace, "the file system is full"),
+        porthole_layers::ErrorKind::Io => (ErrorKind::Io, "the archive cannot be written"),
+        _ => (ErrorKind::Malformed, "it cannot be archived"),
+    };
+    Error::new(kind, "pack", directory.display().to_string(), message).with_source(error)
 }
 
 struct Hashing<W> {

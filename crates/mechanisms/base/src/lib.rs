@@ -14,7 +14,6 @@
 //! manifest, verify                  what was built, byte for byte
 //! ```
 
-mod archive;
 mod builder;
 mod cache;
 mod deb;
@@ -46,6 +45,7 @@ mod verify;
 pub use builder::{BuildReport, build};
 pub use error::{Error, ErrorKind, Result};
 pub use manifest::{Difference, DifferenceKind};
-pub use options::{BadOsVersion, BaseKind, BuildOptions, OsVersion, UnknownBase};
+pub use options::{BaseKind, BuildOptions, UnknownBase};
+pub use porthole_wine::version::{BadOsVersion, OsVersion};
 pub use progress::{Progress, Silent};
 pub use verify::{InstalledBase, Verified, list, verify};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use porthole_wine::environment::Account;
 
+use porthole_wine::OsVersion;
+
 /// A base OS image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BaseKind {
@@ -79,70 +81,6 @@ impl FromStr for BaseKind {
     }
 }
 
-/// The version of Windows that programs see: `10.0.<build>.<revision>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OsVersion {
-    /// For example 20348, Windows Server 2022.
-    pub build: u32,
-    /// The update's number.
-    pub revision: u32,
-}
-
-impl Default for OsVersion {
-    fn default() -> Self {
-        Self {
-            build: 20348,
-            revision: 2700,
-        }
-    }
-}
-
-impl OsVersion {
-    pub(crate) const fn product_name(&self) -> &'static str {
-        match self.build {
-            0..=14393 => "Windows Server 2016 Datacenter",
-            14394..=17763 => "Windows Server 2019 Datacenter",
-            17764..=20348 => "Windows Server 2022 Datacenter",
-            _ => "Windows Server 2025 Datacenter",
-        }
-    }
-
-    pub(crate) const fn display_version(&self) -> &'static str {
-        match self.build {
-            0..=14393 => "1607",
-            14394..=17763 => "1809",
-            17764..=20348 => "21H2",
-            _ => "24H2",
-        }
-    }
-}
-
-impl fmt::Display for OsVersion {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "10.0.{}.{}", self.build, self.revision)
-    }
-}
-
-/// The text is no version.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no version of Windows, which looks like 10.0.20348.2700")]
-pub struct BadOsVersion(String);
-
-impl FromStr for OsVersion {
-    type Err = BadOsVersion;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (build, revision) = text.strip_prefix("10.0.")?.split_once('.')?;
-            Some(Self {
-                build: build.parse().ok()?,
-                revision: revision.parse().ok()?,
-            })
-        };
-        parse().ok_or_else(|| BadOsVersion(text.to_owned()))
-    }
-}
-
 /// What to build, and from what.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
@@ -163,20 +101,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_versions_are_read() {
+    fn names_are_read() {
         assert_eq!("nanoserver".parse(), Ok(BaseKind::Nanoserver));
         assert_eq!("porthole/servercore".parse(), Ok(BaseKind::Servercore));
         assert!("windows".parse::<BaseKind>().is_err());
-        assert_eq!(
-            "10.0.17763.1".parse(),
-            Ok(OsVersion {
-                build: 17763,
-                revision: 1
-            })
-        );
-        for text in ["10.0.17763", "11.0.1.1", "10.0.x.1", ""] {
-            assert!(text.parse::<OsVersion>().is_err());
-        }
-        assert_eq!(OsVersion::default().to_string(), "10.0.20348.2700");
     }
 }

@@ -2,9 +2,10 @@
 
 use porthole_registry::hive::{HiveKind, MachineHives};
 use porthole_registry::{FileTime, Key, Value, regf, text};
+use porthole_wine::OsVersion;
 
 use crate::error::{Error, Result};
-use crate::options::{BaseKind, OsVersion};
+use crate::options::BaseKind;
 use crate::patch::CURRENT_ZONE_KEY;
 use crate::prefix::Prefix;
 
@@ -131,7 +132,7 @@ fn finish_machine(machine: &mut Key, kind: BaseKind, version: &OsVersion) -> Res
     }
     forget_devices(machine);
     start_on_demand(machine);
-    set_version(machine, kind, version);
+    set_version(machine, kind, *version);
     set_profiles(machine, kind);
     set_environment(machine);
     set_current_zone(machine)?;
@@ -197,20 +198,16 @@ fn trim_for_nanoserver(machine: &mut Key) {
     }
 }
 
-fn set_version(machine: &mut Key, kind: BaseKind, version: &OsVersion) {
-    let build = version.build.to_string();
+fn set_version(machine: &mut Key, kind: BaseKind, version: OsVersion) {
+    version.write(machine.create("Software"));
     let installation = match kind {
         BaseKind::Nanoserver => "Nano Server",
         BaseKind::Servercore => "Server Core",
     };
     let strings = [
-        ("CurrentBuild", build.as_str()),
-        ("CurrentBuildNumber", &build),
         ("CurrentVersion", "6.3"),
-        ("ProductName", version.product_name()),
         ("EditionID", "ServerDatacenter"),
         ("InstallationType", installation),
-        ("DisplayVersion", version.display_version()),
         ("CSDVersion", ""),
     ];
     let mut paths = vec![CURRENT_VERSION];
@@ -222,9 +219,6 @@ fn set_version(machine: &mut Key, kind: BaseKind, version: &OsVersion) {
         for (name, value) in strings {
             key.set_value(name, Value::string(value));
         }
-        key.set_value("CurrentMajorVersionNumber", Value::dword(10));
-        key.set_value("CurrentMinorVersionNumber", Value::dword(0));
-        key.set_value("UBR", Value::dword(version.revision));
         key.remove_value("DigitalProductId");
     }
     let options = machine.create(&format!(r"{CONTROL}\ProductOptions"));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use porthole_tls::TlsOptions;
 use rustls::ClientConfig;
 
 use crate::error::{Error, Result};
@@ -12,7 +13,6 @@ use crate::journald::{self, Journald};
 use crate::message::{Host, Message, Source};
 use crate::options::{Options, refuse};
 use crate::syslog::{self, Syslog};
-use crate::tls::TlsOptions;
 use crate::transport::Transport;
 
 /// The drivers that there are.

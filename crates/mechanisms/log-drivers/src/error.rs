@@ -29,13 +29,8 @@ pub enum Error {
         source: io::Error,
     },
     /// Certificates that cannot be used.
-    #[error("cannot use the certificates of {file}")]
-    Certificates {
-        /// The file.
-        file: String,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Certificates(#[from] porthole_tls::Error),
     /// A record that this destination will never take.
     #[error("a record of {length} bytes is more than {destination} takes")]
     TooLong {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use porthole_tls::TlsOptions;
 use rmp::encode as pack;
 
 use crate::address::{Address, Endpoint};
 use crate::error::Result;
 use crate::message::{Message, Source};
 use crate::options::{Options, duration, given, number, refuse, switch};
-use crate::tls::TlsOptions;
 
 /// Options of its own.
 pub(crate) const OPTIONS: &[&str] = &[

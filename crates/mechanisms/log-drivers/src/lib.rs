@@ -17,7 +17,6 @@ mod journald;
 mod message;
 mod options;
 mod syslog;
-mod tls;
 mod transport;
 
 pub use driver::{DRIVERS, Driver};

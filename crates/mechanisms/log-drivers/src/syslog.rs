@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use porthole_tls::{TlsOptions, Trust};
 use time::OffsetDateTime;
 use time::format_description::{BorrowedFormatItem, well_known::Rfc3339};
 use time::macros::format_description;
@@ -10,7 +11,6 @@ use crate::address::{Address, Endpoint};
 use crate::error::Result;
 use crate::message::{Host, Message, Source};
 use crate::options::{Options, given, refuse};
-use crate::tls::TlsOptions;
 
 /// Options of its own.
 pub(crate) const OPTIONS: &[&str] = &[
@@ -70,13 +70,16 @@ impl Syslog {
             given(options, "syslog-tls-key"),
         );
         let tls = matches!(address, Address::Tls(_)).then(|| TlsOptions {
-            ca: given(options, "syslog-tls-ca-cert").map(str::to_owned),
+            // Being there is enough, whatever it says: so in dockerd.
+            trust: match given(options, "syslog-tls-ca-cert") {
+                _ if options.contains_key("syslog-tls-skip-verify") => Trust::Anybody,
+                Some(file) => Trust::Only(file.to_owned()),
+                None => Trust::Host,
+            },
             identity: match identity {
                 (Some(certificate), Some(key)) => Some((certificate.to_owned(), key.to_owned())),
                 _ => None,
             },
-            // Being there is enough, whatever it says: so in dockerd.
-            skip_verify: options.contains_key("syslog-tls-skip-verify"),
         });
         Ok(Self {
             address,

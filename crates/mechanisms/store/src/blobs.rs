@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 
+use porthole_oci::Digest;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use sha2::Digest as _;
 
-use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::root::DataRoot;
 use crate::staging::StagedBlob;

@@ -3,14 +3,15 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use porthole_oci::{ImageId, LayerId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use crate::digest::{ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::image_rows;
 use crate::images;
 use crate::removal::{self, MovedAside};
 use crate::store::Store;
+use crate::substituted;
 
 /// The longest container ID and name that are accepted.
 const MAX_NAME: usize = 128;
@@ -24,6 +25,9 @@ pub struct NewContainer {
     pub name: String,
     /// The image it is made from, whose layers it keeps in the store for as long as it exists.
     pub image: ImageId,
+    /// The image whose layers take the place of those of Microsoft's that `image` stands on; it
+    /// keeps them, too. Nothing for an image that is here as a whole.
+    pub base: Option<ImageId>,
     /// When it was made: nanoseconds since 1970-01-01 UTC.
     pub created: i64,
     /// Everything else: a JSON document that the store does not read.
@@ -269,7 +273,7 @@ fn insert(transaction: &Transaction<'_>, container: &NewContainer) -> Result<()>
     const OPERATION: &str = "create container";
     let failed = |error| Error::database(OPERATION, &container.id, error);
     check_name_is_free(transaction, OPERATION, &container.id, &container.name)?;
-    let layers = image_rows::layer_ids(transaction, container.image)?;
+    let layers = layers_for(transaction, container)?;
     let inserted = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO containers (id, name, image, created, document) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -298,6 +302,29 @@ fn insert(transaction: &Transaction<'_>, container: &NewContainer) -> Result<()>
             .map_err(failed)?;
     }
     Ok(())
+}
+
+/// The layers that a container is to keep, base first.
+fn layers_for(transaction: &Transaction<'_>, container: &NewContainer) -> Result<Vec<LayerId>> {
+    let mut own = image_rows::layer_ids(transaction, container.image)?;
+    let needs_base = substituted::of(transaction, container.image)?.is_some();
+    let message = match (needs_base, container.base) {
+        (false, None) => return Ok(own),
+        (true, Some(base)) if substituted::of(transaction, base)?.is_none() => {
+            let mut layers = image_rows::layer_ids(transaction, base)?;
+            layers.append(&mut own);
+            return Ok(layers);
+        }
+        (true, Some(_)) => "its base stands on another one itself",
+        (true, None) => "its image stands on a base that is not here, and no other was named",
+        (false, Some(_)) => "its image stands on no other",
+    };
+    Err(Error::new(
+        ErrorKind::Invalid,
+        "create container",
+        &container.id,
+        message,
+    ))
 }
 
 /// The layers that a container keeps, base first.

@@ -126,6 +126,22 @@ impl Error {
     }
 }
 
+/// A name, a digest or a document that is not well-formed.
+impl From<porthole_oci::Error> for Error {
+    fn from(error: porthole_oci::Error) -> Self {
+        let invalid = Self::new(
+            ErrorKind::Invalid,
+            error.operation(),
+            error.subject(),
+            error.message(),
+        );
+        match error.into_source() {
+            Some(source) => invalid.with_source(source),
+            None => invalid,
+        }
+    }
+}
+
 /// Turns an I/O result into the store's, naming the operation and the path.
 pub(crate) trait IoContext<T> {
     /// See the trait.

@@ -1,13 +1,13 @@
 //! Images as the database's rows.
 
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::images::{Image, ImageLayer};
-use crate::reference::Reference;
+use crate::lineage;
 use crate::root::DataRoot;
+use crate::substituted;
 
 /// The layers of an image, base first; an error when there is no such image.
 pub(crate) fn layer_ids(connection: &Connection, id: ImageId) -> Result<Vec<LayerId>> {
@@ -105,7 +105,7 @@ pub(crate) fn find(connection: &Connection, text: &str) -> Result<ImageId> {
         }
         return Err(missing(OPERATION, text));
     }
-    reference.and_then(|reference| Err(missing(OPERATION, &reference.to_string())))
+    Err(missing(OPERATION, &reference?.to_string()))
 }
 
 /// The image that a name with tag or digest belongs to.
@@ -152,6 +152,8 @@ pub(crate) fn load(connection: &Connection, root: &DataRoot, id: ImageId) -> Res
         tags: tags_of(connection, id)?,
         digests: digests_of(connection, id)?,
         layers: layers_of(connection, root, id)?,
+        base: substituted::of(connection, id)?,
+        parent: lineage::parent(connection, id)?,
         imported,
     })
 }

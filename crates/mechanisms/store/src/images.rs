@@ -1,20 +1,23 @@
 //! Images: finding, tagging and removing them.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::Transaction;
 
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image_rows::{
     column, digests, digests_of, find, image_ids, layer_exists, layer_ids, load, missing, tagged,
     tags_of,
 };
-use crate::reference::Reference;
 use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::store::Store;
+use crate::substituted::SubstitutedBase;
+
+/// The values that say when an image got a name.
+const LAST_TAGGED: &str = "image-last-tagged";
 
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +32,12 @@ pub struct Image {
     pub tags: Vec<Reference>,
     /// Its names with digests, sorted.
     pub digests: Vec<Reference>,
-    /// Its layers, base first.
+    /// Its layers that are here, base first.
     pub layers: Vec<ImageLayer>,
+    /// What lies below its layers and is not here, for it is Microsoft's.
+    pub base: Option<SubstitutedBase>,
+    /// The image that it was made from here; it may be gone.
+    pub parent: Option<ImageId>,
     /// When it came into the store: nanoseconds since 1970-01-01 UTC.
     pub imported: i64,
 }
@@ -151,6 +158,49 @@ impl Store {
         })
     }
 
+    /// Gives an image the name under which a registry has it by digest: that of its manifest, or of
+    /// an index that leads to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Invalid`] for a reference without a digest, or a failure
+    /// of the database.
+    pub fn name_by_digest(&self, image: ImageId, name: &Reference) -> Result<()> {
+        const OPERATION: &str = "name image by digest";
+        let subject = name.to_string();
+        let Some(digest) = name.digest() else {
+            let message = "a name needs a digest";
+            return Err(Error::new(ErrorKind::Invalid, OPERATION, subject, message));
+        };
+        self.write(OPERATION, &subject, |transaction| {
+            layer_ids(transaction, image)?;
+            transaction
+                .execute(
+                    "INSERT OR REPLACE INTO digests (repository, digest, image) VALUES (?1, ?2, ?3)",
+                    [name.full_repository(), digest.hex(), image.0.hex()],
+                )
+                .map(drop)
+                .map_err(|error| Error::database(OPERATION, &subject, error))
+        })
+    }
+
+    /// When an image got a name with a tag last: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn last_tagged(&self, image: ImageId) -> Result<Option<i64>> {
+        let value = self.value(LAST_TAGGED, &image.0.hex())?;
+        let value = value.and_then(|value| value.try_into().ok());
+        Ok(value.map(i64::from_le_bytes))
+    }
+
+    /// Whether a layer is here.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn has_layer(&self, layer: LayerId) -> Result<bool> {
+        layer_exists(&self.connection(), layer)
+    }
+
     /// Takes a name, with tag or with digest, from its image; the image stays.
     ///
     /// # Errors
@@ -195,6 +245,10 @@ impl Store {
             names.append(&mut digests_of(transaction, id)?);
             transaction
                 .execute("DELETE FROM images WHERE id = ?1", [id.0.hex()])
+                .and_then(|_| {
+                    let sql = "DELETE FROM entries WHERE namespace = ?1 AND key = ?2";
+                    transaction.execute(sql, [LAST_TAGGED, &id.0.hex()])
+                })
                 .map_err(|error| Error::database(OPERATION, id.to_string(), error))?;
             remove_unreferenced(transaction, self.root(), &mut aside)?;
             layers.reverse();
@@ -233,13 +287,20 @@ pub(crate) fn remove_unreferenced(
         AND id NOT IN (SELECT layer FROM container_layers) RETURNING id";
     const BLOBS: &str = "DELETE FROM blobs WHERE digest NOT IN
         (SELECT blob FROM image_layers WHERE blob IS NOT NULL) RETURNING digest";
+    const SOURCES: &str = "DELETE FROM blob_sources WHERE digest NOT IN (SELECT digest FROM blobs)
+        AND digest NOT IN (SELECT digest FROM substituted_layers WHERE digest IS NOT NULL)";
     for layer in digests(transaction, LAYERS, [])? {
         aside.add(&root.layer(LayerId(layer)))?;
-        aside.add(&root.registry(LayerId(layer)))?;
+        for registry in root.registries_of(LayerId(layer))? {
+            aside.add(&registry)?;
+        }
     }
     for blob in digests(transaction, BLOBS, [])? {
         aside.add(&root.blob(blob))?;
     }
+    transaction
+        .execute(SOURCES, [])
+        .map_err(|error| Error::database("remove unreferenced", "sources of blobs", error))?;
     Ok(())
 }
 
@@ -261,6 +322,16 @@ pub(crate) fn set_tag(
             "INSERT OR REPLACE INTO tags (repository, tag, image) VALUES (?1, ?2, ?3)",
             [name.full_repository(), tag.to_owned(), image.0.hex()],
         )
+        .and_then(|_| {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+            transaction.execute(
+                "INSERT OR REPLACE INTO entries (namespace, key, value) VALUES (?1, ?2, ?3)",
+                (LAST_TAGGED, image.0.hex(), now.to_le_bytes()),
+            )
+        })
         .map_err(|error| Error::database("tag image", name.to_string(), error))?;
     Ok(())
 }

@@ -4,36 +4,54 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use porthole_files::{sync_names, sync_tree};
+use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
 use rusqlite::Transaction;
 
 use crate::blobs;
-use crate::config::ImageConfig;
-use crate::digest::{Digest, ImageId, LayerId};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::image_rows;
 use crate::images;
+use crate::lineage;
 use crate::recovery;
-use crate::reference::Reference;
 use crate::removal::MovedAside;
 use crate::root::DataRoot;
 use crate::staging::StagedBlob;
 use crate::store::Store;
+use crate::substituted::{self, SubstitutedBase};
 
 const OPERATION: &str = "import image";
 
 /// An image to bring into the store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ImageImport {
     /// Its configuration, byte for byte; its digest becomes the image's ID.
     pub config: Vec<u8>,
     /// Its manifest, byte for byte, if it has one.
     pub manifest: Option<Vec<u8>>,
-    /// Its layers, base first: as many as the configuration names.
+    /// What lies below its layers and stays out of the store, for it is Microsoft's.
+    pub base: Option<SubstitutedBase>,
+    /// Its layers, base first: with those of `base`, as many as the configuration names.
     pub layers: Vec<LayerImport>,
     /// Names with tags that it gets; taken from the images that have them.
     pub tags: Vec<Reference>,
     /// Repositories in which its manifest was found (their tag and digest do not matter).
     pub repositories: Vec<Reference>,
+    /// The image that it was made from here, by a commit or a build.
+    pub parent: Option<ImageId>,
+    /// Repositories in which blobs of it are known to be, for later pushes.
+    pub sources: Vec<(Digest, Reference)>,
+}
+
+impl ImageImport {
+    /// An image of nothing but a configuration and layers.
+    #[must_use]
+    pub fn new(config: Vec<u8>, layers: Vec<LayerImport>) -> Self {
+        Self {
+            config,
+            layers,
+            ..Self::default()
+        }
+    }
 }
 
 /// A layer of an image to bring in.
@@ -41,8 +59,35 @@ pub struct ImageImport {
 pub struct LayerImport {
     /// Where its files are.
     pub contents: LayerContents,
-    /// Its archive, as the manifest names it.
-    pub blob: Option<StagedBlob>,
+    /// Its archive, as the manifest names it. A layer that is [`LayerContents::Present`] without one
+    /// has that of the other images with this layer.
+    pub blob: Option<LayerBlob>,
+}
+
+/// A layer's archive.
+#[derive(Debug)]
+pub enum LayerBlob {
+    /// It is new.
+    Staged(StagedBlob),
+    /// The store has it.
+    Stored(Digest),
+}
+
+impl LayerBlob {
+    /// Its digest.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        match self {
+            Self::Staged(blob) => blob.digest(),
+            Self::Stored(digest) => *digest,
+        }
+    }
+}
+
+impl From<StagedBlob> for LayerBlob {
+    fn from(blob: StagedBlob) -> Self {
+        Self::Staged(blob)
+    }
 }
 
 /// Where a layer's files are.
@@ -70,19 +115,7 @@ impl Store {
     pub fn import_image(&self, import: &ImageImport) -> Result<ImageId> {
         let id = ImageId(Digest::of(&import.config));
         let config = ImageConfig::parse(&import.config)?;
-        let expected = config.rootfs.diff_ids.len();
-        if import.layers.len() != expected {
-            let message = format!(
-                "{} layers for a configuration of {expected}",
-                import.layers.len()
-            );
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                OPERATION,
-                id.to_string(),
-                message,
-            ));
-        }
+        check_layers(import, &config, id)?;
         for layer in &import.layers {
             if let LayerContents::Unpacked { directory, .. } = &layer.contents {
                 sync_tree(directory).at("sync layer", directory)?;
@@ -109,6 +142,27 @@ impl Store {
     }
 }
 
+/// The layers must be those that the configuration names.
+fn check_layers(import: &ImageImport, config: &ImageConfig, id: ImageId) -> Result<()> {
+    let base = import.base.iter().flat_map(|base| &base.layers);
+    let substituted: Vec<Digest> = base.map(|layer| layer.diff_id).collect();
+    let expected = &config.rootfs.diff_ids;
+    let total = substituted.len() + import.layers.len();
+    let message = if total != expected.len() {
+        format!("{total} layers for a configuration of {}", expected.len())
+    } else if !expected.starts_with(&substituted) {
+        "a base that is not the one of the configuration".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Invalid,
+        OPERATION,
+        id.to_string(),
+        message,
+    ))
+}
+
 struct Importer<'a> {
     transaction: &'a Transaction<'a>,
     root: &'a DataRoot,
@@ -119,17 +173,24 @@ struct Importer<'a> {
 impl Importer<'_> {
     fn run(&mut self, import: &ImageImport, config: &ImageConfig) -> Result<()> {
         self.insert_image(import)?;
+        let substituted = import.base.as_ref().map_or(0, |base| base.layers.len());
+        if let Some(base) = &import.base {
+            substituted::insert(self.transaction, self.id, base)?;
+        }
         let ids = config.layer_ids();
-        let layers = import
-            .layers
-            .iter()
-            .zip(ids.iter().zip(&config.rootfs.diff_ids));
-        for (position, (layer, (id, diff_id))) in (0_i64..).zip(layers) {
+        let layers = ids.iter().zip(&config.rootfs.diff_ids).skip(substituted);
+        let layers = import.layers.iter().zip(layers);
+        let first = i64::try_from(substituted).unwrap_or(i64::MAX);
+        for (position, (layer, (id, diff_id))) in (first..).zip(layers) {
             self.place_layer(&layer.contents, *id, *diff_id)?;
-            if let Some(blob) = &layer.blob {
-                blobs::publish(self.transaction, self.root, blob)?;
-            }
-            self.insert_layer(position, *id, layer.blob.as_ref().map(StagedBlob::digest))?;
+            let blob = self.place_blob(layer.blob.as_ref(), *id)?;
+            self.insert_layer(position, *id, blob)?;
+        }
+        if let Some(parent) = import.parent {
+            lineage::insert_parent(self.transaction, self.id, parent)?;
+        }
+        for (blob, repository) in &import.sources {
+            lineage::insert_source(self.transaction, *blob, repository)?;
         }
         import
             .tags
@@ -191,6 +252,31 @@ impl Importer<'_> {
             "INSERT INTO layers (id, diff_id, size) VALUES (?1, ?2, ?3)",
             (id.to_string(), diff_id.hex(), size),
         )
+    }
+
+    /// Makes a layer's archive part of the store; of a layer without one, that of other images.
+    fn place_blob(&self, blob: Option<&LayerBlob>, layer: LayerId) -> Result<Option<Digest>> {
+        const KNOWN: &str =
+            "SELECT blob FROM image_layers WHERE layer = ?1 AND blob IS NOT NULL LIMIT 1";
+        match blob {
+            Some(LayerBlob::Staged(blob)) => {
+                blobs::publish(self.transaction, self.root, blob)?;
+                Ok(Some(blob.digest()))
+            }
+            Some(LayerBlob::Stored(digest)) if blobs::exists(self.transaction, *digest)? => {
+                Ok(Some(*digest))
+            }
+            Some(LayerBlob::Stored(digest)) => Err(Error::new(
+                ErrorKind::NotFound,
+                OPERATION,
+                digest.to_string(),
+                "no such blob",
+            )),
+            None => {
+                let known = image_rows::digests(self.transaction, KNOWN, [layer.to_string()])?;
+                Ok(known.first().copied())
+            }
+        }
     }
 
     fn insert_layer(&self, position: i64, id: LayerId, blob: Option<Digest>) -> Result<()> {

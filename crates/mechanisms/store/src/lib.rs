@@ -7,7 +7,7 @@
 //! porthole.lock                held by the one daemon that uses the root
 //! blobs/sha256/<hex>           blobs as they came, compressed or not
 //! layers/<layer id>/           unpacked layers: Files, Hives, …
-//! registry/<layer id>/         merged registry of the chain that ends in that layer (a cache)
+//! registry/<layer id>-<hash>/  merged registry of a chain that ends in that layer (a cache)
 //! containers/<id>/             sandbox/{upper,work}, registry, <id>-json.log
 //! tmp/<random>/                unfinished work, locked by the process that does it
 //! ```
@@ -22,35 +22,37 @@
 //! that may be shared between threads.
 
 mod blobs;
-mod config;
+mod check;
 mod containers;
-mod digest;
 mod error;
 mod image_rows;
 mod images;
 mod import;
+mod lineage;
 mod recovery;
-mod reference;
 mod removal;
 mod root;
 mod schema;
 mod staging;
 mod store;
+mod substituted;
 mod usage;
 mod values;
 
 pub use blobs::Blob;
-pub use config::{
-    Empty, HistoryEntry, ImageConfig, MAX_CONFIG_SIZE, MAX_LAYERS, RootFs, RunConfig,
-};
+pub use check::{CheckDepth, Problem, ProblemKind};
 pub use containers::{ContainerDirectory, ContainerRecord, NewContainer};
-pub use digest::{Digest, ImageId, LayerId};
 pub use error::{Error, ErrorKind, Result};
 pub use images::{Image, ImageLayer, RemovedImage, Untagged};
-pub use import::{ImageImport, LayerContents, LayerImport};
+pub use import::{ImageImport, LayerBlob, LayerContents, LayerImport};
 pub use recovery::Recovery;
-pub use reference::Reference;
+// What image names and documents are is a format of its own; those who use the store need it too.
+pub use porthole_oci::{
+    Digest, Empty, HistoryEntry, ImageConfig, ImageId, LayerId, MAX_CONFIG_SIZE, MAX_LAYERS,
+    Reference, RootFs, RunConfig,
+};
 pub use root::DataRoot;
 pub use staging::{BlobWriter, StagedBlob, StagingDirectory};
 pub use store::Store;
+pub use substituted::{SubstitutedBase, SubstitutedLayer};
 pub use usage::ContainerSize;

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use porthole_oci::Digest;
 use rusqlite::Transaction;
 
-use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::image_rows;
 use crate::images;
@@ -147,7 +147,8 @@ fn reconcile(
     Ok(missing.into_iter().collect())
 }
 
-fn list(directory: &Path) -> Result<Vec<String>> {
+/// The names in a directory.
+pub(crate) fn list(directory: &Path) -> Result<Vec<String>> {
     const OPERATION: &str = "list directory";
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).at(OPERATION, directory)? {

@@ -3,7 +3,8 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, LayerId};
+use porthole_oci::{Digest, LayerId};
+
 use crate::error::{IoContext, Result};
 
 /// Paths below a data root.
@@ -49,10 +50,20 @@ impl DataRoot {
         self.path.join("registry")
     }
 
-    /// The cached merged registry of the chain that ends in `id`.
-    #[must_use]
-    pub fn registry(&self, id: LayerId) -> PathBuf {
-        self.registries().join(id.to_string())
+    /// The cached merged registries of the chains that end in `id`: their names begin with it.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(crate) fn registries_of(&self, id: LayerId) -> Result<Vec<PathBuf>> {
+        let (directory, id) = (self.registries(), id.to_string());
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&directory).at("list directory", &directory)? {
+            let name = entry.at("list directory", &directory)?.file_name();
+            if name.as_encoded_bytes().starts_with(id.as_bytes()) {
+                found.push(directory.join(name));
+            }
+        }
+        Ok(found)
     }
 
     /// The containers.

@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// One step each, applied in order; `user_version` counts those that were. A released step is
 /// never changed: add another.
-const MIGRATIONS: &[&str] = &[r"
+const MIGRATIONS: &[&str] = &[
+    r"
     CREATE TABLE blobs (
         digest TEXT PRIMARY KEY,
         size INTEGER NOT NULL
@@ -80,7 +81,39 @@ const MIGRATIONS: &[&str] = &[r"
         value BLOB NOT NULL,
         PRIMARY KEY (namespace, key)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    r"
+    -- Leading layers that are not here, for they are Microsoft's; positions of `image_layers` go on
+    -- behind them.
+    CREATE TABLE substituted_bases (
+        image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        repository TEXT
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE substituted_layers (
+        image TEXT NOT NULL REFERENCES substituted_bases (image) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        diff_id TEXT NOT NULL,
+        digest TEXT,
+        descriptor TEXT,
+        PRIMARY KEY (image, position)
+    ) STRICT, WITHOUT ROWID;
+
+    -- `parent` may name one that was removed by force.
+    CREATE TABLE parents (
+        image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+        parent TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX parents_by_parent ON parents (parent);
+
+    CREATE TABLE blob_sources (
+        digest TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        PRIMARY KEY (digest, repository)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// How long a call waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -138,6 +171,28 @@ fn migrate(connection: &mut Connection, subject: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_older_version_wrote_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        let image = "INSERT INTO images (id, config, imported) VALUES ('x', x'7b7d', 1)";
+        connection.execute(image, []).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        drop(connection);
+        let connection = open(&path).unwrap();
+        let count = |table: &str| -> i64 {
+            let sql = format!("SELECT COUNT(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("images"), count("parents")), (1, 0));
+        let version: u32 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(version as usize, MIGRATIONS.len());
+    }
 
     #[test]
     fn opens_again_and_refuses_a_newer_schema() {

@@ -10,10 +10,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use porthole_files::delete_tree;
+use porthole_oci::Digest;
 use rustix::fs::FlockOperation;
 use sha2::Digest as _;
 
-use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
 /// A directory for unfinished work, on the store's file system; deleted when dropped.
@@ -68,6 +68,18 @@ pub(crate) fn delete_abandoned(parent: &Path) -> Result<usize> {
         }
     }
     Ok(deleted)
+}
+
+/// Staging directories that no process works on.
+pub(crate) fn abandoned(parent: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(parent).at("list staging directories", parent)? {
+        let path = entry.at("list staging directories", parent)?.path();
+        if try_lock(&path)?.is_some() {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Locks a staging directory, unless another process has it locked or has deleted it.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use porthole_files::{GRACE, lock_within};
+use porthole_oci::Digest;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::recovery::{self, Recovery};
 use crate::root::DataRoot;

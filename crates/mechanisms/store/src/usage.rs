@@ -58,7 +58,7 @@ impl Store {
 ///
 /// The container that owns the tree may change it meanwhile: every directory is resolved beneath
 /// the top and through no link, and what has gone since it was listed is left out.
-fn tree_size(top: &Path) -> Result<u64, Errno> {
+pub(crate) fn tree_size(top: &Path) -> Result<u64, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let top = rustix::fs::openat(CWD, top, flags, Mode::empty())?;

@@ -1,11 +1,27 @@
 //! The registry of an image's layers, merged once and cloned for each container.
 //!
 //! Layers hold hives; wineserver reads text. The merge of a chain of layers is cached as text under
-//! the chain's ID, so that a container costs a copy of three files.
+//! a name of the chain's, so that a container costs a copy of three files.
+//!
+//! | module | job |
+//! |---|---|
+//! | `chain` | from the hives of layers to trees and text |
+//! | `layer_file` | finding a file in a layer |
+//! | `identity` | what a container's registry says of the container |
+//! | `texts` | the files of a container's registry, which it has written |
+//! | `partial` | the parts of two texts that differ |
+//! | `changes` | the way back: from text to deltas in regf |
+//! | `host_roots` | the certificates that the host trusts |
+//! | `own` | what is written into every container's registry, and is no change |
 
 mod chain;
+mod changes;
+mod host_roots;
 mod identity;
 mod layer_file;
+mod own;
+mod partial;
+mod texts;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -13,11 +29,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use porthole_files::sync_names;
+use porthole_registry::{Key, regf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
 
+pub use chain::Chain;
+pub use changes::{Changes, HiveChange, between_chains};
+pub use host_roots::HostRoots;
 pub use identity::Identity;
+pub use texts::RegistryTexts;
 
 /// `REGISTRY\Machine`.
 pub const SYSTEM_FILE: &str = "system.reg";
@@ -27,6 +48,9 @@ pub const USER_FILE: &str = "user.reg";
 pub const DEFAULT_USER_FILE: &str = "userdef.reg";
 /// All that wineserver reads.
 pub const FILES: [&str; 3] = [SYSTEM_FILE, USER_FILE, DEFAULT_USER_FILE];
+
+/// The security descriptors that the text has no place for, in a cached registry.
+const DESCRIPTORS_FILE: &str = "security.hiv";
 
 /// How each of them begins.
 const HEADER: &[u8; 23] = b"WINE REGISTRY Version 2";
@@ -52,32 +76,31 @@ impl RegistryCache {
         }
     }
 
-    /// The registry of the chain `chain_id`; merged now when that has not been done yet.
-    ///
-    /// `layers` are the layers' directories (which hold `Files` and `Hives`), the base first. What
-    /// is in them is not trusted.
+    /// The registry of `chain`; merged now when that has not been done yet. Its directory's name
+    /// begins with the topmost layer's.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when the ID is no name, the base lacks a hive, or a hive is none;
+    /// [`ErrorKind::Malformed`] when there is no layer, the base lacks a hive, or a hive is none;
     /// otherwise a failure of the file system.
-    pub fn prepare(&self, chain_id: &str, layers: &[&Path]) -> Result<CachedRegistry> {
-        let directory = self.directory.join(chain_id);
-        if chain_id.is_empty() || chain_id.starts_with('.') || chain_id.contains('/') {
-            let message = format!("{chain_id:?} is not the ID of a chain");
-            return Err(Error::new(
-                ErrorKind::Malformed,
-                "merge registry in",
-                &self.directory,
-                message,
-            ));
-        }
+    pub fn prepare(&self, chain: &Chain<'_>) -> Result<CachedRegistry> {
+        let directory = self.directory.join(chain.name()?);
         if !directory.exists() {
-            let texts = chain::merge(layers)?;
-            publish(
-                &directory,
-                Durability::Synced,
-                texts.iter().map(|(name, text)| (*name, text.as_slice())),
-            )?;
+            let merged = chain.merge()?;
+            let descriptors = regf::Hive::new("SECURITY", merged.descriptors());
+            let descriptors = regf::write(&descriptors).map_err(|error| {
+                let message = "the security descriptors fit no hive";
+                Error::new(
+                    ErrorKind::Malformed,
+                    "merge registry in",
+                    &directory,
+                    message,
+                )
+                .with_source(error)
+            })?;
+            let texts = merged.into_texts();
+            let texts = texts.iter().map(|(name, text)| (*name, text.as_slice()));
+            let files = texts.chain([(DESCRIPTORS_FILE, descriptors.as_slice())]);
+            publish(&directory, Durability::Synced, files)?;
         }
         Ok(CachedRegistry { directory })
     }
@@ -88,6 +111,18 @@ impl CachedRegistry {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The security descriptors of all hives, a subkey each.
+    fn descriptors(&self) -> Result<Key> {
+        let path = self.directory.join(DESCRIPTORS_FILE);
+        let bytes = fs::read(&path).at("read cached registry", &path)?;
+        let hive = regf::read(&bytes).map_err(|error| {
+            let message = "not a sound hive";
+            Error::new(ErrorKind::Malformed, "read cached registry", &path, message)
+                .with_source(error)
+        })?;
+        Ok(hive.root)
     }
 
     /// Copies it to `target`, which must not exist or be empty, as the registry of the container that
@@ -223,106 +258,4 @@ fn write_file(path: &Path, durability: Durability, text: &[u8]) -> std::io::Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use porthole_registry::{Key, Value, regf, text};
-
-    use super::*;
-
-    fn write(path: &Path, bytes: &[u8]) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    fn base_layer(layer: &Path) {
-        for name in ["SYSTEM", "SAM", "SECURITY", "DEFAULT", "SOFTWARE"] {
-            let mut root = Key::default();
-            root.create(r"Microsoft\Thing")
-                .set_value("Of", Value::string(name));
-            let bytes = regf::write(&regf::Hive::new(name, root)).unwrap();
-            write(
-                &layer.join("Files/Windows/System32/config").join(name),
-                &bytes,
-            );
-        }
-        let user = regf::write(&regf::Hive::new("NTUSER.DAT", Key::default())).unwrap();
-        write(&layer.join("Files/Users/Default/NTUSER.DAT"), &user);
-    }
-
-    fn delta_layer(layer: &Path) {
-        let mut root = Key::default();
-        root.create(r"Microsoft\Thing")
-            .set_value("Of", Value::string("delta"));
-        let bytes = regf::write(&regf::Hive::delta("Software_Delta", root)).unwrap();
-        write(&layer.join("Hives/Software_Delta"), &bytes);
-    }
-
-    fn software_of(directory: &Path) -> String {
-        let bytes = fs::read(directory.join(SYSTEM_FILE)).unwrap();
-        let tree = text::read(&bytes).unwrap().tree;
-        tree.value_at(r"Software\Microsoft\Thing", "Of")
-            .unwrap()
-            .as_string()
-            .unwrap()
-    }
-
-    #[test]
-    fn merges_once_and_clones() {
-        let data = tempfile::tempdir().unwrap();
-        let (base, top) = (data.path().join("base"), data.path().join("top"));
-        base_layer(&base);
-        delta_layer(&top);
-        let cache = RegistryCache::new(data.path());
-        let plain = cache.prepare("one", &[&base]).unwrap();
-        assert_eq!(software_of(plain.directory()), "SOFTWARE");
-        let merged = cache.prepare("two", &[&base, &top]).unwrap();
-        assert_eq!(software_of(merged.directory()), "delta");
-
-        fs::remove_dir_all(&base).unwrap();
-        let again = cache.prepare("two", &[&base, &top]).unwrap();
-        let target = data.path().join("container");
-        fs::create_dir(&target).unwrap();
-        again.clone_into(&target).unwrap();
-        assert_eq!(software_of(&target), "delta");
-    }
-
-    #[test]
-    fn a_clone_that_a_power_cut_or_its_container_broke_is_not_complete() {
-        let data = tempfile::tempdir().unwrap();
-        let base = data.path().join("base");
-        base_layer(&base);
-        let cached = RegistryCache::new(data.path())
-            .prepare("one", &[&base])
-            .unwrap();
-        let target = data.path().join("container");
-        assert!(!is_complete(&target));
-        cached.clone_into(&target).unwrap();
-        assert!(is_complete(&target));
-        let user = target.join(USER_FILE);
-        let whole = fs::read(&user).unwrap();
-        fs::write(&user, b"").unwrap();
-        assert!(!is_complete(&target));
-        fs::write(&user, vec![0; whole.len()]).unwrap();
-        assert!(!is_complete(&target));
-        fs::remove_file(&user).unwrap();
-        std::os::unix::fs::symlink(cached.directory().join(USER_FILE), &user).unwrap();
-        assert!(!is_complete(&target));
-    }
-
-    #[test]
-    fn a_base_without_hives_or_with_links_is_refused() {
-        let data = tempfile::tempdir().unwrap();
-        let base = data.path().join("base");
-        let cache = RegistryCache::new(data.path());
-        base_layer(&base);
-        let hive = base.join("Files/Windows/System32/config/SAM");
-        fs::rename(&hive, data.path().join("outside")).unwrap();
-        assert_eq!(
-            cache.prepare("c", &[&base]).unwrap_err().kind(),
-            ErrorKind::Malformed
-        );
-        std::os::unix::fs::symlink(data.path().join("outside"), &hive).unwrap();
-        assert!(cache.prepare("c", &[&base]).is_err());
-        assert!(!data.path().join("c").exists());
-        assert!(cache.prepare("../c", &[&base]).is_err());
-    }
-}
+mod tests;

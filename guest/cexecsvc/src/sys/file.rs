@@ -74,8 +74,8 @@ pub(crate) fn open(path: &str, options: OpenOptions) -> Outcome<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// Opens a FIFO of the silo's Unix side by its absolute Unix path.
-pub(crate) fn open_fifo(path: &str, direction: Direction, inherit: bool) -> Outcome<OwnedHandle> {
+/// Opens a FIFO or file of the silo's Unix side by its absolute Unix path.
+pub(crate) fn open_unix(path: &str, direction: Direction, inherit: bool) -> Outcome<OwnedHandle> {
     let path = format!(r"\\?\unix{}", path.replace('/', r"\"));
     open(
         &path,

@@ -13,6 +13,7 @@ pub(crate) mod overlapped;
 pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod registry;
+pub(crate) mod save;
 pub(crate) mod shared_data;
 pub(crate) mod snapshot;
 pub(crate) mod stack;

@@ -16,7 +16,8 @@ use porthole_protocol::supervisor::{
     Request, Response, SPEC_FILE, SiloDns, SiloSpec, SiloUser, StdioFrame, StreamKind, Streams,
     VERSION,
 };
-use porthole_wine::RegistryCache;
+use porthole_wine::environment::Account;
+use porthole_wine::{Chain, RegistryCache};
 
 /// The cgroup below which every test's silo is.
 pub(crate) const CGROUP_PARENT: &str = "supervisor-test";
@@ -35,7 +36,7 @@ pub(crate) struct Ingredients {
     kernel: PathBuf,
     base: PathBuf,
     /// The base's registry, where the machine has merged it already.
-    merged: PathBuf,
+    merged: Option<PathBuf>,
 }
 
 impl Ingredients {
@@ -60,11 +61,10 @@ impl Ingredients {
         bases.sort_by_key(|base| !base.join("Files/Windows/SysWOW64").exists());
         let base = bases.into_iter().next();
         let base = base.ok_or_else(|| format!("no base image in {}", root.display()))?;
-        let merged = root.join("registry").join(base.file_name().unwrap());
         Ok(Self {
+            merged: merged(&root, &base),
             kernel,
             base,
-            merged,
         })
     }
 
@@ -113,26 +113,41 @@ impl Ingredients {
         Ok(Self {
             kernel,
             base: root.join("base"),
-            merged,
+            merged: Some(merged),
         })
     }
 
     fn registry_into(&self, target: &Path) {
-        if self.merged.join("system.reg").exists() {
+        if let Some(merged) = &self.merged {
             fs::create_dir(target).unwrap();
             for file in REGISTRY {
-                fs::copy(self.merged.join(file), target.join(file)).unwrap();
+                fs::copy(merged.join(file), target.join(file)).unwrap();
             }
         } else {
             let cache = tempfile::tempdir().unwrap();
-            let cache = RegistryCache::new(cache.path());
-            cache
-                .prepare("test", &[&self.base])
+            let chain = Chain {
+                layers: &[&self.base],
+                os_version: None,
+                account: Account::ContainerAdministrator,
+            };
+            RegistryCache::new(cache.path())
+                .prepare(&chain)
                 .unwrap()
                 .clone_into(target)
                 .unwrap();
         }
     }
+}
+
+/// The merged registry of a base alone: its name begins with the base's.
+fn merged(root: &Path, base: &Path) -> Option<PathBuf> {
+    let name = base.file_name().unwrap().to_str().unwrap();
+    let cached = fs::read_dir(root.join("registry")).into_iter().flatten();
+    cached
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(name))
+        .map(|entry| entry.path())
+        .find(|merged| merged.join("security.hiv").exists())
 }
 
 /// A run directory with a spec, and the supervisor that was started there.

@@ -32,6 +32,9 @@ macro_rules! prepare {
     };
 }
 
+// After the macro, which it uses.
+mod registry;
+
 /// Where a kernel package of shell scripts is made, which its silo's users may enter.
 fn fake_root() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();

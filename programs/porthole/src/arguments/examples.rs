@@ -150,3 +150,21 @@ Examples:
   porthole system df                             what images and containers take
   porthole system df -v                          each of them
   porthole system prune                          remove what nobody uses; asks first";
+
+pub(super) const DIFF: &str = "\
+Examples:
+  porthole diff web                              files: A added, C changed, D deleted
+  porthole diff --registry web                   keys and values of the registry
+  porthole diff --registry app:2 app:1           what one image has over another
+  porthole diff --registry --json web            for programs to read";
+
+pub(super) const COMMIT: &str = "\
+Examples:
+  porthole commit web app:1
+  porthole commit -m 'set up' --change 'CMD [\"C:\\\\app\\\\run.exe\"]' web app:1
+  porthole commit --change 'ENV MODE=live' --change 'WORKDIR C:\\app' web app:1";
+
+pub(super) const IMPORT: &str = "\
+Examples:
+  porthole export web | porthole import - copy:1
+  porthole import --change 'CMD [\"cmd\"]' files.tar.gz app:1";

@@ -83,6 +83,9 @@ pub(crate) struct Pulled {
     /// The platform: windows/amd64.
     #[arg(long)]
     pub(crate) platform: Option<String>,
+    /// All tags of the repository.
+    #[arg(short, long)]
+    pub(crate) all_tags: bool,
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::system::filter;
 use super::{
-    Attach, Command, Container, Containers, Cp, Create, Exec, Images, ImagesLs, ImagesPrune,
-    Inspect, InspectOf, Kill, Logs, Named, Port, Prune, Ps, Pulled, Rename, Rm, Rmi, Run, Start,
-    Stats, Stop, Tag, Update, examples,
+    Attach, Command, Commit, Container, Containers, Cp, Create, Diff, Exec, Export, Images,
+    ImagesLs, ImagesPrune, Import, Inspect, InspectOf, Kill, Load, Logs, Named, Port, Prune, Ps,
+    Pulled, Pushed, Rename, Rm, Rmi, Run, Save, Start, Stats, Stop, Tag, Update, examples,
 };
 
 /// What to do with containers.
@@ -34,6 +34,14 @@ pub(crate) enum ContainerCommand {
     /// Copy files and directories into a container or out of it.
     #[command(after_long_help = examples::CP)]
     Cp(Cp),
+    /// Show what a container changed: files, or the registry.
+    #[command(after_long_help = examples::DIFF)]
+    Diff(Diff),
+    /// Make an image of a container, with all that it changed.
+    #[command(after_long_help = examples::COMMIT)]
+    Commit(Commit),
+    /// Write a container's drive C: to a tar archive.
+    Export(Export),
     /// Start containers that do not run.
     Start(Start),
     /// End what runs in containers.
@@ -78,6 +86,9 @@ impl From<ContainerCommand> for Command {
             Of::Ls(ps) => Self::Ps(ps),
             Of::Logs(logs) => Self::Logs(logs),
             Of::Cp(cp) => Self::Cp(cp),
+            Of::Diff(diff) => Self::Diff(diff),
+            Of::Commit(commit) => Self::Commit(commit),
+            Of::Export(export) => Self::Export(export),
             Of::Start(start) => Self::Start(start),
             Of::Stop(stop) => Self::Stop(stop),
             Of::Restart(stop) => Self::Restart(stop),
@@ -116,6 +127,15 @@ pub(crate) enum ImageCommand {
     History(Named),
     /// Get an image from where it is kept.
     Pull(Pulled),
+    /// Send an image to its registry.
+    Push(Pushed),
+    /// Write images to an archive.
+    Save(Save),
+    /// Take in the images of an archive.
+    Load(Load),
+    /// Make an image of an archive of files.
+    #[command(after_long_help = examples::IMPORT)]
+    Import(Import),
 }
 
 impl From<ImageCommand> for Command {
@@ -132,6 +152,10 @@ impl From<ImageCommand> for Command {
             Of::Inspect(of) => Self::Inspect(inspect("image", of)),
             Of::History(named) => Self::History(named),
             Of::Pull(pulled) => Self::Pull(pulled),
+            Of::Push(pushed) => Self::Push(pushed),
+            Of::Save(save) => Self::Save(save),
+            Of::Load(load) => Self::Load(load),
+            Of::Import(import) => Self::Import(import),
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod options;
 pub(crate) mod resources;
 mod setup;
 mod system;
+mod transfer;
 pub(crate) mod units;
 
 use std::path::PathBuf;
@@ -20,6 +21,10 @@ pub(crate) use images::{Images, ImagesLs, ImagesPrune, Named, Pulled, Rmi, Tag};
 pub(crate) use management::{ContainerCommand, ImageCommand, ObjectCommand, ObjectLs};
 pub(crate) use setup::Setup;
 pub(crate) use system::{Df, Events, Info, Prune, System, SystemCommand, SystemPrune};
+pub(crate) use transfer::{
+    Commit, Diff, Export, Import, Load, Login, Logout, Pushed, Save, Search, StoreArguments,
+    StoreCommand,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -131,8 +136,31 @@ pub(crate) enum Command {
     /// List images, or remove some.
     #[command(after_long_help = examples::IMAGES)]
     Images(Images),
+    /// Show what a container changed: files, or the registry.
+    #[command(after_long_help = examples::DIFF)]
+    Diff(Diff),
+    /// Make an image of a container, with all that it changed.
+    #[command(after_long_help = examples::COMMIT)]
+    Commit(Commit),
+    /// Write a container's drive C: to a tar archive.
+    Export(Export),
     /// Get an image from where it is kept.
     Pull(Pulled),
+    /// Send an image to its registry.
+    Push(Pushed),
+    /// Tell a registry who you are, and remember it as docker does.
+    Login(Login),
+    /// Forget who you are to a registry.
+    Logout(Logout),
+    /// Search a registry for images.
+    Search(Search),
+    /// Write images to an archive.
+    Save(Save),
+    /// Take in the images of an archive.
+    Load(Load),
+    /// Make an image of an archive of files.
+    #[command(after_long_help = examples::IMPORT)]
+    Import(Import),
     /// Give an image a further name.
     #[command(after_long_help = examples::TAG)]
     Tag(Tag),
@@ -170,6 +198,8 @@ pub(crate) enum Command {
     },
     /// Build, verify and list base OS images (needs no daemon).
     Base(Base),
+    /// Check what is kept on disk (needs no daemon).
+    Store(StoreArguments),
     /// Check whether this host can run containers, and say what to do if not.
     Doctor(Doctor),
     Setup(Setup),

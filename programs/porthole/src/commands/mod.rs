@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+mod archives;
 mod attach;
 mod attached;
 pub(crate) mod base;
+mod commit;
 mod cp;
 mod create;
+mod diff;
 pub(crate) mod doctor;
 mod each;
 mod events;
@@ -12,10 +15,12 @@ mod exec;
 mod images;
 mod inspect;
 mod lifecycle;
+mod login;
 mod logs;
 mod objects;
 mod port;
 mod process;
+mod progress;
 mod prune;
 mod ps;
 mod pull;
@@ -23,6 +28,7 @@ mod rm;
 mod run;
 pub(crate) mod setup;
 mod stats;
+pub(crate) mod store;
 mod system;
 mod top;
 mod update;
@@ -45,7 +51,7 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
     let client = client::connect(host)?;
     match command {
         Command::Run(run) => run::carry_out(&client, host, *run).await,
-        Command::Create(new) => create::carry_out(&client, host, *new).await,
+        Command::Create(new) => create::carry_out(host, *new).await,
         Command::Attach(attach) => attach::attach(&client, host, &attach).await,
         Command::Exec(exec) => exec::carry_out(&client, exec).await,
         Command::Cp(copy) => cp::carry_out(&client, host, &copy).await,
@@ -67,7 +73,17 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::Prune(prune) => prune::containers(&client, prune, json).await,
         Command::Update(update) => update::carry_out(host, &update).await,
         Command::Port(port) => port::carry_out(host, &port, json).await,
-        Command::Pull(pulled) => pull::carry_out(&client, &pulled).await,
+        Command::Diff(diff) => diff::carry_out(host, &diff, json).await,
+        Command::Commit(commit) => commit::carry_out(host, &commit).await,
+        Command::Export(export) => archives::export(host, &export).await,
+        Command::Pull(pulled) => pull::carry_out(host, &pulled).await,
+        Command::Push(pushed) => pull::push(host, &pushed).await,
+        Command::Login(login) => login::login(host, &login).await,
+        Command::Logout(logout) => login::logout(&logout),
+        Command::Search(search) => login::search(host, &search, json).await,
+        Command::Save(save) => archives::save(host, &save).await,
+        Command::Load(load) => archives::load(host, &load).await,
+        Command::Import(import) => archives::import(host, &import).await,
         Command::Tag(tag) => images::tag(&client, &tag).await,
         Command::Rmi(rmi) => images::remove(&client, &rmi).await,
         Command::History(named) => images::history(&client, &named, json).await,
@@ -79,6 +95,7 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::Network { command } => objects::networks(host, command, json).await,
         Command::Base(_)
         | Command::Doctor(_)
+        | Command::Store(_)
         | Command::Setup(_)
         | Command::Version
         | Command::Completion { .. }

@@ -1,118 +1,99 @@
-//! Pulling images.
+//! `porthole pull` and `porthole push`.
 
-use std::collections::HashMap;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use bollard::Docker;
-use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures::StreamExt;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use hyper::Method;
 
-use crate::arguments::Pulled;
-use crate::output::{remark, say};
+use super::progress;
+use crate::arguments::{Pulled, Pushed};
+use crate::credentials::Configuration;
+use crate::output::say;
+use crate::request::{self, query};
+
+/// What tells the daemon who somebody is to a registry.
+const AUTH: &str = "X-Registry-Auth";
 
 /// `porthole pull`.
-pub(crate) async fn carry_out(client: &Docker, pulled: &Pulled) -> Result<ExitCode> {
-    pull(
-        client,
-        &pulled.image,
-        pulled.platform.as_deref(),
-        pulled.quiet,
-    )
-    .await?;
+pub(crate) async fn carry_out(host: &str, pulled: &Pulled) -> Result<ExitCode> {
+    let platform = pulled.platform.as_deref();
+    if pulled.all_tags {
+        if names_one(&pulled.image) {
+            bail!("tag can't be used with --all-tags/-a");
+        }
+        pull(host, &pulled.image, None, platform, pulled.quiet).await?;
+    } else {
+        let tag = (!names_one(&pulled.image)).then_some("latest");
+        pull(host, &pulled.image, tag, platform, pulled.quiet).await?;
+    }
     say!("{}", pulled.image)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Pulls an image; shows its progress on standard error unless `quiet`.
-pub(super) async fn pull(
-    client: &Docker,
+/// Pulls one image; shows its progress on standard error unless `quiet`.
+pub(super) async fn pull_one(
+    host: &str,
     image: &str,
     platform: Option<&str>,
     quiet: bool,
 ) -> Result<()> {
-    // The daemon would take a name without a tag for all tags.
+    let tag = (!names_one(image)).then_some("latest");
+    pull(host, image, tag, platform, quiet).await
+}
+
+/// Whether a name has a tag or a digest; the daemon would take one without for all tags.
+fn names_one(image: &str) -> bool {
     let last = image.rfind('/').map_or(0, |slash| slash + 1);
-    let names_one = image.contains('@') || image[last..].contains(':');
-    let mut options = CreateImageOptionsBuilder::default().from_image(image);
-    if !names_one {
-        options = options.tag("latest");
-    }
-    if let Some(platform) = platform {
-        options = options.platform(platform);
-    }
-    let mut progress = Progress::new(quiet);
-    let mut answer = Box::pin(client.create_image(Some(options.build()), None, None));
-    while let Some(step) = answer.next().await {
-        progress.show(step?)?;
-    }
-    Ok(())
+    image.contains('@') || image[last..].contains(':')
 }
 
-/// A bar for each layer on a terminal; elsewhere a line for each thing that is said.
-struct Progress {
-    bars: Option<MultiProgress>,
-    layers: HashMap<String, ProgressBar>,
+async fn pull(
+    host: &str,
+    image: &str,
+    tag: Option<&str>,
+    platform: Option<&str>,
     quiet: bool,
+) -> Result<()> {
+    let mut pairs = vec![("fromImage", image)];
+    pairs.extend(tag.map(|tag| ("tag", tag)));
+    pairs.extend(platform.map(|platform| ("platform", platform)));
+    let mut request = request::to(Method::POST, &format!("/images/create?{}", query(&pairs)));
+    if let Some(credentials) = Configuration::read()?.of_image(image)? {
+        request = request.header(AUTH, credentials.header()?);
+    }
+    let answer = request::exchange(host, request.body(request::nothing())?).await?;
+    progress::follow(answer, quiet).await.map(drop)
 }
 
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !quiet;
-        Self {
-            bars: terminal.then(MultiProgress::new),
-            layers: HashMap::new(),
-            quiet,
-        }
-    }
+/// `porthole push`.
+pub(crate) async fn push(host: &str, pushed: &Pushed) -> Result<ExitCode> {
+    let last = pushed.image.rfind('/').map_or(0, |slash| slash + 1);
+    let (name, tag) = match pushed.image[last..].split_once(':') {
+        Some(_) if pushed.all_tags => bail!("tag can't be used with --all-tags/-a"),
+        Some((path, tag)) => (&pushed.image[..last + path.len()], Some(tag)),
+        None if pushed.all_tags => (pushed.image.as_str(), None),
+        None => (pushed.image.as_str(), Some("latest")),
+    };
+    let pairs: Vec<_> = tag.map(|tag| ("tag", tag)).into_iter().collect();
+    // The slashes of a name are those of the path.
+    let parts: Vec<_> = name.split('/').map(request::segment).collect();
+    let path = format!("/images/{}/push?{}", parts.join("/"), query(&pairs));
+    let credentials = Configuration::read()?.of_image(&pushed.image)?;
+    let credentials = credentials.unwrap_or_default().header()?;
+    let request = request::to(Method::POST, &path).header(AUTH, credentials);
+    let answer = request::exchange(host, request.body(request::nothing())?).await?;
+    progress::follow(answer, pushed.quiet).await?;
+    say!("{}", pushed.image)?;
+    Ok(ExitCode::SUCCESS)
+}
 
-    fn show(&mut self, step: CreateImageInfo) -> Result<()> {
-        if let Some(message) = step.error_detail.and_then(|error| error.message) {
-            bail!(message);
-        }
-        let status = step.status.unwrap_or_default();
-        if self.quiet {
-            return Ok(());
-        }
-        match (&self.bars, step.id) {
-            (Some(bars), Some(id)) => {
-                let new = || {
-                    let bar = bars.add(ProgressBar::new(0));
-                    // The template is constant and sound; the default style would do otherwise.
-                    let style =
-                        ProgressStyle::with_template("{prefix:14} {bar:30} {bytes:>10} {msg}");
-                    if let Ok(style) = style {
-                        bar.set_style(style);
-                    }
-                    bar.set_prefix(id.clone());
-                    bar
-                };
-                let bar = self.layers.entry(id.clone()).or_insert_with(new);
-                bar.set_message(status);
-                if let Some(detail) = step.progress_detail {
-                    let bytes =
-                        |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
-                    if let Some(total) = bytes(detail.total) {
-                        bar.set_length(total);
-                    }
-                    if let Some(current) = bytes(detail.current) {
-                        bar.set_position(current);
-                    }
-                }
-            }
-            // A terminal that is gone takes no line.
-            (Some(bars), None) => drop(bars.println(status)),
-            // One line for each step of a layer, not for each piece of it.
-            (None, Some(_))
-                if step
-                    .progress_detail
-                    .is_some_and(|detail| detail.current.is_some()) => {}
-            (None, Some(id)) => remark!("{id}: {status}"),
-            (None, None) => remark!("{status}"),
-        }
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert!(names_one("r.example:5000/app:1") && names_one("app@sha256:00"));
+        assert!(!names_one("r.example:5000/app") && !names_one("app"));
     }
 }

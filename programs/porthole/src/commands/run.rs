@@ -34,7 +34,7 @@ pub(crate) async fn carry_out(client: &Docker, host: &str, run: Run) -> Result<E
         manner.check()?;
     }
     let attached = (!run.detach).then_some(streams);
-    let id = create::create(client, host, options, attached, run.rm).await?;
+    let id = create::create(host, options, attached, run.rm).await?;
     match start(client, host, &id, &run, manner).await {
         // It never ran, so nothing else removes it.
         Err(error) if run.rm => Err(give_up(client, &id, error).await),

@@ -72,7 +72,7 @@ fn cp(fixture: &Fixture, from: &str, to: &str) -> Result<String> {
 }
 
 /// Has docker, or another program, read this.
-fn fed(command: &mut Command, input: &[u8]) -> Result<Output> {
+pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Result<Output> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

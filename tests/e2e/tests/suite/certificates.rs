@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use porthole_e2e::certificates;
 use porthole_e2e::server::Server;
 
 use crate::control_events::wait_for_log;
@@ -40,7 +41,7 @@ fn trusted(fixture: &Fixture) -> Result<()> {
     let work = directory.path();
     fs::set_permissions(work, fs::Permissions::from_mode(0o755))?;
     for name in ["host", "image"] {
-        tls::make_certificates(&work.join(name))?;
+        certificates::make(&work.join(name), tls::NAMES)?;
         let key = work.join(name).join("server-key.pem");
         fs::set_permissions(key, fs::Permissions::from_mode(0o644))?;
     }

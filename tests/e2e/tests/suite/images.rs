@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{Fixture, Test};
+use crate::{Fixture, Test, registries};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("images_list_both_bases", list),
@@ -121,8 +121,13 @@ fn info(fixture: &Fixture) -> Result<()> {
 }
 
 fn of_linux(fixture: &Fixture) -> Result<()> {
-    for (options, manifest) in [
-        (&["ubuntu"][..], "no matching manifest for windows/amd64"),
+    let (registry, _directory) = registries::plain()?;
+    let (single, many) = (registry.image("linux:single"), registry.image("linux:many"));
+    let manifest = registries::put_linux(&registry, "linux", "single", "amd64")?;
+    registries::put_index(&registry, "linux", "many", &[manifest])?;
+    for (options, words) in [
+        (&[many.as_str()][..], "no matching manifest for windows"),
+        (&[&single], "linux"),
         (
             &["--platform", "linux/amd64", "porthole/nanoserver"],
             "no matching manifest for linux/amd64",
@@ -130,7 +135,7 @@ fn of_linux(fixture: &Fixture) -> Result<()> {
     ] {
         let outcome = fixture.docker.run(["run", "--rm"].iter().chain(options))?;
         ensure!(outcome.code == 125, "{outcome:?}");
-        for part in [manifest, "Porthole runs Windows images"] {
+        for part in [words, "Porthole runs Windows images"] {
             ensure!(outcome.stderr.contains(part), "{outcome:?}");
         }
     }

@@ -5,21 +5,25 @@
 //! afterwards, one at a time.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Trial};
 use porthole_e2e::docker::Docker;
 use porthole_e2e::host::HostState;
 use porthole_e2e::server::{Place, Server};
 
+mod another_host;
 mod archive;
 mod bad_input;
 mod binds;
 mod certificates;
+mod changes;
 mod clients;
+mod commit;
+mod committed;
 mod console;
 mod control_events;
 mod create_table;
@@ -28,28 +32,40 @@ mod desktop;
 mod exec;
 mod exit_codes;
 mod health;
+mod hostile_layers;
+mod image_kills;
+mod image_verbs;
 mod images;
 mod isolation;
+mod layer_checker;
 mod lifecycle;
 mod limits;
 mod log_drivers;
 mod logs;
+mod made_images;
 mod memory;
+mod microsoft_bases;
 mod names;
 mod options;
 mod own_cli;
 mod ports;
+mod postgres_story;
 mod reboot;
+mod registries;
 mod restarts;
 mod run;
+mod saved;
+mod stalling;
 mod streams;
 mod tls;
 mod tools;
+mod transfer_files;
 mod usage;
 mod web_sockets;
 mod workloads;
 
 /// What a test works with.
+#[derive(Clone)]
 struct Fixture {
     docker: Docker,
     place: Place,
@@ -73,6 +89,39 @@ impl Fixture {
             probes: directory("PORTHOLE_PROBES")?,
             workloads: directory("PORTHOLE_WORKLOADS")?,
         })
+    }
+
+    /// Has the store looked over: records and files must agree.
+    fn check_store(&self) -> Result<()> {
+        self.store_check(&[])
+    }
+
+    /// The same, with every byte read.
+    fn check_store_whole(&self) -> Result<()> {
+        self.store_check(&["--content"])
+    }
+
+    fn store_check(&self, options: &[&str]) -> Result<()> {
+        let output = Command::new(self.programs.join("porthole"))
+            .args(["store", "check", "--data-root"])
+            .arg(&self.place.data_root)
+            .args(options)
+            .output()?;
+        ensure!(output.status.success(), "porthole store check: {output:?}");
+        Ok(())
+    }
+
+    /// The names of what is in these directories of the data root.
+    fn entries(&self, directories: &[&str]) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for directory in directories {
+            for entry in std::fs::read_dir(self.place.data_root.join(directory))? {
+                let name = entry?.file_name();
+                names.push(format!("{directory}/{}", name.to_string_lossy()));
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// The `-v` value that shows the probes as `C:\probes`.
@@ -129,6 +178,12 @@ const SHARED: &[&[(&str, Test)]] = &[
     restarts::TESTS,
     ports::TESTS,
     images::TESTS,
+    image_verbs::TESTS,
+    registries::TESTS,
+    changes::TESTS,
+    commit::TESTS,
+    transfer_files::TESTS,
+    microsoft_bases::TESTS,
     bad_input::TESTS,
     own_cli::TESTS,
     archive::TESTS,
@@ -139,6 +194,26 @@ const SHARED: &[&[(&str, Test)]] = &[
     web_sockets::TESTS,
     workloads::TESTS,
 ];
+
+/// Tests that want the servers of their own, of images and registries.
+const ALONE: &[&[(&str, Test)]] = &[
+    image_verbs::ALONE,
+    registries::ALONE,
+    hostile_layers::ALONE,
+    changes::ALONE,
+    postgres_story::ALONE,
+    image_kills::ALONE,
+];
+
+/// Waits ten seconds for something to come about.
+fn eventually(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !done()? {
+        ensure!(Instant::now() < deadline, "{what}: not within ten seconds");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
 
 /// What is there and was not before. Processes that have just been told to end take a moment; what
 /// stays longer than ten seconds is left over.
@@ -173,6 +248,9 @@ fn main() -> Result<ExitCode> {
     alone.extend(trials(&fixture, certificates::TESTS));
     alone.extend(trials(&fixture, log_drivers::ALONE));
     alone.extend(trials(&fixture, reboot::TESTS));
+    for tests in ALONE {
+        alone.extend(trials(&fixture, tests));
+    }
     alone.push(Trial::test("nothing_is_left_on_the_host", move || {
         let added = left_over(&before).map_err(|error| error.to_string())?;
         if added.is_empty() {

@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("own_cli_lists_objects_by_their_kind", kinds),
 ];
 
-fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
+pub(crate) fn porthole(fixture: &Fixture, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(fixture.programs.join("porthole"));
     command
         .args(["-H", fixture.docker.host()])
@@ -201,10 +201,12 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
         "repository name must be lowercase",
     ),
     (&["network", "inspect", "e2e-none"], 1, "e2e-none"),
+    (&["commit", "e2e-no-such"], 1, "No such container"),
+    (&["diff", "e2e-no-such"], 1, "No such container"),
     (
-        &["commit", "x"],
+        &["diff", "--registry", "e2e-no-such"],
         1,
-        "commit is planned; this version does not have it yet",
+        "No such container",
     ),
     (&["update", "e2e-no-such"], 1, "update changes nothing"),
     (

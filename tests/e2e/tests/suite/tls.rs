@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use porthole_e2e::certificates;
 use porthole_e2e::docker::Docker;
 use porthole_e2e::server::Server;
 
@@ -19,29 +20,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("tls_is_asked_for_before_tcp_is_served", asked_for),
 ];
 
-/// Makes a CA, and with it `server-*.pem`, and `cert.pem` and `key.pem` for a client.
-pub(crate) fn make_certificates(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory)?;
-    let script = r"
-        openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$1 -keyout ca-key.pem -out ca.pem
-        sign() {
-            openssl req -new -newkey rsa:2048 -nodes -subj /CN=$1 -keyout $2 -out request.pem
-            printf %s $4 > extensions.cnf
-            openssl x509 -req -days 2 -CA ca.pem -CAkey ca-key.pem -CAcreateserial \
-                -in request.pem -extfile extensions.cnf -out $3
-        }
-        sign localhost server-key.pem server-cert.pem subjectAltName=DNS:localhost,IP:127.0.0.1
-        sign client key.pem cert.pem extendedKeyUsage=clientAuth";
-    let authority = directory.file_name().context("no name")?;
-    let output = Command::new("sh")
-        .args(["-euc", script, "sh"])
-        .arg(authority)
-        .current_dir(directory)
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "openssl: {said}");
-    Ok(())
-}
+/// What a server of these tests is called.
+pub(crate) const NAMES: &str = "DNS:localhost,IP:127.0.0.1";
 
 /// A port that was free a moment ago.
 fn free_port() -> Result<u16> {
@@ -63,18 +43,15 @@ fn options(address: &str, certificates: &Path) -> Vec<OsString> {
 fn served(fixture: &Fixture) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let [ours, theirs] = ["ours", "theirs"].map(|name| directory.path().join(name));
-    make_certificates(&ours)?;
-    make_certificates(&theirs)?;
+    certificates::make(&ours, NAMES)?;
+    certificates::make(&theirs, NAMES)?;
     let port = free_port()?;
     let address = format!("tcp://127.0.0.1:{port}");
     let place = fixture.place.clone();
     let server = Server::start_with(&fixture.programs, place, &options(&address, &ours))?;
     let secured = Fixture {
         docker: Docker::over_tls(address.clone(), ours.clone()),
-        place: fixture.place.clone(),
-        programs: fixture.programs.clone(),
-        probes: fixture.probes.clone(),
-        workloads: fixture.workloads.clone(),
+        ..fixture.clone()
     };
     let checked = refusals(&address, port, &ours, &theirs).and_then(|()| streams(&secured));
     server.stop()?;

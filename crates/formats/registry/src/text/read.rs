@@ -93,7 +93,12 @@ impl Reader {
             let time = u64::from_str_radix(digits, 16).map_err(|_| TextErrorKind::Line)?;
             self.key()?.last_write = FileTime(time);
         } else if let Some(class) = option.strip_prefix(b"class=\"") {
-            let (units, _) = unescape(class, b'"').ok_or(TextErrorKind::Class)?;
+            let (mut units, _) = unescape(class, b'"').ok_or(TextErrorKind::Class)?;
+            // Wineserver counts the end of a class that it reads as part of it, and so writes one
+            // more of them after each start.
+            while units.last() == Some(&0) {
+                units.pop();
+            }
             self.key()?.class = Some(units.into());
         } else if option.starts_with(b"link") {
             self.key()?.symlink = true;

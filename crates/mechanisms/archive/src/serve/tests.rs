@@ -115,6 +115,40 @@ fn one(kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Vec<u8> 
 }
 
 #[test]
+fn streams_go_both_ways_beside_their_files() {
+    use tar::EntryType::{Directory, Regular};
+    let c = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let whole = one(Regular, name, "", content.as_bytes());
+        whole[..whole.len() - 1024].to_vec()
+    };
+    let both = [
+        file("d/File", "f"),
+        one(Regular, "d/FILE:zone:$DATA", "", b"z"),
+    ]
+    .concat();
+    write(c.path(), "", &both).unwrap();
+    assert_eq!(
+        fs::read_to_string(c.path().join("d/File:zone")).unwrap(),
+        "z"
+    );
+    assert_eq!(
+        names(&read(c.path(), "d", "d")),
+        ["d/", "d/File", "d/File:zone"]
+    );
+    for (archive, why) in [
+        (one(Regular, "d/absent:s", "", b""), "of nothing"),
+        (one(Directory, "d/File:s", "", b""), "is a file"),
+    ] {
+        let (kind, message) = write(c.path(), "", &archive).unwrap_err();
+        assert!(
+            kind == FailureKind::BadArchive && message.contains(why),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn a_directory_comes_back_as_it_was() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let long = "long-".repeat(30);

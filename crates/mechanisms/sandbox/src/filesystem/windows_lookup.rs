@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
+pub use porthole_winpath::name::folded;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
@@ -81,20 +82,6 @@ pub fn each_name(
 fn open_entry(directory: &OwnedFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     rustix::fs::openat2(directory, name, flags, Mode::empty(), BENEATH)
-}
-
-/// Upper case one character to one, as NTFS's table has it: what becomes several stays as it is.
-#[must_use]
-pub fn folded(name: &str) -> String {
-    name.chars()
-        .map(|character| {
-            let mut upper = character.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(single), None) => single,
-                _ => character,
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

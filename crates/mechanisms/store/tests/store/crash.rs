@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::support::{container, import, names};
 use anyhow::{Context, Result, ensure};
-use porthole_store::Store;
+use porthole_store::{CheckDepth, Store};
 
 /// Says to [`worker`] where to work.
 const ROOT: &str = "PORTHOLE_STORE_CRASH_ROOT";
@@ -106,6 +106,8 @@ fn check(store: &Store, root: &Path) -> Result<()> {
     ids.sort();
     ensure!(names(&root.join("containers")) == ids, "containers");
     ensure!(names(&root.join("tmp")).is_empty(), "unfinished work");
+    let problems = store.check(CheckDepth::Content)?;
+    ensure!(problems.is_empty(), "{problems:?}");
     Ok(())
 }
 

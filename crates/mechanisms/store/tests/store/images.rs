@@ -104,13 +104,18 @@ fn layers_are_shared_and_removed_with_the_last_user() -> Result<()> {
     let top = import(&store, &["base", "top"], "top")?;
     assert_eq!(names(&store.root().layers()).len(), 2);
     let [shared, own] = [0, 1].map(|index| store.image(top).expect("there").layers[index].clone());
-    let registry = store.root().registry(own.id);
-    std::fs::create_dir(&registry)?;
+    // As one release named the merged registry of a chain, and as this one does.
+    let registries = store.root().registries();
+    let own_registries = [own.id.to_string(), format!("{}-0123456789abcdef", own.id)];
+    for name in [&own_registries[..], &[format!("{}-01", shared.id)]].concat() {
+        std::fs::create_dir(registries.join(name))?;
+    }
 
     let removed = store.remove_image(top)?;
     assert_eq!(removed.layers, [own.id]);
     assert_eq!(removed.names, [reference("top:latest")]);
-    assert!(!registry.exists() && !own.directory.exists() && shared.directory.exists());
+    assert_eq!(names(&registries), [format!("{}-01", shared.id)]);
+    assert!(!own.directory.exists() && shared.directory.exists());
     assert!(!store.has_blob(own.blob.expect("a blob"))?);
 
     store.create_container(&container("c1", "c1", base))?;
@@ -143,13 +148,7 @@ fn an_import_is_all_or_nothing_and_repeatable() -> Result<()> {
             blob: None,
         },
     ];
-    let mut import_of_two = ImageImport {
-        config: config(&["a", "b"]),
-        manifest: None,
-        layers,
-        tags: Vec::new(),
-        repositories: Vec::new(),
-    };
+    let mut import_of_two = ImageImport::new(config(&["a", "b"]), layers);
     assert!(
         store
             .import_image(&import_of_two)
@@ -176,15 +175,14 @@ fn manifests_give_names_with_digests() -> Result<()> {
     import(&store, &["a"], "x")?;
     let manifest = b"{\"schemaVersion\":2}".to_vec();
     let digest = Digest::of(&manifest);
+    let layers = vec![LayerImport {
+        contents: LayerContents::Present,
+        blob: None,
+    }];
     let id = store.import_image(&ImageImport {
-        config: config(&["a"]),
         manifest: Some(manifest.clone()),
-        layers: vec![LayerImport {
-            contents: LayerContents::Present,
-            blob: None,
-        }],
-        tags: Vec::new(),
         repositories: vec![reference("r.example/x")],
+        ..ImageImport::new(config(&["a"]), layers)
     })?;
     let name = format!("r.example/x@{digest}");
     let image = store.find_image(&name)?;

@@ -4,5 +4,6 @@ mod containers;
 mod crash;
 mod full_disk;
 mod images;
+mod lineage;
 mod recovery;
 mod support;

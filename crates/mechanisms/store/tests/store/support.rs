@@ -46,15 +46,12 @@ pub(crate) fn import(store: &Store, layers: &[&str], name: &str) -> Result<Image
         };
         imports.push(LayerImport {
             contents,
-            blob: Some(blob),
+            blob: Some(blob.into()),
         });
     }
     Ok(store.import_image(&ImageImport {
-        config: config(layers),
-        manifest: None,
-        layers: imports,
         tags: vec![name.parse::<Reference>()?.or_latest()],
-        repositories: Vec::new(),
+        ..ImageImport::new(config(layers), imports)
     })?)
 }
 
@@ -63,6 +60,7 @@ pub(crate) fn container(id: &str, name: &str, image: ImageId) -> NewContainer {
         id: id.to_owned(),
         name: name.to_owned(),
         image,
+        base: None,
         created: 1,
         document: "{}".to_owned(),
     }

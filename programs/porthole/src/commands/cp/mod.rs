@@ -7,7 +7,7 @@ mod container;
 mod from;
 mod into;
 mod meter;
-mod pipe;
+pub(super) mod pipe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

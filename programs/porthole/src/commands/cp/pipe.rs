@@ -12,13 +12,13 @@ const PIECES: usize = 8;
 const PIECE: usize = 64 * 1024;
 
 /// What a thread reads that blocks.
-pub(super) struct Reader {
+pub(in crate::commands) struct Reader {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
 
 /// What is written for it.
-pub(super) fn reader() -> (mpsc::Sender<io::Result<Bytes>>, Reader) {
+pub(in crate::commands) fn reader() -> (mpsc::Sender<io::Result<Bytes>>, Reader) {
     let (sender, pieces) = mpsc::channel(PIECES);
     let current = Bytes::new();
     (sender, Reader { pieces, current })
@@ -39,13 +39,13 @@ impl Read for Reader {
 }
 
 /// What a thread writes that blocks.
-pub(super) struct Writer {
+pub(in crate::commands) struct Writer {
     pieces: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
 }
 
 /// What is read of it.
-pub(super) fn writer() -> (Writer, mpsc::Receiver<io::Result<Bytes>>) {
+pub(in crate::commands) fn writer() -> (Writer, mpsc::Receiver<io::Result<Bytes>>) {
     let (pieces, receiver) = mpsc::channel(PIECES);
     let buffer = Vec::with_capacity(PIECE);
     (Writer { pieces, buffer }, receiver)
@@ -53,7 +53,7 @@ pub(super) fn writer() -> (Writer, mpsc::Receiver<io::Result<Bytes>>) {
 
 impl Writer {
     /// Says that the archive is not whole.
-    pub(super) fn fail(self, why: &anyhow::Error) {
+    pub(in crate::commands) fn fail(self, why: &anyhow::Error) {
         let error = io::Error::other(format!("{why:#}"));
         // The reader that has left needs no reason.
         let _ = self.pieces.blocking_send(Err(error));

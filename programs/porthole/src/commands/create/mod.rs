@@ -10,7 +10,6 @@ mod volume;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use bollard::Docker;
 use bollard::errors::Error;
 use hyper::Method;
 use serde_json::Value;
@@ -23,16 +22,15 @@ use crate::request;
 use files::CidFile;
 
 /// `porthole create`: prints the ID.
-pub(crate) async fn carry_out(client: &Docker, host: &str, new: Create) -> Result<ExitCode> {
+pub(crate) async fn carry_out(host: &str, new: Create) -> Result<ExitCode> {
     let streams = Some(new.options.streams());
-    let id = create(client, host, &new.options, streams, new.rm).await?;
+    let id = create(host, &new.options, streams, new.rm).await?;
     say!("{id}")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes a container and returns its ID; pulls its image where that is wanted.
 pub(super) async fn create(
-    client: &Docker,
     host: &str,
     options: &Options,
     attached: Option<Streams>,
@@ -53,12 +51,12 @@ pub(super) async fn create(
     }
     let path = format!("/containers/create?{}", request::query(&parameters));
     if options.pull == Pull::Always {
-        pull_image(client, options).await?;
+        pull_image(host, options).await?;
     }
     let created = match request::json(host, Method::POST, &path, Some(&body)).await {
         Err(error) if options.pull == Pull::Missing && lacks_image(&error) => {
             remark!("Unable to find image '{}' locally", options.image());
-            pull_image(client, options).await?;
+            pull_image(host, options).await?;
             request::json(host, Method::POST, &path, Some(&body)).await?
         }
         created => created?,
@@ -73,9 +71,9 @@ pub(super) async fn create(
     Ok(id.to_owned())
 }
 
-async fn pull_image(client: &Docker, options: &Options) -> Result<()> {
+async fn pull_image(host: &str, options: &Options) -> Result<()> {
     let platform = options.platform.as_deref();
-    pull::pull(client, options.image(), platform, options.quiet).await
+    pull::pull_one(host, options.image(), platform, options.quiet).await
 }
 
 /// Whether the daemon says that it has no such image; other things may be missing too.

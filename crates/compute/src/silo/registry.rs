@@ -1,0 +1,227 @@
+//! The registry of a container: what it was given, and what it is now.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use porthole_files::delete_tree;
+use porthole_protocol::frame::FrameError;
+use porthole_protocol::supervisor::{Failure, REGISTRY_LIMIT, RegistryRoot, Request, Response};
+use porthole_wine::registry::{self, RegistryTexts};
+use porthole_wine::{CachedRegistry, RegistryCache};
+
+use super::root_certificates;
+use super::supervised::SiloSupervised;
+use crate::document::SystemPlan;
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::{RegistryChanges, failed, with_chain};
+use crate::service::backend::Supervised;
+use crate::service::call::call;
+use crate::timeout;
+use crate::wire::{Connection, WireError};
+
+/// The container's registry beside its sandbox, and the merged ones in the data root.
+const REGISTRY: &str = "registry";
+
+/// The merged registry of the plan's layers; merged now when that has not been done yet.
+pub(super) fn merged(plan: &SystemPlan, data_root: &Path) -> Result<CachedRegistry> {
+    let operation = || format!("CreateComputeSystem {}", plan.id);
+    let cache = data_root.join(REGISTRY);
+    fs::create_dir_all(&cache).map_err(|source| {
+        let message = format!("cannot make {}", cache.display());
+        Error::new(ErrorKind::Host, operation(), message).with_source(source)
+    })?;
+    let cache = RegistryCache::new(cache);
+    let merged = with_chain(&plan.layers, plan.os_version, plan.user, |chain| {
+        cache.prepare(chain)
+    });
+    merged.map_err(|error| failed(operation(), error))
+}
+
+/// A container keeps its registry from one start to the next.
+pub(super) fn own(plan: &SystemPlan, data_root: &Path) -> Result<PathBuf> {
+    let target = place(plan);
+    if registry::is_complete(&target) {
+        return Ok(target);
+    }
+    let operation = format!("CreateComputeSystem {}", plan.id);
+    // What is there instead would be in the way. The container may have written it, to any depth.
+    delete_tree(&target).map_err(|source| {
+        let message = "cannot make the container's registry";
+        Error::new(ErrorKind::Host, &operation, message).with_source(source)
+    })?;
+    merged(plan, data_root)?
+        .clone_into(&target)
+        .map_err(|error| failed(operation, error))?;
+    Ok(target)
+}
+
+fn place(plan: &SystemPlan) -> PathBuf {
+    plan.sandbox
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .join(REGISTRY)
+}
+
+/// What the container made of what it was given. `now` is its registry while it runs; otherwise it
+/// is in its files, or it has none and nothing changed.
+pub(super) fn changes(
+    plan: &SystemPlan,
+    data_root: &Path,
+    now: Option<RegistryTexts>,
+) -> Result<RegistryChanges> {
+    let operation = || format!("RegistryChanges {}", plan.id);
+    let texts = match now {
+        Some(now) => Some(now),
+        None => RegistryTexts::read(&place(plan)).map_err(|error| failed(operation(), error))?,
+    };
+    let Some(texts) = texts else {
+        return Ok(RegistryChanges::default());
+    };
+    let changes = merged(plan, data_root)?.changes(&texts, &root_certificates::all(data_root));
+    changes.map_err(|error| failed(operation(), error))
+}
+
+/// The registry of a system that runs or is paused; nothing when it has just ended.
+pub(super) async fn live(supervised: &SiloSupervised) -> Result<Option<RegistryTexts>> {
+    let limit = timeout::REQUEST;
+    let saved = tokio::time::timeout(limit, save(supervised)).await;
+    let error = match saved.unwrap_or(Err(WireError::Timeout(limit.as_secs()))) {
+        Ok(texts) => return Ok(Some(texts)),
+        Err(error) => error,
+    };
+    let operation = format!("RegistryChanges {}", supervised.id);
+    match &error {
+        WireError::Refused(Failure::State(_)) => Ok(None),
+        error if error.is_an_end() => match call(supervised, &Request::Statistics).await {
+            // It lives, but did not understand.
+            Ok(_) => {
+                let message = "its supervisor is of an older release, which cannot tell the \
+                               registry of a container that runs; stop the container first";
+                Err(Error::new(ErrorKind::NotSupported, operation, message))
+            }
+            Err(_) => Ok(None),
+        },
+        _ => {
+            let message = "cannot take down the registry";
+            Err(Error::new(ErrorKind::Host, operation, message).with_source(error))
+        }
+    }
+}
+
+async fn save(supervised: &SiloSupervised) -> std::result::Result<RegistryTexts, WireError> {
+    let mut connection = Connection::open(supervised.connect().await?).await?;
+    let Response::RegistrySaved { sizes } = connection.request(&Request::SaveRegistry).await?
+    else {
+        return Err(WireError::OutOfTurn);
+    };
+    let mut texts = Vec::with_capacity(sizes.len());
+    for (root, size) in RegistryRoot::ALL.into_iter().zip(sizes) {
+        texts.push(read(&mut connection, root, size).await?);
+    }
+    let [machine, user, default_user] =
+        <[_; 3]>::try_from(texts).map_err(|_| WireError::OutOfTurn)?;
+    Ok(RegistryTexts {
+        machine,
+        user,
+        default_user,
+    })
+}
+
+/// Reads a root's text, which is as long as was told, or shorter.
+async fn read(
+    connection: &mut Connection,
+    root: RegistryRoot,
+    size: u64,
+) -> std::result::Result<Vec<u8>, WireError> {
+    let size = usize::try_from(size.min(REGISTRY_LIMIT)).unwrap_or(usize::MAX);
+    let mut text = Vec::with_capacity(size);
+    while text.len() < size {
+        let offset = text.len() as u64;
+        match connection
+            .request(&Request::ReadRegistry { root, offset })
+            .await?
+        {
+            Response::Registry(piece) if piece.is_empty() => break,
+            Response::Registry(piece) => text.extend(piece),
+            _ => return Err(WireError::OutOfTurn),
+        }
+    }
+    match text.len() > size {
+        true => Err(WireError::Connection(FrameError::TooLong(text.len()))),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_protocol::Hello;
+    use porthole_protocol::supervisor::{Statistics, VERSION};
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::silo::directory::RunDirectory;
+    use crate::wire::{receive, send};
+
+    /// A system whose supervisor answers as `answer` does; it leaves clients that get nothing.
+    fn supervised(answer: fn(&Request) -> Option<Response>) -> (tempfile::TempDir, SiloSupervised) {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::new(parent.path().join("c1"));
+        directory.make().unwrap();
+        let listener = UnixListener::bind(directory.socket()).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                send(&mut stream, &Hello::new(VERSION)).await.unwrap();
+                receive::<Hello>(&mut stream).await.unwrap();
+                while let Ok(request) = receive::<Request>(&mut stream).await {
+                    let Some(response) = answer(&request) else {
+                        break;
+                    };
+                    send(&mut stream, &response).await.unwrap();
+                }
+            }
+        });
+        let id = "c1".to_owned();
+        (parent, SiloSupervised { id, directory })
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_of_an_older_release_is_named() {
+        let (_parent, old) = supervised(|request| match request {
+            Request::Statistics => Some(Response::Statistics(Statistics::default())),
+            _ => None,
+        });
+        let error = live(&old).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotSupported);
+        assert!(error.message().contains("older release"));
+    }
+
+    #[tokio::test]
+    async fn of_a_system_that_has_just_ended_the_files_are_asked() {
+        let (_parent, ending) = supervised(|_| {
+            let failure = Failure::State("ending".to_owned());
+            Some(Response::Failed(failure))
+        });
+        assert_eq!(live(&ending).await.unwrap(), None);
+        let (_parent, gone) = supervised(|_| None);
+        assert_eq!(live(&gone).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_text_comes_in_pieces_and_no_longer_than_was_told() {
+        let (_parent, sound) = supervised(|request| match request {
+            Request::ReadRegistry { offset, .. } => {
+                let rest = &b"abcde"[usize::try_from(*offset).unwrap()..];
+                Some(Response::Registry(rest.iter().take(2).copied().collect()))
+            }
+            _ => Some(Response::RegistrySaved { sizes: [5, 0, 9] }),
+        });
+        let texts = live(&sound).await.unwrap().unwrap();
+        assert_eq!((&*texts.machine, &*texts.user), (&b"abcde"[..], &b""[..]));
+        assert_eq!(texts.default_user, b"abcde", "cut short meanwhile");
+        let (_parent, endless) = supervised(|request| match request {
+            Request::ReadRegistry { .. } => Some(Response::Registry(vec![0; 64])),
+            _ => Some(Response::RegistrySaved { sizes: [5; 3] }),
+        });
+        assert_eq!(live(&endless).await.unwrap_err().kind(), ErrorKind::Host);
+    }
+}

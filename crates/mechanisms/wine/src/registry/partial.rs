@@ -1,0 +1,296 @@
+//! The parts of two texts that differ, as trees.
+//!
+//! A registry has some ten thousand keys, of which a container changes a few. So the texts are
+//! compared key by key as bytes, and only what differs is parsed.
+
+use std::collections::{HashMap, HashSet};
+
+use memchr::memmem;
+use porthole_registry::Key;
+use porthole_registry::text::{self, TextError};
+
+/// How a registry file begins, for one that is put together of sections.
+const HEADER: &[u8] = b"WINE REGISTRY Version 2\n";
+
+/// What separates two names of a path in a section's first line.
+const SEPARATOR: &[u8] = br"\\";
+
+/// Two trees that differ as the texts do.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// Of the old text.
+    pub(super) old: Key,
+    /// Of the new text.
+    pub(super) new: Key,
+}
+
+/// Leaves out what is the same in both. Keys that lead to a difference are there if and only if the
+/// text has them; they are empty where nothing about them changed. Nothing when nothing differs.
+///
+/// # Errors
+/// What differs is not Wine's registry text. Lines are those of the part that was parsed.
+pub(super) fn partial(old: &[u8], new: &[u8]) -> Result<Option<Partial>, TextError> {
+    let (old, new) = (sections(old), sections(new));
+    let changed = changed(&old, &new);
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let common = common_ancestors(&old, &changed);
+    let tree = |sections: &[Section<'_>]| {
+        let mut text = HEADER.to_vec();
+        for ancestor in &common {
+            text.extend([b"[", *ancestor, b"]\n"].concat());
+        }
+        for section in sections {
+            if changed.contains(section.path) {
+                text.extend(section.text);
+                text.push(b'\n');
+            }
+        }
+        text::read(&text).map(|document| document.tree)
+    };
+    Ok(Some(Partial {
+        old: tree(&old)?,
+        new: tree(&new)?,
+    }))
+}
+
+/// A key with what the text says of it.
+struct Section<'a> {
+    /// Its path as it is written, escapes included.
+    path: &'a [u8],
+    /// All its lines, without the empty ones behind.
+    text: &'a [u8],
+}
+
+/// Takes a text apart. What stands before the first key is left out, and a line that only looks
+/// like a key's beginning stays part of the section before it.
+fn sections(text: &[u8]) -> Vec<Section<'_>> {
+    let at_first = text.starts_with(b"[").then_some(0);
+    let further = memmem::find_iter(text, b"\n[").map(|newline| newline + 1);
+    let starts: Vec<(usize, usize)> = at_first
+        .into_iter()
+        .chain(further)
+        .filter_map(|at| Some((at, path_length(&text[at + 1..])?)))
+        .collect();
+    let ends = starts
+        .iter()
+        .skip(1)
+        .map(|(start, _)| *start)
+        .chain([text.len()]);
+    let section = |((start, length), end): (&(usize, usize), usize)| Section {
+        path: &text[start + 1..start + 1 + length],
+        text: text[*start..end].trim_ascii_end(),
+    };
+    starts.iter().zip(ends).map(section).collect()
+}
+
+/// How long the path is that a bracket has opened; nothing when the line ends before it is closed.
+fn path_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            b']' => return Some(at),
+            b'\n' => return None,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The paths of all sections that are not the same, or not once, in both.
+fn changed<'a>(old: &[Section<'a>], new: &[Section<'a>]) -> HashSet<&'a [u8]> {
+    let (old, new) = unmatched(old, new);
+    let mut changed = HashSet::new();
+    let mut known = HashMap::with_capacity(old.len());
+    for section in old {
+        if known.insert(section.path, section.text).is_some() {
+            changed.insert(section.path);
+        }
+    }
+    for section in new {
+        if known.remove(section.path) != Some(section.text) {
+            changed.insert(section.path);
+        }
+    }
+    changed.extend(known.into_keys());
+    changed
+}
+
+/// What is left when sections that follow each other in both are taken out: wineserver writes keys
+/// in one order, so that is little more than what differs.
+fn unmatched<'s, 'a>(
+    mut old: &'s [Section<'a>],
+    mut new: &'s [Section<'a>],
+) -> (Vec<&'s Section<'a>>, Vec<&'s Section<'a>>) {
+    /// How many keys that came or went one after another are looked past.
+    const LOOKAHEAD: usize = 64;
+    let (mut only_old, mut only_new) = (Vec::new(), Vec::new());
+    while let ([first_old, rest_old @ ..], [first_new, rest_new @ ..]) = (old, new) {
+        if first_old.text == first_new.text {
+            (old, new) = (rest_old, rest_new);
+            continue;
+        }
+        let look = |among: &[Section<'_>], path: &[u8]| {
+            let mut near = among.iter().take(LOOKAHEAD);
+            near.position(|section| section.path == path)
+        };
+        let (gone, came) = match (look(old, first_new.path), look(new, first_old.path)) {
+            (Some(0), _) | (None, None) => (1, 1),
+            (Some(gone), None) => (gone, 0),
+            (None, Some(came)) => (0, came),
+            (Some(gone), Some(came)) if gone <= came => (gone, 0),
+            (Some(_), Some(came)) => (0, came),
+        };
+        only_old.extend(&old[..gone]);
+        only_new.extend(&new[..came]);
+        (old, new) = (&old[gone..], &new[came..]);
+    }
+    only_old.extend(old);
+    only_new.extend(new);
+    (only_old, only_new)
+}
+
+/// Keys of the `changed` sections and above them that both texts have because of sections that are
+/// the same: as few as make all of them.
+fn common_ancestors<'a>(old: &[Section<'a>], changed: &HashSet<&'a [u8]>) -> HashSet<&'a [u8]> {
+    let mut wanted: HashSet<&[u8]> = changed.iter().flat_map(|path| ancestors(path)).collect();
+    wanted.extend(changed);
+    let mut common = HashSet::new();
+    for section in old.iter().filter(|section| !changed.contains(section.path)) {
+        // With a key all above it are wanted.
+        let way = ancestors(section.path).chain([section.path]);
+        common.extend(way.take_while(|path| wanted.contains(path)).last());
+    }
+    common.remove(&b""[..]);
+    common
+}
+
+/// The paths of all keys above the one at `path`, the shortest first, without the root's.
+fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < path.len() {
+            let here = at;
+            at += if path[at] == b'\\' { 2 } else { 1 };
+            if path[here..].starts_with(SEPARATOR) {
+                return Some(&path[..here]);
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_registry::layer::{difference, merge};
+    use porthole_registry::text::Document;
+    use porthole_registry::{Value, ValueKind};
+
+    use super::*;
+
+    fn base() -> Key {
+        let mut root = Key::default();
+        root.create(r"A\Kept").set_value("v", Value::dword(1));
+        root.create(r"A\Gone").set_value("v", Value::dword(1));
+        root.create(r"A\Changed").set_value("v", Value::dword(1));
+        root.create(r"B\Only").set_value("v", Value::dword(1));
+        root.create(r"C\[x]\y]")
+            .set_value("a]\n[b", Value::string("]\n[A\\\\Kept]\n"));
+        root.create("Empty");
+        root.set_value("at the root", Value::dword(1));
+        root
+    }
+
+    fn text(tree: &Key) -> Vec<u8> {
+        text::write(&Document::new(text::MACHINE, tree.clone()))
+    }
+
+    /// The difference by parts is that of the whole.
+    fn check(old: &Key, new: &Key) {
+        let partial = partial(&text(old), &text(new)).unwrap();
+        let by_parts = partial.and_then(|partial| difference(&partial.old, &partial.new));
+        assert_eq!(by_parts, difference(old, new));
+        let mut merged = old.clone();
+        by_parts
+            .into_iter()
+            .for_each(|delta| merge(&mut merged, delta));
+        assert_eq!(&merged, new);
+    }
+
+    #[test]
+    fn nothing_is_left_of_two_equal_texts() {
+        assert!(partial(&text(&base()), &text(&base())).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_what_differs_is_left() {
+        let mut new = base();
+        new.create(r"A\Changed").set_value("v", Value::dword(2));
+        let partial = partial(&text(&base()), &text(&new)).unwrap().unwrap();
+        assert_eq!((partial.old.count(), partial.new.count()), (3, 3));
+        check(&base(), &new);
+    }
+
+    #[test]
+    fn keys_that_are_only_implied_are_not_taken_for_deleted_or_new() {
+        let change = |work: fn(&mut Key)| {
+            let mut new = base();
+            work(&mut new);
+            check(&base(), &new);
+            check(&new, &base());
+        };
+        // The parent stays, by its other keys.
+        change(|root| drop(root.delete(r"A\Gone")));
+        // It stays without any, and has a section of its own from now on.
+        change(|root| drop(root.delete(r"B\Only")));
+        // It goes.
+        change(|root| drop(root.delete("B")));
+        // It had a section of its own, and has none any more.
+        change(|root| {
+            root.create(r"Empty\New\Deep");
+        });
+        change(|root| drop(root.create(r"C\[x]").set_value("", Value::link("x"))));
+        change(|root| drop(root.delete(r"C\[x]\y]")));
+        change(|root| drop(root.remove_value("at the root")));
+        change(|root| {
+            let key = root.delete("A").unwrap();
+            root.insert_subkey("a", key);
+        });
+        change(|root| {
+            let link = root.create(r"A\Link");
+            link.symlink = true;
+            link.class = Some("c".encode_utf16().collect());
+            let kind = ValueKind(0x7777);
+            link.set_value(
+                "SymbolicLinkValue",
+                Value {
+                    kind,
+                    data: vec![1],
+                },
+            );
+        });
+    }
+
+    #[test]
+    fn sections_that_stand_twice_count_together() {
+        let old = text(&base());
+        let new = [&old[..], b"\n[A\\\\Kept] 1\n\"w\"=dword:00000002\n"].concat();
+        let partial = partial(&old, &new).unwrap().unwrap();
+        let delta = difference(&partial.old, &partial.new).unwrap();
+        assert_eq!(delta.open(r"A\Kept").unwrap().values().len(), 1);
+        assert!(
+            delta
+                .open(r"A\Kept")
+                .unwrap()
+                .layering
+                .value_tombstones
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        assert!(partial(b"", b"[x]\nrubbish\n").is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! `porthole login`, `porthole logout` and `porthole search`.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use hyper::Method;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use serde_json::Value;
+
+use super::each::filters;
+use crate::arguments::{Login, Logout, Search};
+use crate::credentials::{Configuration, Credentials, DOCKER_HUB, server};
+use crate::output::{print_json, remark, say};
+use crate::request::{self, query};
+use crate::table::Table;
+
+/// Characters of a description in a table.
+const WIDTH: usize = 45;
+
+/// `porthole login`.
+pub(crate) async fn login(host: &str, login: &Login) -> Result<ExitCode> {
+    let server = server(login.server.as_deref().unwrap_or_default());
+    let mut configuration = Configuration::read()?;
+    let known = configuration.of(&server)?;
+    let mut credentials = match (&login.username, known) {
+        (None, Some(known)) if login.password.is_none() && !login.password_stdin => known,
+        (username, _) => ask(login, username.as_deref(), &server)?,
+    };
+    let body = serde_json::to_value(&credentials)?;
+    let answer = request::json(host, Method::POST, "/auth", Some(&body)).await?;
+    if let Some(token) = answer["IdentityToken"]
+        .as_str()
+        .filter(|token| !token.is_empty())
+    {
+        token.clone_into(&mut credentials.identity_token);
+        credentials.password.clear();
+    }
+    configuration.keep(&credentials)?;
+    say!("{}", answer["Status"].as_str().unwrap_or("Login Succeeded"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credentials> {
+    ensure!(
+        login.password.is_none() || !login.password_stdin,
+        "--password and --password-stdin are mutually exclusive"
+    );
+    let username = match username {
+        Some(username) => username.to_owned(),
+        None if login.password_stdin => bail!("Must provide --username with --password-stdin"),
+        None => prompt("Username: ")?,
+    };
+    ensure!(!username.is_empty(), "username required");
+    let password = if login.password_stdin {
+        let mut password = String::new();
+        io::stdin()
+            .lock()
+            .take(64 * 1024)
+            .read_to_string(&mut password)?;
+        password.trim_end_matches(['\r', '\n']).to_owned()
+    } else if let Some(password) = &login.password {
+        remark!(
+            "warning: a password on the command line is seen by everybody here; use --password-stdin"
+        );
+        password.clone()
+    } else {
+        hidden("Password: ")?
+    };
+    ensure!(!password.is_empty(), "password required");
+    Ok(Credentials {
+        username,
+        password,
+        server: server.to_owned(),
+        ..Credentials::default()
+    })
+}
+
+fn prompt(words: &str) -> Result<String> {
+    ensure!(
+        io::stdin().is_terminal(),
+        "cannot ask for a name and a password without a terminal: use --username and --password-stdin"
+    );
+    let mut out = io::stderr().lock();
+    write!(out, "{words}")?;
+    out.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// Asks for what nobody shall see on the screen.
+fn hidden(words: &str) -> Result<String> {
+    let terminal = io::stdin();
+    let before = tcgetattr(&terminal)
+        .context("cannot ask for a password without a terminal: use --password-stdin")?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let answer = prompt(words);
+    tcsetattr(&terminal, OptionalActions::Drain, &before)?;
+    remark!("");
+    answer
+}
+
+/// `porthole logout`.
+pub(crate) fn logout(logout: &Logout) -> Result<ExitCode> {
+    let server = server(logout.server.as_deref().unwrap_or_default());
+    if Configuration::read()?.forget(&server)? {
+        say!("Removing login credentials for {server}")?;
+    } else {
+        say!("Not logged in to {server}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `porthole search`.
+pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<ExitCode> {
+    let limit = search.limit.map(|limit| limit.to_string());
+    let filters = serde_json::to_string(&filters(search.filter.clone()))?;
+    let mut pairs = vec![("term", search.term.as_str()), ("filters", &filters)];
+    pairs.extend(limit.as_deref().map(|limit| ("limit", limit)));
+    let mut request = request::to(Method::GET, &format!("/images/search?{}", query(&pairs)));
+    if let Some(credentials) = Configuration::read()?.of(DOCKER_HUB)? {
+        request = request.header("X-Registry-Auth", credentials.header()?);
+    }
+    let answer = request::exchange(host, request.body(request::nothing())?).await?;
+    let found: Vec<Value> = serde_json::from_slice(&request::collect(answer).await?)?;
+    if json {
+        print_json(&found)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(&["NAME", "DESCRIPTION", "STARS", "OFFICIAL"]);
+    for result in &found {
+        let text = |name: &str| result[name].as_str().unwrap_or_default();
+        let mut description = text("description").replace('\n', " ");
+        if !search.no_trunc && description.chars().count() > WIDTH {
+            description = description.chars().take(WIDTH - 1).chain(['…']).collect();
+        }
+        let official = if result["is_official"].as_bool() == Some(true) {
+            "[OK]"
+        } else {
+            ""
+        };
+        table.row([
+            text("name").to_owned(),
+            description,
+            result["star_count"].to_string(),
+            official.to_owned(),
+        ]);
+    }
+    table.print()?;
+    Ok(ExitCode::SUCCESS)
+}
