@@ -23,18 +23,17 @@ use crate::wire::{Connection, WireError};
 const REGISTRY: &str = "registry";
 
 /// The merged registry of the plan's layers; merged now when that has not been done yet.
-pub(super) fn merged(plan: &SystemPlan, data_root: &Path) -> Result<CachedRegistry> {
-    let operation = || format!("CreateComputeSystem {}", plan.id);
+fn merged(plan: &SystemPlan, data_root: &Path, operation: &str) -> Result<CachedRegistry> {
     let cache = data_root.join(REGISTRY);
     fs::create_dir_all(&cache).map_err(|source| {
         let message = format!("cannot make {}", cache.display());
-        Error::new(ErrorKind::Host, operation(), message).with_source(source)
+        Error::new(ErrorKind::Host, operation, message).with_source(source)
     })?;
     let cache = RegistryCache::new(cache);
     let merged = with_chain(&plan.layers, plan.os_version, plan.user, |chain| {
         cache.prepare(chain)
     });
-    merged.map_err(|error| failed(operation(), error))
+    merged.map_err(|error| failed(operation, error))
 }
 
 /// A container keeps its registry from one start to the next.
@@ -49,7 +48,7 @@ pub(super) fn own(plan: &SystemPlan, data_root: &Path) -> Result<PathBuf> {
         let message = "cannot make the container's registry";
         Error::new(ErrorKind::Host, &operation, message).with_source(source)
     })?;
-    merged(plan, data_root)?
+    merged(plan, data_root, &operation)?
         .clone_into(&target)
         .map_err(|error| failed(operation, error))?;
     Ok(target)
@@ -69,16 +68,17 @@ pub(super) fn changes(
     data_root: &Path,
     now: Option<RegistryTexts>,
 ) -> Result<RegistryChanges> {
-    let operation = || format!("RegistryChanges {}", plan.id);
+    let operation = format!("RegistryChanges {}", plan.id);
     let texts = match now {
         Some(now) => Some(now),
-        None => RegistryTexts::read(&place(plan)).map_err(|error| failed(operation(), error))?,
+        None => RegistryTexts::read(&place(plan)).map_err(|error| failed(&operation, error))?,
     };
     let Some(texts) = texts else {
         return Ok(RegistryChanges::default());
     };
-    let changes = merged(plan, data_root)?.changes(&texts, &root_certificates::all(data_root));
-    changes.map_err(|error| failed(operation(), error))
+    let before = merged(plan, data_root, &operation)?;
+    let changes = before.changes(&texts, &root_certificates::all(data_root));
+    changes.map_err(|error| failed(operation, error))
 }
 
 /// The registry of a system that runs or is paused; nothing when it has just ended.

@@ -18,6 +18,7 @@
 
 pub mod agent;
 pub mod archive;
+mod bytes;
 pub mod frame;
 pub mod resource;
 pub mod supervisor;

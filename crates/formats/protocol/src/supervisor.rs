@@ -437,7 +437,7 @@ pub enum Response {
         sizes: [u64; 3],
     },
     /// A piece of a root's text; empty at its end.
-    Registry(Vec<u8>),
+    Registry(#[serde(with = "crate::bytes")] Vec<u8>),
 }
 
 /// Why a supervisor did not carry out a request.

@@ -76,7 +76,7 @@ impl CachedRegistry {
         let path = self.directory.join(name);
         let before = fs::read(&path).at("read cached registry", &path)?;
         let parts = partial(&before, after).map_err(|error| {
-            let message = "what has changed in it is not Wine's registry text";
+            let message = "what a container has made of it is not Wine's registry text";
             Error::new(ErrorKind::Malformed, "compare registry", &path, message).with_source(error)
         })?;
         Ok(parts.unwrap_or_default())

@@ -36,7 +36,7 @@ const fn own(hive: MountedHive, path: &'static str, what: What) -> Own {
 }
 
 /// All such places.
-const OWN: [Own; 14] = [
+const OWN: [Own; 18] = [
     // The agent: who the container is.
     own(SYSTEM, r"ControlSet001\Control\ComputerName", What::Tree),
     own(
@@ -80,8 +80,25 @@ const OWN: [Own; 14] = [
         r"Microsoft\Windows NT\CurrentVersion\Perflib",
         What::Empty(1),
     ),
-    // Wine's service control manager.
-    own(SYSTEM, r"ControlSet001\Enum", What::Empty(0)),
+    // Wine, when a program shows windows: devices of the host's, a display and a monitor.
+    own(SYSTEM, r"ControlSet001\Enum", What::Tree),
+    own(SYSTEM, r"ControlSet001\Control\DeviceClasses", What::Tree),
+    own(
+        SYSTEM,
+        r"ControlSet001\Control\Class\{4D36E968-E325-11CE-BFC1-08002BE10318}",
+        What::Tree,
+    ),
+    own(
+        SYSTEM,
+        r"ControlSet001\Control\Class\{4D36E96E-E325-11CE-BFC1-08002BE10318}",
+        What::Tree,
+    ),
+    // Wine's shell: where directories of the account's profile are.
+    own(
+        MountedHive::User,
+        r"Software\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders",
+        What::Tree,
+    ),
     // Wine's crypt32, when a program opens stores of certificates.
     own(
         SOFTWARE,

@@ -25,24 +25,28 @@ pub(super) struct Partial {
 }
 
 /// Leaves out what is the same in both. Keys that lead to a difference are there if and only if the
-/// text has them; they are empty where nothing about them changed. Nothing when nothing differs.
+/// text has them. Nothing when nothing differs.
 ///
 /// # Errors
 /// What differs is not Wine's registry text. Lines are those of the part that was parsed.
 pub(super) fn partial(old: &[u8], new: &[u8]) -> Result<Option<Partial>, TextError> {
     let (old, new) = (sections(old), sections(new));
-    let changed = changed(&old, &new);
+    let mut changed = changed(&old, &new);
     if changed.is_empty() {
         return Ok(None);
     }
-    let common = common_ancestors(&old, &changed);
+    let below = below_links(&old, &new, &changed);
+    changed.extend(below);
+    let mut wanted: HashSet<&[u8]> = changed.iter().flat_map(|path| ancestors(path)).collect();
+    wanted.extend(&changed);
+    let common = common_ancestors(&old, &changed, &wanted);
     let tree = |sections: &[Section<'_>]| {
         let mut text = HEADER.to_vec();
         for ancestor in &common {
             text.extend([b"[", *ancestor, b"]\n"].concat());
         }
         for section in sections {
-            if changed.contains(section.path) {
+            if wanted.contains(section.path) {
                 text.extend(section.text);
                 text.push(b'\n');
             }
@@ -151,11 +155,33 @@ fn unmatched<'s, 'a>(
     (only_old, only_new)
 }
 
-/// Keys of the `changed` sections and above them that both texts have because of sections that are
-/// the same: as few as make all of them.
-fn common_ancestors<'a>(old: &[Section<'a>], changed: &HashSet<&'a [u8]>) -> HashSet<&'a [u8]> {
-    let mut wanted: HashSet<&[u8]> = changed.iter().flat_map(|path| ancestors(path)).collect();
-    wanted.extend(changed);
+/// The paths of keys below those that are links and are not the same in both: one that has become a
+/// link, or has ceased to be one, is another with all that is below it.
+fn below_links<'a>(
+    old: &[Section<'a>],
+    new: &[Section<'a>],
+    changed: &HashSet<&'a [u8]>,
+) -> Vec<&'a [u8]> {
+    let all = || old.iter().chain(new);
+    let is_link = |section: &&Section<'_>| {
+        changed.contains(section.path) && memmem::find(section.text, b"\n#link").is_some()
+    };
+    let links: HashSet<&[u8]> = all().filter(is_link).map(|section| section.path).collect();
+    if links.is_empty() {
+        return Vec::new();
+    }
+    let is_below = |path: &[u8]| ancestors(path).any(|above| links.contains(above));
+    let paths = all().map(|section| section.path);
+    paths.filter(|path| is_below(path)).collect()
+}
+
+/// Of the `wanted` keys, those of the `changed` sections and all above them, the ones that both texts
+/// have because of sections that are the same: as few as make all of them.
+fn common_ancestors<'a>(
+    old: &[Section<'a>],
+    changed: &HashSet<&'a [u8]>,
+    wanted: &HashSet<&'a [u8]>,
+) -> HashSet<&'a [u8]> {
     let mut common = HashSet::new();
     for section in old.iter().filter(|section| !changed.contains(section.path)) {
         // With a key all above it are wanted.
@@ -186,6 +212,7 @@ mod tests {
     use porthole_registry::layer::{difference, merge};
     use porthole_registry::text::Document;
     use porthole_registry::{Value, ValueKind};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -216,6 +243,43 @@ mod tests {
             .into_iter()
             .for_each(|delta| merge(&mut merged, delta));
         assert_eq!(&merged, new);
+    }
+
+    /// Trees of few names, so that two of them have much in common.
+    fn tree() -> impl Strategy<Value = Key> {
+        let name = || prop::sample::select(vec!["a", "A", "b", "[x]", "b\"", "é7", "_"]);
+        let leaf = (
+            prop::collection::vec((name(), 0u32..2), 0..2),
+            any::<bool>(),
+        )
+            .prop_map(|(values, symlink)| {
+                let mut key = Key::default();
+                key.symlink = symlink && values.is_empty();
+                for (name, value) in values {
+                    key.set_value(name, Value::dword(value));
+                }
+                key
+            });
+        leaf.prop_recursive(4, 32, 4, move |inner| {
+            (inner.clone(), prop::collection::vec((name(), inner), 0..4)).prop_map(
+                |(mut key, subkeys)| {
+                    for (name, subkey) in subkeys {
+                        key.insert_subkey(name, subkey);
+                    }
+                    key
+                },
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_differs_by_parts_is_what_differs(old in tree(), new in tree()) {
+            // Both have the same root, as registries have.
+            let (mut old, mut new) = (old, new);
+            (old.symlink, new.symlink) = (false, false);
+            check(&old, &new);
+        }
     }
 
     #[test]
