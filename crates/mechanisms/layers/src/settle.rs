@@ -99,43 +99,19 @@ impl Settling<'_> {
         let mut renamed = HashMap::new();
         for (name, kind) in &files {
             let spelt = place.spell(name, name)?;
-            if spelt
-                .as_deref()
-                .is_some_and(|spelt| spelt != name.as_c_str())
-            {
-                renamed.insert(name.to_bytes().to_vec(), spelt.clone());
+            if let Some(spelt) = spelt.as_ref().filter(|spelt| *spelt != name) {
+                renamed.insert(name.to_string_lossy().into_owned(), spelt.clone());
             }
             self.file(&mut place, name, spelt, *kind, hides)?;
         }
         for (name, _) in &streams {
-            let text = name.to_string_lossy();
-            let (owner, stream) = text.split_once(':').unwrap_or((&text, ""));
-            let owner = match renamed.get(owner.as_bytes()) {
-                Some(Some(owner)) => owner.to_string_lossy().into_owned(),
-                _ => owner.to_owned(),
-            };
-            let wanted = c_name(&format!("{owner}:{stream}")).to("name a stream")?;
-            let spelt = place.spell(name, &wanted)?;
-            if spelt.is_none() && wanted != *name {
-                place.rename(name, &wanted)?;
-            }
+            place.spell_stream(name, &renamed)?;
         }
         place.hide_streams(self.chain)?;
         if hides {
             place.hide_all()?;
         }
-        let is_implied = attribute(directory, IMPLIED)
-            .to("look at a directory")?
-            .is_some();
-        if is_implied {
-            rustix::fs::fremovexattr(directory, IMPLIED).to("describe a directory")?;
-            place.inherit()?;
-        }
-        let inherits = is_implied && !below.is_empty();
-        if place.has_changed && !inherits {
-            restore_times(directory, &before)?;
-        }
-        Ok(())
+        place.describe(&before)
     }
 
     /// Settles what is in a directory under `name`; `spelt` is what it is called below, and now.
@@ -240,6 +216,39 @@ impl Place<'_> {
             self.rename(name, spelt)?;
         }
         Ok(spelt)
+    }
+
+    /// Gives a stream the spelling of its file, which may have been `renamed`, and that of the stream
+    /// below.
+    fn spell_stream(&mut self, name: &CStr, renamed: &HashMap<String, CString>) -> Outcome<()> {
+        let text = name.to_string_lossy();
+        let (owner, stream) = text.split_once(':').unwrap_or((&text, ""));
+        let owner = match renamed.get(owner) {
+            Some(owner) => owner.to_string_lossy(),
+            None => owner.into(),
+        };
+        let wanted = c_name(&format!("{owner}:{stream}")).to("name a stream")?;
+        let spelt = self.spell(name, &wanted)?;
+        if spelt.is_none() && wanted.as_c_str() != name {
+            self.rename(name, &wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Says of the directory what is known below where no entry has said anything of it; otherwise it
+    /// is as it was.
+    fn describe(&self, before: &Stat) -> Outcome<()> {
+        let mark = attribute(self.directory, IMPLIED).to("look at a directory")?;
+        if mark.is_some() {
+            rustix::fs::fremovexattr(self.directory, IMPLIED).to("describe a directory")?;
+            if !self.below.is_empty() {
+                return self.inherit();
+            }
+        }
+        if self.has_changed {
+            restore_times(self.directory, before)?;
+        }
+        Ok(())
     }
 
     fn rename(&mut self, from: &CStr, to: &CStr) -> Outcome<()> {

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use porthole_layer::{EntryKind, FileTime, Metadata, attributes};
-use porthole_layers::{Change, ChangeKind, Given, changes, pack_changes, pack_layer};
+use porthole_layers::{Change, ChangeKind, ErrorKind, Given, changes, pack_changes, pack_layer};
 
 use crate::support::{Fill, Layers, Union, archive, entries, is_root, path, summary, time};
 
@@ -404,6 +405,55 @@ fn what_a_hostile_container_leaves_is_set_aside_and_never_followed() -> Result<(
     assert!(error.to_string().contains("directories"), "{error}");
     assert!(diff(&union, &layers).is_err());
     Ok(())
+}
+
+/// While its sandbox is read, a container swaps files, directories and links to the host's files.
+#[test]
+fn a_container_that_writes_meanwhile_leads_nobody_out() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    const SWAPS: usize = 500;
+    let layers = base()?;
+    let union = layers.mount()?;
+    let outside = tempfile::tempdir()?;
+    fs::write(outside.path().join("file"), "of the host")?;
+    let (upper, lowers) = (union.upper(), layers.lowers());
+    let swaps = AtomicUsize::new(0);
+    std::thread::scope(|scope| -> Result<()> {
+        scope.spawn(|| {
+            let at = |name: &str| upper.join(name);
+            while swaps.load(Ordering::Relaxed) < SWAPS {
+                // Most of it fails now and then, as one step takes away what the next one needs.
+                let _ = fs::create_dir(at("a"));
+                let _ = fs::write(at("a/file"), "of the container");
+                let _ = fs::write(at("a/file:stream"), "of the container");
+                let _ = symlink(outside.path(), at("b"));
+                let _ = fs::rename(at("a"), at("c"));
+                let _ = fs::rename(at("b"), at("a"));
+                let _ = fs::remove_file(at("c/file"));
+                let _ = symlink(outside.path().join("file"), at("c/file"));
+                let _ = fs::remove_file(at("a"));
+                let _ = fs::remove_dir_all(at("c"));
+                swaps.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let (mut whole, mut rounds) = (0, 0);
+        while swaps.load(Ordering::Relaxed) < SWAPS {
+            rounds += 1;
+            match pack_changes(&upper, &lowers, &[], Vec::new()) {
+                Ok((packed, _)) => {
+                    whole += 1;
+                    let leaks = |(_, content): &(_, Vec<u8>)| content == b"of the host";
+                    assert!(!entries(&packed)?.iter().any(leaks));
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Changed, "{error:?}"),
+            }
+            changes(&upper, &lowers)?;
+        }
+        println!("{whole} of {rounds} archives were whole while {SWAPS} swaps were made");
+        Ok(())
+    })
 }
 
 #[test]
