@@ -44,7 +44,7 @@ pub(crate) fn details(image: &ImageDetails, version: ApiVersion) -> Value {
         "Created": timestamp::rfc3339(image.created),
         "DockerVersion": "",
         "Author": image.author,
-        "Config": config(&image.config),
+        "Config": run_config(image),
         "Architecture": image.architecture,
         "Os": image.os,
         "OsVersion": image.os_version,
@@ -54,6 +54,19 @@ pub(crate) fn details(image: &ImageDetails, version: ApiVersion) -> Value {
         "Metadata": { "LastTagTime": timestamp::rfc3339_or_never(image.last_tagged) },
     });
     with_virtual_size(answer, image.size, version)
+}
+
+/// What containers of the image run, with what containers themselves do not have.
+fn run_config(image: &ImageDetails) -> Value {
+    let mut answer = config(&image.config);
+    if !image.volumes.is_empty() {
+        let volumes = image.volumes.iter().map(|path| (path.clone(), json!({})));
+        answer["Volumes"] = Value::Object(volumes.collect());
+    }
+    if !image.on_build.is_empty() {
+        answer["OnBuild"] = json!(image.on_build);
+    }
+    answer
 }
 
 /// The answer to `GET /images/{name}/history`.

@@ -22,6 +22,8 @@ pub(crate) fn details(image: &Image, last_tagged: Option<i64>) -> ImageDetails {
         os_version: config.os_version.clone().unwrap_or_default(),
         size: image.size(),
         config: run_config(&config.config),
+        volumes: config.config.volumes.keys().cloned().collect(),
+        on_build: config.config.on_build.clone(),
         diff_ids: config
             .rootfs
             .diff_ids

@@ -82,6 +82,10 @@ pub struct ImageDetails {
     pub size: u64,
     /// What a container of it runs.
     pub config: ContainerConfig,
+    /// Directories that hold data, of which containers make volumes.
+    pub volumes: Vec<String>,
+    /// Instructions for images that are built from this one.
+    pub on_build: Vec<String>,
     /// Digests of its layers' uncompressed tars, the base first.
     pub diff_ids: Vec<String>,
     /// Directory of the topmost layer.

@@ -33,8 +33,12 @@ impl fmt::Debug for ValueKind {
             Self::EXPAND_STRING => "REG_EXPAND_SZ",
             Self::BINARY => "REG_BINARY",
             Self::DWORD => "REG_DWORD",
+            Self(5) => "REG_DWORD_BIG_ENDIAN",
             Self::LINK => "REG_LINK",
             Self::MULTI_STRING => "REG_MULTI_SZ",
+            Self(8) => "REG_RESOURCE_LIST",
+            Self(9) => "REG_FULL_RESOURCE_DESCRIPTOR",
+            Self(10) => "REG_RESOURCE_REQUIREMENTS_LIST",
             Self::QWORD => "REG_QWORD",
             Self(number) => return write!(f, "REG_{number:#x}"),
         };

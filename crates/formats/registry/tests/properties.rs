@@ -129,7 +129,7 @@ proptest! {
             let told = change::changes(&before, &delta);
             prop_assert_eq!(&told, &change::changes(&old, &delta));
             prop_assert!(!told.is_empty());
-            let mut restored = before.clone();
+            let mut restored = before;
             layer::merge(&mut restored, delta.clone());
             prop_assert_eq!(change::changes(&restored, &delta), []);
         }

@@ -63,8 +63,7 @@ fn describe(url: &Url, error: &reqwest::Error) -> (ErrorKind, String) {
             return of_tls(url, error);
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-            if let Some(error) = inner {
+            if let Some(error) = tls_inside(error) {
                 return of_tls(url, error);
             }
             if let (false, Some(message)) = (is_lookup, of_io(url, error)) {
@@ -82,6 +81,15 @@ fn describe(url: &Url, error: &reqwest::Error) -> (ErrorKind, String) {
         innermost
     };
     (ErrorKind::Unreachable, message)
+}
+
+/// The failure of TLS that an error of input and output holds, perhaps in another of its kind: what
+/// such an error holds is not among its sources.
+fn tls_inside(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner
+        .downcast_ref()
+        .or_else(|| inner.downcast_ref().and_then(tls_inside))
 }
 
 fn of_io(url: &Url, error: &io::Error) -> Option<String> {
@@ -163,4 +171,19 @@ pub(crate) fn authority(url: &Url) -> String {
 fn address(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_tls_is_found_however_deep_it_is() {
+        let cause = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let once = io::Error::other(cause());
+        assert_eq!(tls_inside(&once), Some(&cause()));
+        let twice = io::Error::other(once);
+        assert_eq!(tls_inside(&twice), Some(&cause()));
+        assert_eq!(tls_inside(&io::Error::other("of another kind")), None);
+    }
 }

@@ -145,7 +145,7 @@ const KEYS: &[&str] = &[
     r#"ValueAdded HKCU\Software\E2E "string" - REG_SZ "mine""#,
     r"KeyDeleted HKLM\SYSTEM\ControlSet001\Control\VMM32Files",
     r#"ValueDeleted HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion "InstallationType""#,
-    r#"ValueChanged HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion "EditionID""#,
+    r#"ValueChanged HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion "EditionId""#,
     r#"ValueDeleted HKCU\Environment "TMP""#,
     r#"ValueChanged HKCU\Environment "TEMP""#,
 ];
@@ -210,6 +210,16 @@ fn idle(fixture: &Fixture) -> Result<()> {
     Ok(())
 }
 
+/// Lines as Windows ends them; of the registry as regedit writes them, in UTF-16.
+fn encoded(file: &str, content: &str) -> Vec<u8> {
+    let content = content.replace('\n', "\r\n");
+    if !file.ends_with(".reg") {
+        return content.into_bytes();
+    }
+    let units = std::iter::once(0xfeff).chain(content.encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
+}
+
 /// A container that has changed everything, and what programs in it see.
 fn changed(fixture: &Fixture, name: &str) -> Result<String> {
     let docker = &fixture.docker;
@@ -221,7 +231,7 @@ fn changed(fixture: &Fixture, name: &str) -> Result<String> {
         ("change.reg", REGISTRY),
         ("look.cmd", LOOK),
     ] {
-        fs::write(work.join(file), content.replace('\n', "\r\n"))?;
+        fs::write(work.join(file), encoded(file, content))?;
     }
     docker.idle(
         name,
@@ -327,7 +337,7 @@ fn in_layer(layer: &TopLayer) -> Result<()> {
             ),
             (
                 r"\Microsoft\Windows NT\CurrentVersion",
-                &["\"EditionID\"=\"E2E\""],
+                &["\"EditionId\"=\"E2E\""],
             ),
         ],
     )?;

@@ -86,6 +86,8 @@ fn refused(fixture: &Fixture) -> Result<()> {
             .finish();
         refused_layer(fixture, &noise[..60_000], &["Files/noise", "too early"])
             .context("truncated")?;
+        let huge = LayerArchive::new().sized(Regular, "Files/huge", "", 1 << 50, b"little");
+        refused_layer(fixture, &huge.finish(), &["Files/huge"]).context("huge")?;
         let broken = [&LayerArchive::new().finish()[..1024], &[b'#'; 1024]].concat();
         refused_layer(fixture, &broken, &["header"]).context("no header")?;
         let mut deep = LayerArchive::new();
@@ -159,6 +161,8 @@ fn archives(fixture: &Fixture) -> Result<()> {
         let escape = LayerArchive::new()
             .entry(Symlink, "Files/etc", "/etc", b"")
             .entry(Symlink, "Files/up", "../../../../../../etc", b"")
+            .entry(Symlink, "Files/drive", r"D:\secret", b"")
+            .entry(Symlink, "Files/share", r"\\server\share", b"")
             .finish();
         let config = config_of(&[&escape]);
         let loaded = load(fixture, &MadeImage::archived(NAME, &config, &[&escape]))?;

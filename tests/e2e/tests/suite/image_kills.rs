@@ -131,12 +131,15 @@ fn survive(ground: &Ground<'_>, server: &mut Server, seed: u64) -> Result<()> {
         .chain(&user)
         .chain(&["cmd", "/c", fill]))?;
     let mut random = StdRng::seed_from_u64(seed);
+    let mut broken_off = 0;
     for kill in 0..KILLS {
         let verb = VERBS[random.random_range(0..VERBS.len())];
         let moment = Duration::from_millis(random.random_range(0..350));
-        once(ground, server, verb, moment)
+        let succeeded = once(ground, server, verb, moment)
             .with_context(|| format!("kill {kill}, {moment:?} into {verb}"))?;
+        broken_off += usize::from(!succeeded);
     }
+    println!("{KILLS} kills, {broken_off} of them before the client had its answer");
     for name in [LOADED, COMMITTED, &ground.pulled] {
         docker.run(["rmi", "-f", name])?;
     }
@@ -151,7 +154,8 @@ fn survive(ground: &Ground<'_>, server: &mut Server, seed: u64) -> Result<()> {
     ground.fixture.check_store_whole()
 }
 
-fn once(ground: &Ground<'_>, server: &mut Server, verb: &str, moment: Duration) -> Result<()> {
+/// Kills once and asks again; gives whether the client had had its answer.
+fn once(ground: &Ground<'_>, server: &mut Server, verb: &str, moment: Duration) -> Result<bool> {
     ground.prepare(verb)?;
     let mut client = ground
         .fixture
@@ -163,8 +167,9 @@ fn once(ground: &Ground<'_>, server: &mut Server, verb: &str, moment: Duration) 
         .spawn()?;
     std::thread::sleep(moment);
     server.kill_and_restart()?;
-    client.wait()?;
+    let succeeded = client.wait()?.success();
     ground.fixture.check_store()?;
     ground.repeat(verb)?;
-    ground.fixture.check_store()
+    ground.fixture.check_store()?;
+    Ok(succeeded)
 }

@@ -48,6 +48,7 @@ mod microsoft_bases;
 mod names;
 mod options;
 mod own_cli;
+mod own_cli_images;
 mod ports;
 mod postgres_story;
 mod reboot;
@@ -186,6 +187,7 @@ const SHARED: &[&[(&str, Test)]] = &[
     microsoft_bases::TESTS,
     bad_input::TESTS,
     own_cli::TESTS,
+    own_cli_images::TESTS,
     archive::TESTS,
     clients::TESTS,
     tools::TESTS,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use porthole_e2e::docker::{Docker, Outcome};
@@ -9,6 +10,7 @@ use porthole_e2e::registry::{self, Registry, Setup};
 use porthole_e2e::server::Server;
 use serde_json::{Value, json};
 
+use crate::archive::fed;
 use crate::committed::{Committed, id, text_in};
 use crate::made_images::{
     INDEX, LayerArchive, MANIFEST, MadeImage, MadeLayer, digest, put_blob, put_manifest, skopeo,
@@ -334,7 +336,8 @@ fn secured(fixture: &Fixture) -> Result<()> {
         again(&docker, &name, &made.id, "secured")?;
         docker.ok(["logout", &registry.host()])?;
         let nobody = docker.run(["pull", &name])?;
-        said(&nobody, 1, "no basic auth credentials")
+        said(&nobody, 1, "no basic auth credentials")?;
+        by_own_cli(fixture, &registry, &inside.join("own"), &name)
     });
     server.stop()?;
     checked
@@ -345,9 +348,39 @@ fn log_in(docker: &Docker, registry: &Registry) -> Result<()> {
     let login =
         |password: &str| docker.run(["login", "-u", registry::USER, "-p", password, host.as_str()]);
     let wrong = login("wrong")?;
-    said(&wrong, 1, "unauthorized")?;
+    said(&wrong, 1, "401 Unauthorized")?;
     let right = login(registry::PASSWORD)?;
     said(&right, 0, "Login Succeeded")
+}
+
+/// The own program logs in, pushes and pulls; its logins are where docker's are.
+fn by_own_cli(fixture: &Fixture, registry: &Registry, home: &Path, name: &str) -> Result<()> {
+    let docker = fixture.docker.with_config(home.to_owned());
+    let own = |arguments: &[&str]| -> Result<Outcome> {
+        let mut command = Command::new(fixture.programs.join("porthole"));
+        command
+            .args(["-H", docker.host()])
+            .envs(docker.environment())
+            .args(arguments);
+        let password = registry::PASSWORD.as_bytes();
+        Ok(fed(&mut command, password)?.into())
+    };
+    fs::create_dir_all(home)?;
+    let host = registry.host();
+    let nobody = own(&["push", name])?;
+    said(&nobody, 1, "no basic auth credentials")?;
+    let login = ["login", "-u", registry::USER, "--password-stdin", &host];
+    said(&own(&login)?, 0, "Login Succeeded")?;
+    said(&own(&["push", name])?, 0, "already exists")?;
+    let expected = id(&docker, name)?;
+    docker.ok(["rmi", name])?;
+    let pulled = own(&["pull", name])?;
+    ensure!(pulled.code == 0, "{pulled:?}");
+    ensure!(id(&docker, name)? == expected, "another image came");
+    // And docker knows of the login.
+    docker.ok(["push", name])?;
+    said(&own(&["logout", &host])?, 0, "")?;
+    said(&docker.run(["pull", name])?, 1, "no basic auth credentials")
 }
 
 /// The client goes away in the middle of a layer.
@@ -380,7 +413,7 @@ fn leave(fixture: &Fixture, slow: &Stalling, name: &str) -> Result<()> {
     let kept = || fixture.entries(&["blobs/sha256", "layers", "tmp"]);
     let before = kept()?;
     let mut pull = fixture.docker.command(["pull", name]);
-    let mut pull = pull.stdout(std::process::Stdio::null()).spawn()?;
+    let mut pull = pull.stdout(Stdio::null()).spawn()?;
     slow.wait_until_it_stalls()?;
     pull.kill()?;
     pull.wait()?;

@@ -272,9 +272,13 @@ fn serve_once(listener: &TcpListener, body: &[u8]) -> Result<()> {
 fn export_states(fixture: &Fixture) -> Result<()> {
     let docker = &fixture.docker;
     let name = "e2e-export";
+    let bound = tempfile::tempdir()?;
+    fs::write(bound.path().join("host.txt"), "of the host")?;
+    let bind = format!(r"{}:C:\bound:ro", bound.path().display());
+    let user = ["-u", "ContainerAdministrator"];
     docker.idle(
         name,
-        &["-u", "ContainerAdministrator", "porthole/nanoserver"],
+        &["-v", &bind, user[0], user[1], "porthole/nanoserver"],
     )?;
     let line = r"echo exported>C:\made.txt& del C:\License.txt& mkdir C:\new";
     docker.ok(["exec", name, "cmd", "/c", line])?;
@@ -305,6 +309,10 @@ fn export_states(fixture: &Fixture) -> Result<()> {
         ensure!(
             !files.contains_key("License.txt"),
             "{state}: what was deleted"
+        );
+        ensure!(
+            !files.contains_key("bound/host.txt"),
+            "{state}: what is bound"
         );
         let foreign: Vec<_> = files.keys().filter(|name| name.contains(".wh.")).collect();
         ensure!(foreign.is_empty(), "{state}: {foreign:?}");

@@ -163,10 +163,10 @@ impl<'a> KeyWriter<'a> {
         let (name_bytes, is_latin1) = name_bytes(name);
         let name_length =
             u16::try_from(name_bytes.len()).map_err(|_| RegfErrorKind::TooLarge("value name"))?;
-        let (size, data) = match value {
-            Some(value) => self.bins.add_data(&value.data)?,
-            None => (0, NOWHERE),
-        };
+        // A tombstone has no data, and says so as Windows does of an empty value: hivex refuses to
+        // list a key with a value whose data are nowhere.
+        let data = value.map_or(&[][..], |value| &value.data);
+        let (size, data) = self.bins.add_data(data)?;
         let mut flags = if is_latin1 { vk::LATIN1_NAME } else { 0 };
         if value.is_none() {
             flags |= vk::TOMBSTONE;
