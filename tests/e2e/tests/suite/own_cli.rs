@@ -295,9 +295,9 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
     ),
     (&["network", "inspect", "e2e-none"], 1, "e2e-none"),
     (
-        &["commit", "x"],
+        &["build", "."],
         1,
-        "commit is planned; this version does not have it yet",
+        "build is planned; this version does not have it yet",
     ),
     (&["update", "e2e-no-such"], 1, "update changes nothing"),
     (
