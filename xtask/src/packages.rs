@@ -169,16 +169,6 @@ pub(crate) const TEST: &[Need] = &[
     ),
     need("curl", &["/usr/bin/curl"], "asks published ports"),
     need(
-        "docker-registry",
-        &["/usr/bin/docker-registry"],
-        "a registry to push to and to pull from",
-    ),
-    need(
-        "skopeo",
-        &["/usr/bin/skopeo"],
-        "a second client of registries",
-    ),
-    need(
         "python3-venv",
         &["/usr/share/doc/python3-venv"],
         "holds the client libraries for Python and JavaScript",
@@ -221,6 +211,14 @@ pub(crate) const BENCH: &[Need] = &[
         &["/usr/bin/mmdebstrap"],
         "makes the peer's image",
     ),
+    need("podman", &["/usr/bin/podman"], "a second peer"),
+    need(
+        "docker-registry",
+        &["/usr/bin/docker-registry"],
+        "images to pull",
+    ),
+    need("skopeo", &["/usr/bin/skopeo"], "brings them there"),
+    need("strace", &["/usr/bin/strace"], "counts system calls"),
 ];
 
 /// Programs whose packages enable services too, though only the programs were asked for, and the

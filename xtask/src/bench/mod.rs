@@ -10,12 +10,14 @@ use crate::builds::{self, Built};
 use crate::packages;
 
 mod burst;
+mod changes;
 mod crowd;
 mod memory;
 mod pairs;
 mod peer;
 mod sizes;
 mod timing;
+mod transfer;
 
 use peer::Peer;
 use timing::Times;
@@ -23,6 +25,9 @@ use timing::Times;
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
+    /// Only the tables whose headings contain one of these, in any case.
+    #[arg(value_name = "HEADING")]
+    headings: Vec<String>,
     /// Runs of each short command.
     #[arg(long, default_value_t = 30)]
     runs: usize,
@@ -35,6 +40,14 @@ pub(crate) struct Options {
     /// Containers that run beside them.
     #[arg(long, default_value_t = 30)]
     running: usize,
+}
+
+impl Options {
+    fn is_wanted(&self, heading: &str) -> bool {
+        let heading = heading.to_lowercase();
+        let mut wanted = self.headings.iter().map(|wanted| wanted.to_lowercase());
+        self.headings.is_empty() || wanted.any(|wanted| heading.contains(&wanted))
+    }
 }
 
 /// Measures everything and prints Markdown.
@@ -67,20 +80,32 @@ fn measure(
 ) -> Result<String> {
     let place = server.place.clone();
     let ours = place.docker();
-    let mut report = String::from("## Start\n\n");
-    report += &start_table(options, &ours, peer)?;
-    report += "\n## Two at a time\n\n";
-    report += &pairs::table(options.runs, &ours, peer)?;
-    report += "\n## A running container\n\n";
-    report += &running_table(options, &ours)?;
-    report += "\n## Memory of one more idle `cmd` container\n\n";
-    report += &memory::table(&ours)?;
-    report += "\n## Many at once\n\n";
-    report += &burst::line(&ours, options.burst)?;
-    report += "\n## A host full of containers\n\n";
-    report += &crowd::table(options, server, peer)?;
-    report += "\n## Base images\n\n";
-    report += &sizes::table(built, &place)?;
+    let mut report = String::new();
+    let mut section = |heading: &str, table: &mut dyn FnMut() -> Result<String>| {
+        if options.is_wanted(heading) {
+            report += &format!("## {heading}\n\n{}\n", table()?);
+        }
+        anyhow::Ok(())
+    };
+    section("Start", &mut || start_table(options, &ours, peer))?;
+    section("Two at a time", &mut || {
+        pairs::table(options.runs, &ours, peer)
+    })?;
+    section("A running container", &mut || running_table(options, &ours))?;
+    section("Memory of one more idle `cmd` container", &mut || {
+        memory::table(&ours)
+    })?;
+    section("Many at once", &mut || burst::line(&ours, options.burst))?;
+    section("A host full of containers", &mut || {
+        crowd::table(options, server, peer)
+    })?;
+    section("Images to and from a registry", &mut || {
+        transfer::table(&ours, &peer.docker)
+    })?;
+    section("Diff and commit", &mut || {
+        changes::table(options.runs, &ours, &place)
+    })?;
+    section("Base images", &mut || sizes::table(built, &place))?;
     Ok(report)
 }
 

@@ -1,5 +1,7 @@
 //! Whom a client trusts and who it is: certificates from files.
 
+mod own_authority;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use own_authority::OwnAuthority;
 
 /// The size that no file of certificates needs.
 const MAX_SIZE: u64 = 1 << 20;
@@ -88,19 +92,17 @@ impl Trust {
         &self,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-        let mut roots = RootCertStore::empty();
-        let name = match self {
+        let (files, name) = match self {
             Self::Anybody => return Ok(Arc::new(Anybody(Arc::clone(provider)))),
-            Self::Host => "this host's CAs",
-            Self::HostAnd(files) => {
-                files.iter().try_for_each(|file| add(&mut roots, file))?;
-                "this host's CAs"
-            }
-            Self::Only(file) => {
-                add(&mut roots, file)?;
-                file
-            }
+            Self::Host => ([].as_slice(), "this host's CAs"),
+            Self::HostAnd(files) => (files.as_slice(), "this host's CAs"),
+            Self::Only(file) => (std::slice::from_ref(file), file.as_str()),
         };
+        let mut roots = RootCertStore::empty();
+        let mut named = Vec::new();
+        for file in files {
+            named.append(&mut add(&mut roots, file)?);
+        }
         if !matches!(self, Self::Only(_)) {
             // Those that cannot be read are not trusted, as elsewhere.
             let native = rustls_native_certs::load_native_certs().certs;
@@ -110,15 +112,19 @@ impl Trust {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
                 .build()
                 .map_err(|error| certificates(name, error))?;
-        Ok(verifier)
+        Ok(Arc::new(OwnAuthority::new(verifier, named)))
     }
 }
 
-fn add(roots: &mut RootCertStore, file: &str) -> Result<(), Error> {
-    for root in read_certificates(file)? {
-        roots.add(root).map_err(|error| certificates(file, error))?;
+/// Adds the certificates of a file, and returns them.
+fn add(roots: &mut RootCertStore, file: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let named = read_certificates(file)?;
+    for root in &named {
+        roots
+            .add(root.clone())
+            .map_err(|error| certificates(file, error))?;
     }
-    Ok(())
+    Ok(named)
 }
 
 fn certificates(file: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -204,6 +204,11 @@ const FAILURES: &[(&[&str], i32, &str)] = &[
     (&["commit", "e2e-no-such"], 1, "No such container"),
     (&["diff", "e2e-no-such"], 1, "No such container"),
     (&["diff", "--registry", "e2e-no-such"], 1, "e2e-no-such"),
+    (
+        &["build", "."],
+        1,
+        "build is planned; this version does not have it yet",
+    ),
     (&["update", "e2e-no-such"], 1, "update changes nothing"),
     (
         &["tag", "porthole/nanoserver", "porthole/mine"],
