@@ -12,6 +12,8 @@ use porthole_files::replace_synced;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::output::remark;
+
 /// The name under which docker keeps what Docker Hub is shown.
 pub(crate) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
@@ -34,6 +36,19 @@ impl Credentials {
     pub(crate) fn header(&self) -> Result<String> {
         Ok(URL_SAFE.encode(serde_json::to_vec(self)?))
     }
+}
+
+/// What a server is shown, for what may be asked without too. Where a helper or the configuration
+/// fails it is asked without: that is no reason to be refused what everybody gets.
+pub(crate) fn or_nobody(server: &str) -> Option<Credentials> {
+    unless_broken(Configuration::read().and_then(|known| known.of(server)))
+}
+
+fn unless_broken(found: Result<Option<Credentials>>) -> Option<Credentials> {
+    found.unwrap_or_else(|error| {
+        remark!("warning: going on without credentials: {error:#}");
+        None
+    })
 }
 
 /// docker's configuration; what is in it beside credentials stays.
@@ -274,6 +289,19 @@ mod tests {
         );
         assert!(configuration.forget("r.example:5000").expect("forgotten"));
         assert!(!configuration.forget("r.example:5000").expect("nothing"));
+    }
+
+    #[test]
+    fn a_helper_that_is_not_there_makes_a_nobody() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("config.json");
+        fs::write(&path, r#"{"credsStore":"porthole-has-none-such"}"#).expect("a file");
+        let known = Configuration::at(&path).expect("a configuration");
+        let found = known.of("r.example");
+        assert!(format!("{:#}", found.as_ref().err().expect("no helper")).contains("cannot run"));
+        assert!(unless_broken(found).is_none());
+        let found = Configuration::at(directory.path()).and_then(|known| known.of("r.example"));
+        assert!(unless_broken(found).is_none());
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use hyper::Method;
+use porthole_oci::SearchTerm;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::Value;
 
 use super::each::filters;
 use crate::arguments::{Login, Logout, Search};
-use crate::credentials::{Configuration, Credentials, DOCKER_HUB, server};
+use crate::credentials::{self, Configuration, Credentials, server};
 use crate::output::{print_json, remark, say};
 use crate::request::{self, query};
 use crate::table::Table;
@@ -121,8 +122,11 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
     let mut pairs = vec![("term", search.term.as_str()), ("filters", &filters)];
     pairs.extend(limit.as_deref().map(|limit| ("limit", limit)));
     let mut request = request::to(Method::GET, &format!("/images/search?{}", query(&pairs)));
-    if let Some(credentials) = Configuration::read()?.of(DOCKER_HUB)? {
-        request = request.header("X-Registry-Auth", credentials.header()?);
+    // Docker Hub is searched by everybody alike.
+    if let Some(registry) = SearchTerm::of(&search.term).registry {
+        if let Some(credentials) = credentials::or_nobody(&server(registry)) {
+            request = request.header("X-Registry-Auth", credentials.header()?);
+        }
     }
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
     let found: Vec<Value> = serde_json::from_slice(&request::collect(answer).await?)?;
