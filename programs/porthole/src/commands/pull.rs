@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use hyper::Method;
+use porthole_oci::Reference;
 
 use super::progress;
 use crate::arguments::{Pulled, Pushed};
-use crate::credentials::Configuration;
+use crate::credentials::{self, Configuration, server};
 use crate::output::say;
 use crate::request::{self, query};
 
@@ -58,7 +59,8 @@ async fn pull(
     pairs.extend(tag.map(|tag| ("tag", tag)));
     pairs.extend(platform.map(|platform| ("platform", platform)));
     let mut request = request::to(Method::POST, &format!("/images/create?{}", query(&pairs)));
-    if let Some(credentials) = Configuration::read()?.of_image(image)? {
+    let registry = server(image.parse::<Reference>()?.domain());
+    if let Some(credentials) = credentials::or_nobody(&registry) {
         request = request.header(AUTH, credentials.header()?);
     }
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
