@@ -68,8 +68,9 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let code = runtime.block_on(commands::ask_daemon(&host, json, asks_daemon))?;
-    // Reading standard input blocks a thread that nothing can wake: it is left behind.
+    let outcome = runtime.block_on(commands::ask_daemon(&host, json, asks_daemon));
+    // Reading standard input blocks a thread that nothing can wake: it is left behind, also by what
+    // fails.
     runtime.shutdown_background();
-    Ok(code)
+    outcome
 }
