@@ -17,6 +17,7 @@ mod table;
 mod template;
 mod terminal;
 mod wait;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod archive_output;
 mod archives;
 mod attach;
 mod attached;
