@@ -13,6 +13,7 @@ mod failure;
 mod moment;
 mod output;
 mod request;
+mod shown;
 mod table;
 mod template;
 mod terminal;
