@@ -12,7 +12,7 @@ use hyper::header::CONTENT_TYPE;
 
 use super::archive_output::ArchiveOutput;
 use super::cp::pipe;
-use super::progress;
+use super::progress::{self, Shown};
 use crate::arguments::{Export, Import, Load, Save};
 use crate::output::say;
 use crate::request::{self, Body, query};
@@ -45,7 +45,12 @@ pub(crate) async fn load(host: &str, load: &Load) -> Result<ExitCode> {
     let path = format!("/images/load?{}", query(&[("quiet", quiet)]));
     let request = request::to(Method::POST, &path).header(CONTENT_TYPE, "application/x-tar");
     let answer = request::exchange(host, request.body(body)?).await?;
-    for line in progress::follow(answer, true).await? {
+    let shown = if load.quiet {
+        Shown::Nothing
+    } else {
+        Shown::Layers
+    };
+    for line in progress::follow(answer, shown).await? {
         say!("{line}")?;
     }
     Ok(ExitCode::SUCCESS)
@@ -76,7 +81,7 @@ pub(crate) async fn import(host: &str, import: &Import) -> Result<ExitCode> {
     let request = request::to(Method::POST, &path).header(CONTENT_TYPE, "application/x-tar");
     let answer = request::exchange(host, request.body(body)?).await?;
     // The last thing said is the image's ID.
-    let Some(id) = progress::follow(answer, true).await?.pop() else {
+    let Some(id) = progress::follow(answer, Shown::Nothing).await?.pop() else {
         bail!("the daemon made an image and did not tell its ID");
     };
     say!("{id}")?;
