@@ -137,10 +137,10 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
     pairs.extend(limit.as_deref().map(|limit| ("limit", limit)));
     let mut request = request::to(Method::GET, &format!("/images/search?{}", query(&pairs)));
     // Docker Hub is searched by everybody alike.
-    if let Some(registry) = SearchTerm::of(&search.term).registry {
-        if let Some(credentials) = credentials::or_nobody(&server(registry)) {
-            request = request.header("X-Registry-Auth", credentials.header()?);
-        }
+    if let Some(registry) = SearchTerm::of(&search.term).registry
+        && let Some(credentials) = credentials::or_nobody(&server(registry))
+    {
+        request = request.header("X-Registry-Auth", credentials.header()?);
     }
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
     let found: Vec<Value> = serde_json::from_slice(&request::collect(answer).await?)?;
