@@ -61,6 +61,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
             complete::print_script(shell)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Logout(logout) => return commands::login::logout(&logout),
         Command::Store(store) => return commands::store::carry_out(&store, json),
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),
         Command::Setup(setup) => return commands::setup::carry_out(&setup, &host, json),

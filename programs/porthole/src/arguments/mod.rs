@@ -154,7 +154,7 @@ pub(crate) enum Command {
     /// Tell a registry who you are, and remember it as docker does.
     #[command(after_long_help = examples::LOGIN)]
     Login(Login),
-    /// Forget who you are to a registry.
+    /// Forget who you are to a registry (needs no daemon).
     Logout(Logout),
     /// Search a registry for images.
     #[command(after_long_help = examples::SEARCH)]

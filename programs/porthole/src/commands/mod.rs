@@ -16,7 +16,7 @@ mod exec;
 mod images;
 mod inspect;
 mod lifecycle;
-mod login;
+pub(crate) mod login;
 mod logs;
 mod objects;
 mod port;
@@ -93,7 +93,6 @@ async fn ask_of_images(
         Command::Pull(pulled) => pull::carry_out(host, &pulled).await,
         Command::Push(pushed) => pull::push(host, &pushed).await,
         Command::Login(login) => login::login(host, &login).await,
-        Command::Logout(logout) => login::logout(&logout),
         Command::Search(search) => login::search(host, &search, json).await,
         Command::Save(save) => archives::save(host, &save).await,
         Command::Load(load) => archives::load(host, &load).await,
