@@ -90,12 +90,13 @@ pub(crate) const PLANNED: &[(&str, &str)] = &[
 
 /// Endpoints that work.
 fn working() -> Vec<Route> {
+    let all = [of_images(), of_containers(), of_the_rest()];
+    all.into_iter().flatten().collect()
+}
+
+/// Images, and the registries that they come from.
+fn of_images() -> Vec<Route> {
     vec![
-        route("GET /_ping", system::ping),
-        route("HEAD /_ping", system::ping),
-        route("GET /version", system::version),
-        route("GET /info", system::info),
-        route("GET /events", stream::events),
         route("GET /images/json", image::list),
         route("POST /images/create", transfer::create),
         route("POST /images/load", transfer::load),
@@ -107,6 +108,15 @@ fn working() -> Vec<Route> {
         route("GET /images/{name}/history", image::history),
         route("POST /images/{name}/tag", image::tag),
         route("DELETE /images/{name}", image::remove),
+        route("POST /images/prune", prune::images),
+        route("POST /auth", registry::login),
+        route("GET /distribution/{name}/json", registry::distribution),
+    ]
+}
+
+/// Containers, and what runs and changes in them.
+fn of_containers() -> Vec<Route> {
+    vec![
         route("GET /containers/json", container::list),
         route("POST /containers/create", container::create),
         route("GET /containers/{id}/json", container::inspect),
@@ -136,18 +146,26 @@ fn working() -> Vec<Route> {
         route("POST /exec/{id}/start", exec::start),
         route("POST /exec/{id}/resize", exec::resize),
         route("GET /exec/{id}/json", exec::inspect),
+        route("POST /containers/prune", prune::containers),
+        route("GET /porthole/registry", changes::registry),
+    ]
+}
+
+/// The daemon itself, networks and volumes.
+fn of_the_rest() -> Vec<Route> {
+    vec![
+        route("GET /_ping", system::ping),
+        route("HEAD /_ping", system::ping),
+        route("GET /version", system::version),
+        route("GET /info", system::info),
+        route("GET /events", stream::events),
         route("GET /networks", network::list),
         route("GET /networks/{id}", network::inspect),
         route("DELETE /networks/{id}", network::remove),
-        route("POST /containers/prune", prune::containers),
-        route("POST /images/prune", prune::images),
         route("POST /networks/prune", prune::networks),
         route("POST /volumes/prune", prune::volumes),
         route("POST /build/prune", prune::build_cache),
         route("GET /system/df", system::usage),
-        route("POST /auth", registry::login),
-        route("GET /distribution/{name}/json", registry::distribution),
-        route("GET /porthole/registry", changes::registry),
         route("GET /volumes", volume::list),
         route("GET /volumes/{name}", volume::inspect),
     ]

@@ -1,16 +1,19 @@
 //! What is known of registries' passwords: docker's `config.json`, and the helpers that it names.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use porthole_files::replace_synced;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+use crate::output::remark;
+use crate::whole_file::WholeFile;
 
 /// The name under which docker keeps what Docker Hub is shown.
 pub(crate) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -34,6 +37,19 @@ impl Credentials {
     pub(crate) fn header(&self) -> Result<String> {
         Ok(URL_SAFE.encode(serde_json::to_vec(self)?))
     }
+}
+
+/// What a server is shown, for what may be asked without too. Where a helper or the configuration
+/// fails it is asked without: that is no reason to be refused what everybody gets.
+pub(crate) fn or_nobody(server: &str) -> Option<Credentials> {
+    unless_broken(Configuration::read().and_then(|known| known.of(server)))
+}
+
+fn unless_broken(found: Result<Option<Credentials>>) -> Option<Credentials> {
+    found.unwrap_or_else(|error| {
+        remark!("warning: going on without credentials: {error:#}");
+        None
+    })
 }
 
 /// docker's configuration; what is in it beside credentials stays.
@@ -104,7 +120,9 @@ impl Configuration {
                 (credentials.username.as_str(), &credentials.password)
             };
             let entry = json!({ "ServerURL": server, "Username": name, "Secret": secret });
-            return run(&helper, "store", &entry.to_string()).map(drop);
+            run(&helper, "store", &entry.to_string())?;
+            // As docker does, which tells by it where somebody is logged in.
+            return self.enter(server, json!({}));
         }
         let pair = format!("{}:{}", credentials.username, credentials.password);
         let mut entry = json!({ "auth": STANDARD.encode(pair) });
@@ -113,11 +131,15 @@ impl Configuration {
             entry["auth"] = STANDARD.encode(pair).into();
             entry["identitytoken"] = credentials.identity_token.clone().into();
         }
+        self.enter(server, entry)
+    }
+
+    fn enter(&mut self, server: &str, entry: Value) -> Result<()> {
         let auths = self.value.entry("auths").or_insert_with(|| json!({}));
         let auths = auths
             .as_object_mut()
             .with_context(|| format!("auths in {} is no object", self.path.display()))?;
-        auths.insert(server.clone(), entry);
+        auths.insert(server.to_owned(), entry);
         self.write()
     }
 
@@ -126,8 +148,13 @@ impl Configuration {
         if let Some(helper) = self.helper(server) {
             let was_there = ask(&helper, server)?.is_some();
             run(&helper, "erase", server)?;
-            return Ok(was_there);
+            return Ok(self.strike(server)? || was_there);
         }
+        self.strike(server)
+    }
+
+    /// Takes a server's entry out; whether there was one.
+    fn strike(&mut self, server: &str) -> Result<bool> {
         let Some(auths) = self.value.get_mut("auths").and_then(Value::as_object_mut) else {
             return Ok(false);
         };
@@ -152,10 +179,14 @@ impl Configuration {
     fn write(&self) -> Result<()> {
         let failed = || format!("cannot write {}", self.path.display());
         if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory).with_context(failed)?;
+            let mut private = DirBuilder::new();
+            private.recursive(true).mode(0o700);
+            private.create(directory).with_context(failed)?;
         }
         let text = serde_json::to_vec_pretty(&self.value)?;
-        replace_synced(&self.path, &text, 0o600).with_context(failed)
+        let mut file = WholeFile::begin(&self.path).with_context(failed)?;
+        file.file().write_all(&text).with_context(failed)?;
+        file.finish().with_context(failed)
     }
 }
 
@@ -274,6 +305,51 @@ mod tests {
         );
         assert!(configuration.forget("r.example:5000").expect("forgotten"));
         assert!(!configuration.forget("r.example:5000").expect("nothing"));
+    }
+
+    #[test]
+    fn the_directory_is_private_and_a_link_in_it_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (home, kept) = (
+            directory.path().join("home"),
+            directory.path().join("dotfiles.json"),
+        );
+        let path = home.join("config.json");
+        let credentials = Credentials {
+            username: "me".to_owned(),
+            server: "r.example".to_owned(),
+            ..Credentials::default()
+        };
+        let keep = || {
+            let mut configuration = Configuration::at(&path).expect("a configuration");
+            configuration.keep(&credentials).expect("kept");
+        };
+        keep();
+        let mode = fs::metadata(&home).expect("there").permissions();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+            0o700
+        );
+        fs::rename(&path, &kept).expect("moved");
+        fs::write(&kept, "{}").expect("written");
+        std::os::unix::fs::symlink(&kept, &path).expect("a link");
+        keep();
+        assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+        let text = fs::read_to_string(&kept).expect("there");
+        assert!(text.contains("r.example"), "{text}");
+    }
+
+    #[test]
+    fn a_helper_that_is_not_there_makes_a_nobody() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("config.json");
+        fs::write(&path, r#"{"credsStore":"porthole-has-none-such"}"#).expect("a file");
+        let known = Configuration::at(&path).expect("a configuration");
+        let found = known.of("r.example");
+        assert!(format!("{:#}", found.as_ref().err().expect("no helper")).contains("cannot run"));
+        assert!(unless_broken(found).is_none());
+        let found = Configuration::at(directory.path()).and_then(|known| known.of("r.example"));
+        assert!(unless_broken(found).is_none());
     }
 
     #[test]

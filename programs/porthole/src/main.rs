@@ -13,10 +13,12 @@ mod failure;
 mod moment;
 mod output;
 mod request;
+mod shown;
 mod table;
 mod template;
 mod terminal;
 mod wait;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
             complete::print_script(shell)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Logout(logout) => return commands::login::logout(&logout),
         Command::Store(store) => return commands::store::carry_out(&store, json),
         Command::Doctor(doctor) => return commands::doctor::carry_out(&doctor, json),
         Command::Setup(setup) => return commands::setup::carry_out(&setup, &host, json),
@@ -68,8 +71,9 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let code = runtime.block_on(commands::ask_daemon(&host, json, asks_daemon))?;
-    // Reading standard input blocks a thread that nothing can wake: it is left behind.
+    let outcome = runtime.block_on(commands::ask_daemon(&host, json, asks_daemon));
+    // Reading standard input blocks a thread that nothing can wake: it is left behind, also by what
+    // fails.
     runtime.shutdown_background();
-    Ok(code)
+    outcome
 }

@@ -5,7 +5,8 @@
 //! makers of images are written in: names of members compare without case, and null is an empty
 //! value.
 //!
-//! - [`Reference`] is a name, [`Digest`] what content is addressed by.
+//! - [`Reference`] is a name, [`Digest`] what content is addressed by, and [`SearchTerm`] what a
+//!   registry is searched for.
 //! - [`Document`] is what a registry answers for a name: a [`Manifest`] or an [`Index`], of which
 //!   [`Index::choose`] takes the image for a platform.
 //! - [`ImageConfig`] says how containers of an image run, and what its layers are.
@@ -25,6 +26,7 @@ pub mod media_type;
 mod microsoft;
 mod platform;
 mod reference;
+mod search;
 
 pub use config::{
     Empty, HistoryEntry, ImageConfig, MAX_CONFIG_SIZE, MAX_LAYERS, RootFs, RunConfig,
@@ -39,3 +41,4 @@ pub use media_type::{Compression, LayerType};
 pub use microsoft::{MicrosoftBase, MicrosoftKind};
 pub use platform::{Platform, Wanted, WindowsVersion};
 pub use reference::Reference;
+pub use search::SearchTerm;

@@ -1,13 +1,13 @@
 //! Search for repositories, which only Docker Hub and few others still answer.
 
+use porthole_oci::SearchTerm;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
-use crate::answer::Answer;
 use crate::client::Client;
 use crate::credentials::Credentials;
+use crate::endpoint::Call;
 use crate::error::{Error, ErrorKind, Result};
-use crate::token;
 use crate::transport::Request;
 
 /// Where Docker Hub's index is.
@@ -46,7 +46,8 @@ struct Results {
 }
 
 impl Client {
-    /// The repositories that match `term`: on Docker Hub, or on the registry that it begins with.
+    /// The repositories that match `term`: on Docker Hub, which is not told who asks, or on the
+    /// registry that it begins with, which is told if it wants to know.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for a term or a limit that cannot be meant, [`ErrorKind::Server`] with
@@ -72,19 +73,19 @@ impl Client {
                 format!("limit {limit} is outside the range of [1, 100]"),
             ));
         }
-        let (registry, term) = split(term);
+        let SearchTerm { registry, words } = SearchTerm::of(term);
         let answer = match registry {
             None => {
                 let index = Url::parse(DOCKER_HUB_INDEX).map_err(of_address)?;
-                let term = term.strip_prefix("library/").unwrap_or(term);
-                self.ask_index(&index, "index.docker.io", term, limit, credentials)
-                    .await?
+                // What Docker Hub finds, it shows to everybody.
+                let request = Request::new(Method::GET, address(&index, words, limit));
+                self.transport().send(request, "index.docker.io").await?
             }
             Some(registry) => {
                 let endpoint = self.registry(registry).await?;
-                let (base, authority) = (&endpoint.base, &endpoint.authority);
-                self.ask_index(base, authority, term, limit, credentials)
-                    .await?
+                let url = address(&endpoint.base, words, limit);
+                let call = Call::new(Method::GET, url, &[], credentials);
+                self.call(&endpoint, call).await?
             }
         };
         let status = answer.status();
@@ -104,34 +105,16 @@ impl Client {
             .for_each(|result| result.is_automated = false);
         Ok(results)
     }
-
-    async fn ask_index(
-        &self,
-        base: &Url,
-        authority: &str,
-        term: &str,
-        limit: u32,
-        credentials: &Credentials,
-    ) -> Result<Answer> {
-        let mut url = base.clone();
-        url.set_path("v1/search");
-        url.query_pairs_mut()
-            .append_pair("q", term)
-            .append_pair("n", &limit.to_string());
-        let mut request = Request::new(Method::GET, url);
-        request.authorization = token::basic(credentials);
-        self.transport().send(request, authority).await
-    }
 }
 
-/// The registry that a term begins with, and the rest.
-fn split(term: &str) -> (Option<&str>, &str) {
-    match term.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
-            (Some(first), rest)
-        }
-        _ => (None, term),
-    }
+/// Where the registry at `base` tells what matches.
+fn address(base: &Url, words: &str, limit: u32) -> Url {
+    let mut url = base.clone();
+    url.set_path("v1/search");
+    url.query_pairs_mut()
+        .append_pair("q", words)
+        .append_pair("n", &limit.to_string());
+    url
 }
 
 fn of_address(error: impl std::error::Error + Send + Sync + 'static) -> Error {

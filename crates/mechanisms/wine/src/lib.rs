@@ -18,5 +18,5 @@ pub mod version;
 pub use build::{Variant, WineBuild, WineBuildMismatch};
 pub use error::{Error, ErrorKind, Result};
 pub use kernel::{KernelDescription, KernelPackage};
-pub use registry::{CachedRegistry, Chain, Identity, RegistryCache};
+pub use registry::{CachedRegistry, Chain, RegistryCache};
 pub use version::OsVersion;

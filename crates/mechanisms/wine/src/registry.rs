@@ -7,7 +7,6 @@
 //! |---|---|
 //! | `chain` | from the hives of layers to trees and text |
 //! | `layer_file` | finding a file in a layer |
-//! | `identity` | what a container's registry says of the container |
 //! | `texts` | the files of a container's registry, which it has written |
 //! | `partial` | the parts of two texts that differ |
 //! | `changes` | the way back: from text to deltas in regf |
@@ -17,7 +16,6 @@
 mod chain;
 mod changes;
 mod host_roots;
-mod identity;
 mod layer_file;
 mod own;
 mod partial;
@@ -37,7 +35,6 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 pub use chain::Chain;
 pub use changes::{Changes, HiveChange, between_chains};
 pub use host_roots::HostRoots;
-pub use identity::Identity;
 pub use texts::RegistryTexts;
 
 /// `REGISTRY\Machine`.
@@ -125,33 +122,16 @@ impl CachedRegistry {
         Ok(hive.root)
     }
 
-    /// Copies it to `target`, which must not exist or be empty, as the registry of the container that
-    /// `identity` says. Either all of it is there afterwards or nothing.
-    ///
-    /// # Errors
-    /// A failure of the file system.
-    pub fn clone_for(&self, target: &Path, identity: &Identity) -> Result<()> {
-        self.copy(target, &identity.sections())
-    }
-
-    /// As [`CachedRegistry::clone_for`], for nobody in particular: the guest agent writes what is
-    /// missing.
+    /// Copies it to `target`, which must not exist or be empty, as a container's registry: the guest
+    /// agent writes what it says of the container. Either all of it is there afterwards or nothing.
     ///
     /// # Errors
     /// A failure of the file system.
     pub fn clone_into(&self, target: &Path) -> Result<()> {
-        self.copy(target, b"")
-    }
-
-    /// Copies the files, with `sections` at the end of `system.reg`.
-    fn copy(&self, target: &Path, sections: &[u8]) -> Result<()> {
         let mut files = Vec::with_capacity(FILES.len());
         for name in FILES {
             let path = self.directory.join(name);
-            let mut text = fs::read(&path).at("read cached registry", &path)?;
-            if name == SYSTEM_FILE {
-                text.extend_from_slice(sections);
-            }
+            let text = fs::read(&path).at("read cached registry", &path)?;
             files.push((name, text));
         }
         let files = files.iter().map(|(name, text)| (*name, text.as_slice()));

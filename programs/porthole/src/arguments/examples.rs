@@ -7,6 +7,8 @@ Examples:
   porthole run --rm porthole/nanoserver cmd /c ver       run a program and see its output
   porthole run -it --rm porthole/servercore cmd          a console; ctrl-p ctrl-q leaves it
   porthole run --rm -v \"$PWD:C:/app\" -p 8080:8080 porthole/servercore 'C:\\app\\server.exe'
+  porthole commit web r.example:5000/web:1               an image of what a container has become
+  porthole push r.example:5000/web:1                     and for others to pull
 
 'porthole COMMAND --help' has more of them.";
 
@@ -166,5 +168,57 @@ Examples:
 
 pub(super) const IMPORT: &str = "\
 Examples:
-  porthole export web | porthole import - copy:1
-  porthole import --change 'CMD [\"cmd\"]' files.tar.gz app:1";
+  porthole import --change 'CMD [\"cmd\"]' files.tar.gz app:1
+  porthole export web | porthole import --change \"LABEL io.porthole.wine-build=$(porthole \\
+      inspect -f '{{index .Config.Labels \"io.porthole.wine-build\"}}' web)\" - copy:1
+
+An archive of files does not say which build of Wine they need: without that label, the one of the
+base that they come from, no container of the image starts. 'porthole commit' keeps it, and the
+registry too.";
+
+pub(super) const PULL: &str = "\
+Examples:
+  porthole pull r.example:5000/app:1             from a registry of one's own
+  porthole pull me/app                           from Docker Hub, docker.io/me/app:latest
+  porthole pull --platform 'windows(10.0.17763)/amd64' r.example/app
+
+Names that begin with porthole/ are of base images, which 'porthole base build' makes. Images that
+were made FROM Microsoft's get these underneath.";
+
+pub(super) const PUSH: &str = "\
+Examples:
+  porthole tag app:1 r.example:5000/app:1        first, its name there
+  porthole push r.example:5000/app:1
+  porthole push --all-tags r.example:5000/app";
+
+pub(super) const LOGIN: &str = "\
+Examples:
+  porthole login r.example:5000                  asks for the account and its password
+  porthole login -u me --password-stdin r.example:5000 < password.txt
+
+It is kept where docker keeps it, in ~/.docker/config.json or by the helper that this names, and
+docker knows it too.";
+
+pub(super) const SEARCH: &str = "\
+Examples:
+  porthole search golang                         on Docker Hub
+  porthole search --filter is-official=true --limit 5 golang
+  porthole search r.example/golang               on another registry, of which few have a search";
+
+pub(super) const SAVE: &str = "\
+Examples:
+  porthole save -o app.tar app:1 app:2           with all that a machine needs which has the bases
+  porthole save app:1 | ssh there porthole load";
+
+pub(super) const LOAD: &str = "\
+Examples:
+  porthole load -i app.tar
+  gzip -c app.tar | porthole load                plain, or compressed with gzip or zstd";
+
+pub(super) const EXPORT: &str = "\
+Examples:
+  porthole export -o web.tar web
+  porthole export web | tar t                    what is in it
+
+The registry is not in it, nor what Windows keeps of files beyond names, content and links:
+'porthole commit' and 'porthole save' keep all of it.";

@@ -20,7 +20,7 @@ pub(crate) struct Images {
 /// List images.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ImagesLs {
-    /// Also those that are only steps on the way to others.
+    /// As docker has it; none is hidden here without it.
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Print IDs alone.
@@ -59,7 +59,7 @@ pub(crate) struct Rmi {
     /// Also those that stopped containers use.
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// Keep parents that have no name.
+    /// Keep parents that have no name, as is done anyway: 'prune' removes those.
     #[arg(long)]
     pub(crate) no_prune: bool,
     /// Names or IDs.
@@ -77,10 +77,11 @@ pub(crate) struct Tag {
     pub(crate) name: String,
 }
 
-/// Get an image.
+/// Get an image from its registry.
 #[derive(Debug, Args)]
 pub(crate) struct Pulled {
-    /// The platform: windows/amd64.
+    /// The platform, windows/amd64; a version of Windows to choose by may stand in it, as in
+    /// windows(10.0.17763)/amd64.
     #[arg(long)]
     pub(crate) platform: Option<String>,
     /// All tags of the repository.
@@ -89,7 +90,7 @@ pub(crate) struct Pulled {
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// The image.
+    /// The image: [registry/]name[:tag] or [registry/]name@digest.
     #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
 }

@@ -41,6 +41,7 @@ pub(crate) enum ContainerCommand {
     #[command(after_long_help = examples::COMMIT)]
     Commit(Commit),
     /// Write a container's drive C: to a tar archive.
+    #[command(after_long_help = examples::EXPORT)]
     Export(Export),
     /// Start containers that do not run.
     Start(Start),
@@ -125,13 +126,17 @@ pub(crate) enum ImageCommand {
     Inspect(InspectOf),
     /// Show how an image was made.
     History(Named),
-    /// Get an image from where it is kept.
+    /// Get an image from its registry.
+    #[command(after_long_help = examples::PULL)]
     Pull(Pulled),
     /// Send an image to its registry.
+    #[command(after_long_help = examples::PUSH)]
     Push(Pushed),
     /// Write images to an archive.
+    #[command(after_long_help = examples::SAVE)]
     Save(Save),
     /// Take in the images of an archive.
+    #[command(after_long_help = examples::LOAD)]
     Load(Load),
     /// Make an image of an archive of files.
     #[command(after_long_help = examples::IMPORT)]

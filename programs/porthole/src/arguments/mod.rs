@@ -143,20 +143,27 @@ pub(crate) enum Command {
     #[command(after_long_help = examples::COMMIT)]
     Commit(Commit),
     /// Write a container's drive C: to a tar archive.
+    #[command(after_long_help = examples::EXPORT)]
     Export(Export),
-    /// Get an image from where it is kept.
+    /// Get an image from its registry.
+    #[command(after_long_help = examples::PULL)]
     Pull(Pulled),
     /// Send an image to its registry.
+    #[command(after_long_help = examples::PUSH)]
     Push(Pushed),
     /// Tell a registry who you are, and remember it as docker does.
+    #[command(after_long_help = examples::LOGIN)]
     Login(Login),
-    /// Forget who you are to a registry.
+    /// Forget who you are to a registry (needs no daemon).
     Logout(Logout),
     /// Search a registry for images.
+    #[command(after_long_help = examples::SEARCH)]
     Search(Search),
     /// Write images to an archive.
+    #[command(after_long_help = examples::SAVE)]
     Save(Save),
     /// Take in the images of an archive.
+    #[command(after_long_help = examples::LOAD)]
     Load(Load),
     /// Make an image of an archive of files.
     #[command(after_long_help = examples::IMPORT)]

@@ -17,7 +17,7 @@ pub(crate) struct Pushed {
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// The image, by the name of its registry.
+    /// The image, by a name that begins with its registry; Docker Hub if none.
     #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
 }
@@ -148,7 +148,7 @@ pub(crate) struct Search {
     /// Cut nothing short.
     #[arg(long)]
     pub(crate) no_trunc: bool,
-    /// What to look for.
+    /// What to look for on Docker Hub; or a registry, a slash, and what to look for there.
     pub(crate) term: String,
 }
 

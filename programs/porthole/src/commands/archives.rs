@@ -7,20 +7,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::stream;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::Method;
 use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Response};
 
+use super::archive_output::ArchiveOutput;
 use super::cp::pipe;
-use super::progress;
+use super::progress::{self, Shown};
 use crate::arguments::{Export, Import, Load, Save};
 use crate::output::say;
 use crate::request::{self, Body, query};
 
 /// `porthole save`.
 pub(crate) async fn save(host: &str, save: &Save) -> Result<ExitCode> {
-    let output = Output::open(save.output.as_deref())?;
+    let output = ArchiveOutput::open(save.output.as_deref())?;
     let names: Vec<_> = save
         .images
         .iter()
@@ -33,7 +32,7 @@ pub(crate) async fn save(host: &str, save: &Save) -> Result<ExitCode> {
 
 /// `porthole export`.
 pub(crate) async fn export(host: &str, export: &Export) -> Result<ExitCode> {
-    let output = Output::open(export.output.as_deref())?;
+    let output = ArchiveOutput::open(export.output.as_deref())?;
     let path = format!("/containers/{}/export", request::segment(&export.container));
     let answer = request::send(host, Method::GET, &path, None).await?;
     output.take(answer).await
@@ -46,7 +45,12 @@ pub(crate) async fn load(host: &str, load: &Load) -> Result<ExitCode> {
     let path = format!("/images/load?{}", query(&[("quiet", quiet)]));
     let request = request::to(Method::POST, &path).header(CONTENT_TYPE, "application/x-tar");
     let answer = request::exchange(host, request.body(body)?).await?;
-    for line in progress::follow(answer, true).await? {
+    let shown = if load.quiet {
+        Shown::Nothing
+    } else {
+        Shown::Layers
+    };
+    for line in progress::follow(answer, shown).await? {
         say!("{line}")?;
     }
     Ok(ExitCode::SUCCESS)
@@ -77,7 +81,7 @@ pub(crate) async fn import(host: &str, import: &Import) -> Result<ExitCode> {
     let request = request::to(Method::POST, &path).header(CONTENT_TYPE, "application/x-tar");
     let answer = request::exchange(host, request.body(body)?).await?;
     // The last thing said is the image's ID.
-    let Some(id) = progress::follow(answer, true).await?.pop() else {
+    let Some(id) = progress::follow(answer, Shown::Nothing).await?.pop() else {
         bail!("the daemon made an image and did not tell its ID");
     };
     say!("{id}")?;
@@ -111,55 +115,4 @@ fn input(path: Option<&Path>) -> Result<Body> {
         Some((piece, pieces))
     });
     Ok(request::pieces(pieces))
-}
-
-/// Where an archive goes. A file gets its name only once it is whole.
-enum Output<'a> {
-    Standard,
-    File(&'a Path),
-}
-
-impl<'a> Output<'a> {
-    fn open(path: Option<&'a Path>) -> Result<Self> {
-        match path {
-            Some(path) => Ok(Self::File(path)),
-            None if io::stdout().is_terminal() => {
-                bail!("an archive is nothing for a terminal: redirect it, or name a file with -o")
-            }
-            None => Ok(Self::Standard),
-        }
-    }
-
-    async fn take(self, answer: Response<Incoming>) -> Result<ExitCode> {
-        match self {
-            Self::Standard => copy(answer, &mut io::stdout().lock()).await?,
-            Self::File(path) => {
-                let failed = || format!("cannot write {}", path.display());
-                let mut name = path.file_name().unwrap_or_default().to_owned();
-                name.push(".part");
-                let part = path.with_file_name(name);
-                let mut file = File::create(&part).with_context(failed)?;
-                let copied = copy(answer, &mut file).await;
-                if copied.is_err() {
-                    // What is left of it is of no use.
-                    let _ = std::fs::remove_file(&part);
-                }
-                copied?;
-                file.sync_all().with_context(failed)?;
-                std::fs::rename(&part, path).with_context(failed)?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-async fn copy(answer: Response<Incoming>, output: &mut impl Write) -> Result<()> {
-    let mut body = answer.into_body();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.context("the daemon's answer broke off")?;
-        if let Ok(data) = frame.into_data() {
-            output.write_all(&data)?;
-        }
-    }
-    Ok(output.flush()?)
 }

@@ -11,7 +11,7 @@ use super::process;
 use crate::arguments::options::Streams;
 use crate::output::remark;
 use crate::terminal::detach_keys::DetachKeys;
-use crate::terminal::raw::{self, RawMode};
+use crate::terminal::raw::{self, ChangedMode};
 use crate::terminal::session::{self, End};
 use crate::terminal::signals::{self, Console};
 use crate::wait::{self, Until, Waiting};
@@ -56,8 +56,8 @@ impl Manner<'_> {
     }
 
     /// Raw mode, where a console is to be worked in from here.
-    fn raw_mode(&self) -> Result<Option<RawMode>> {
-        self.works_in_console().then(RawMode::enter).transpose()
+    fn raw_mode(&self) -> Result<Option<ChangedMode>> {
+        self.works_in_console().then(ChangedMode::raw).transpose()
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::arguments::Diff;
 use crate::output::{print_json, say};
 use crate::request::{self, query, segment};
+use crate::shown;
 
 /// Carries it out.
 pub(crate) async fn carry_out(host: &str, diff: &Diff, json: bool) -> Result<ExitCode> {
@@ -29,7 +30,8 @@ pub(crate) async fn carry_out(host: &str, diff: &Diff, json: bool) -> Result<Exi
             Some(1) => "A",
             _ => "D",
         };
-        say!("{kind} {}", change["Path"].as_str().unwrap_or_default())?;
+        let path = change["Path"].as_str().unwrap_or_default();
+        say!("{kind} {}", shown::name(path))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -48,13 +50,20 @@ async fn registry(host: &str, diff: &Diff, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One change: a key ends with a backslash, a value is named behind its key.
+/// What stands for the value without a name.
+const DEFAULT: &str = "(default)";
+
+/// One change: a key ends with a backslash, a value is named behind its key. Names that could be taken
+/// for something else are in quotes.
 fn line(change: &Value) -> String {
     let text = |name: &str| change[name].as_str().unwrap_or_default();
-    let key = text("Key");
+    let key = shown::name(text("Key"));
     let value = match text("Value") {
-        "" => format!(r"{key}\(default)"),
-        name => format!(r"{key}\{name}"),
+        "" => format!(r"{key}\{DEFAULT}"),
+        name if name == DEFAULT || name.contains(['\\', '"', '=']) => {
+            format!(r"{key}\{}", shown::quoted(name))
+        }
+        name => format!(r"{key}\{}", shown::name(name)),
     };
     match text("Change") {
         "KeyAdded" => format!(r"A {key}\"),
@@ -72,7 +81,7 @@ fn line(change: &Value) -> String {
 
 fn data(value: &Value) -> String {
     let kind = value["Type"].as_str().unwrap_or_default();
-    format!("{kind} {}", value["Data"])
+    format!("{kind} {}", shown::escaped(&value["Data"].to_string()))
 }
 
 #[cfg(test)]
@@ -85,6 +94,7 @@ mod tests {
     fn keys_and_values_are_told_apart() {
         let number = json!({ "Type": "REG_DWORD", "Data": 7 });
         let text = json!({ "Type": "REG_SZ", "Data": "a" });
+        let hostile = json!({ "Type": "REG_SZ", "Data": "\u{9b}2J" });
         for (change, expected) in [
             (
                 json!({ "Change": "KeyAdded", "Key": r"HKCU\A" }),
@@ -97,6 +107,14 @@ mod tests {
             (
                 json!({ "Change": "ValueChanged", "Key": r"HKCU\A", "Value": "", "Old": text, "New": number }),
                 r#"C HKCU\A\(default) = REG_SZ "a" -> REG_DWORD 7"#,
+            ),
+            (
+                json!({ "Change": "ValueDeleted", "Key": "HKCU\\\u{1b}[2J", "Value": "(default)", "Old": number }),
+                r#"D "HKCU\\\u001b[2J"\"(default)" = REG_DWORD 7"#,
+            ),
+            (
+                json!({ "Change": "ValueAdded", "Key": r"HKCU\A", "Value": "x = REG_DWORD 1\nA B", "New": hostile }),
+                r#"A HKCU\A\"x = REG_DWORD 1\nA B" = REG_SZ "\u009b2J""#,
             ),
         ] {
             assert_eq!(line(&change), expected);

@@ -10,7 +10,7 @@ use super::create::files;
 use super::process;
 use crate::arguments::Exec;
 use crate::terminal::detach_keys::DetachKeys;
-use crate::terminal::raw::{self, RawMode};
+use crate::terminal::raw::{self, ChangedMode};
 use crate::terminal::session::{self, End};
 use crate::terminal::signals::{self, Console};
 
@@ -37,7 +37,7 @@ pub(crate) async fn carry_out(client: &Docker, exec: Exec) -> Result<ExitCode> {
         working_dir: exec.process.workdir.clone(),
     };
     let created = client.create_exec(exec.container(), options).await?;
-    let raw = works_in_console.then(RawMode::enter).transpose()?;
+    let raw = works_in_console.then(ChangedMode::raw).transpose()?;
     let start = StartExecOptions {
         detach: exec.process.detach,
         tty: exec.process.tty,

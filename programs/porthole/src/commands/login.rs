@@ -3,17 +3,20 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use hyper::Method;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use porthole_oci::SearchTerm;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use super::each::filters;
 use crate::arguments::{Login, Logout, Search};
-use crate::credentials::{Configuration, Credentials, DOCKER_HUB, server};
+use crate::credentials::{self, Configuration, Credentials, server};
 use crate::output::{print_json, remark, say};
 use crate::request::{self, query};
 use crate::table::Table;
+use crate::terminal::raw::ChangedMode;
 
 /// Characters of a description in a table.
 const WIDTH: usize = 45;
@@ -25,7 +28,7 @@ pub(crate) async fn login(host: &str, login: &Login) -> Result<ExitCode> {
     let known = configuration.of(&server)?;
     let mut credentials = match (&login.username, known) {
         (None, Some(known)) if login.password.is_none() && !login.password_stdin => known,
-        (username, _) => ask(login, username.as_deref(), &server)?,
+        (username, _) => ask(login, username.as_deref(), &server).await?,
     };
     let body = serde_json::to_value(&credentials)?;
     let answer = request::json(host, Method::POST, "/auth", Some(&body)).await?;
@@ -41,7 +44,7 @@ pub(crate) async fn login(host: &str, login: &Login) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credentials> {
+async fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credentials> {
     ensure!(
         login.password.is_none() || !login.password_stdin,
         "--password and --password-stdin are mutually exclusive"
@@ -49,7 +52,7 @@ fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credential
     let username = match username {
         Some(username) => username.to_owned(),
         None if login.password_stdin => bail!("Must provide --username with --password-stdin"),
-        None => prompt("Username: ")?,
+        None => prompt("Username: ")?.trim().to_owned(),
     };
     ensure!(!username.is_empty(), "username required");
     let password = if login.password_stdin {
@@ -58,14 +61,14 @@ fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credential
             .lock()
             .take(64 * 1024)
             .read_to_string(&mut password)?;
-        password.trim_end_matches(['\r', '\n']).to_owned()
+        line_of(&password).to_owned()
     } else if let Some(password) = &login.password {
         remark!(
             "warning: a password on the command line is seen by everybody here; use --password-stdin"
         );
         password.clone()
     } else {
-        hidden("Password: ")?
+        hidden("Password: ").await?
     };
     ensure!(!password.is_empty(), "password required");
     Ok(Credentials {
@@ -76,6 +79,7 @@ fn ask(login: &Login, username: Option<&str>, server: &str) -> Result<Credential
     })
 }
 
+/// Asks on the terminal; what is typed, without the line's end.
 fn prompt(words: &str) -> Result<String> {
     ensure!(
         io::stdin().is_terminal(),
@@ -84,21 +88,32 @@ fn prompt(words: &str) -> Result<String> {
     let mut out = io::stderr().lock();
     write!(out, "{words}")?;
     out.flush()?;
+    drop(out);
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    Ok(line_of(&line).to_owned())
 }
 
-/// Asks for what nobody shall see on the screen.
-fn hidden(words: &str) -> Result<String> {
-    let terminal = io::stdin();
-    let before = tcgetattr(&terminal)
+/// A line without its end. Blanks at either end of a password are part of it.
+fn line_of(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
+/// Asks for what nobody shall see on the screen. Who gives up by Ctrl-C gets the terminal back as it
+/// was.
+async fn hidden(words: &'static str) -> Result<String> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let silent = ChangedMode::silent()
         .context("cannot ask for a password without a terminal: use --password-stdin")?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
-    let answer = prompt(words);
-    tcsetattr(&terminal, OptionalActions::Drain, &before)?;
+    let answer = tokio::select! {
+        answer = spawn_blocking(move || prompt(words)) => answer?,
+        _ = interrupt.recv() => Err(anyhow!("interrupted")),
+        _ = terminate.recv() => Err(anyhow!("terminated")),
+        _ = hang_up.recv() => Err(anyhow!("hung up")),
+    };
+    drop(silent);
     remark!("");
     answer
 }
@@ -121,7 +136,10 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
     let mut pairs = vec![("term", search.term.as_str()), ("filters", &filters)];
     pairs.extend(limit.as_deref().map(|limit| ("limit", limit)));
     let mut request = request::to(Method::GET, &format!("/images/search?{}", query(&pairs)));
-    if let Some(credentials) = Configuration::read()?.of(DOCKER_HUB)? {
+    // Docker Hub is searched by everybody alike.
+    if let Some(registry) = SearchTerm::of(&search.term).registry
+        && let Some(credentials) = credentials::or_nobody(&server(registry))
+    {
         request = request.header("X-Registry-Auth", credentials.header()?);
     }
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
@@ -151,4 +169,16 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
     }
     table.print()?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_are_part_of_a_password() {
+        for (line, password) in [(" a b \r\n", " a b "), ("x\n", "x"), ("", "")] {
+            assert_eq!(line_of(line), password);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod archive_output;
 mod archives;
 mod attach;
 mod attached;
@@ -15,7 +16,7 @@ mod exec;
 mod images;
 mod inspect;
 mod lifecycle;
-mod login;
+pub(crate) mod login;
 mod logs;
 mod objects;
 mod port;
@@ -37,6 +38,7 @@ mod version;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use bollard::Docker;
 
 use crate::arguments::Command;
 use crate::client;
@@ -76,32 +78,46 @@ pub(crate) async fn ask_daemon(host: &str, json: bool, command: Command) -> Resu
         Command::Diff(diff) => diff::carry_out(host, &diff, json).await,
         Command::Commit(commit) => commit::carry_out(host, &commit).await,
         Command::Export(export) => archives::export(host, &export).await,
+        other => ask_of_images(&client, host, json, other).await,
+    }
+}
+
+/// Carries out a command about images.
+async fn ask_of_images(
+    client: &Docker,
+    host: &str,
+    json: bool,
+    command: Command,
+) -> Result<ExitCode> {
+    match command {
         Command::Pull(pulled) => pull::carry_out(host, &pulled).await,
         Command::Push(pushed) => pull::push(host, &pushed).await,
         Command::Login(login) => login::login(host, &login).await,
-        Command::Logout(logout) => login::logout(&logout),
         Command::Search(search) => login::search(host, &search, json).await,
         Command::Save(save) => archives::save(host, &save).await,
         Command::Load(load) => archives::load(host, &load).await,
         Command::Import(import) => archives::import(host, &import).await,
-        Command::Tag(tag) => images::tag(&client, &tag).await,
-        Command::Rmi(rmi) => images::remove(&client, &rmi).await,
-        Command::History(named) => images::history(&client, &named, json).await,
-        Command::System(system) => system::carry_out(&client, host, system, json).await,
+        Command::Tag(tag) => images::tag(client, &tag).await,
+        Command::Rmi(rmi) => images::remove(client, &rmi).await,
+        Command::History(named) => images::history(client, &named, json).await,
+        Command::Images(images) => images::list(client, images.list, json).await,
+        Command::ImagesPrune(prune) => prune::images(client, prune, json).await,
+        other => ask_of_the_rest(client, host, json, other).await,
+    }
+}
+
+/// Carries out a command about the daemon itself, volumes or networks.
+async fn ask_of_the_rest(
+    client: &Docker,
+    host: &str,
+    json: bool,
+    command: Command,
+) -> Result<ExitCode> {
+    match command {
+        Command::System(system) => system::carry_out(client, host, system, json).await,
         Command::Info(info) => system::info(host, &info, json).await,
-        Command::Images(images) => images::list(&client, images.list, json).await,
-        Command::ImagesPrune(prune) => prune::images(&client, prune, json).await,
         Command::Volume { command } => objects::volumes(host, command, json).await,
         Command::Network { command } => objects::networks(host, command, json).await,
-        Command::Base(_)
-        | Command::Doctor(_)
-        | Command::Store(_)
-        | Command::Setup(_)
-        | Command::Version
-        | Command::Completion { .. }
-        | Command::Container { .. }
-        | Command::Image { .. } => {
-            bail!("this command asks no daemon")
-        }
+        _ => bail!("this command asks no daemon"),
     }
 }

@@ -17,9 +17,27 @@ use crate::output::remark;
 /// Bytes of one line at most.
 const MAX_LINE: usize = 1 << 20;
 
-/// Shows the progress in an answer unless `is_quiet`; gives what was said of the whole, line by line.
-pub(super) async fn follow(answer: Response<Incoming>, is_quiet: bool) -> Result<Vec<String>> {
-    let mut progress = Progress::new(is_quiet);
+/// What is shown of the progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// All of it.
+    All,
+    /// That of layers; the caller prints what is said of the whole.
+    Layers,
+    /// None.
+    Nothing,
+}
+
+impl Shown {
+    /// All of it, unless `--quiet` is given.
+    pub(super) const fn all_unless(quiet: bool) -> Self {
+        if quiet { Self::Nothing } else { Self::All }
+    }
+}
+
+/// Shows the progress in an answer; gives what was said of the whole, line by line.
+pub(super) async fn follow(answer: Response<Incoming>, shown: Shown) -> Result<Vec<String>> {
+    let mut progress = Progress::new(shown);
     let mut body = answer.into_body();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -43,17 +61,17 @@ pub(super) async fn follow(answer: Response<Incoming>, is_quiet: bool) -> Result
 struct Progress {
     bars: Option<MultiProgress>,
     layers: HashMap<String, ProgressBar>,
-    is_quiet: bool,
+    shown: Shown,
     said: Vec<String>,
 }
 
 impl Progress {
-    fn new(is_quiet: bool) -> Self {
-        let is_terminal = std::io::stderr().is_terminal() && !is_quiet;
+    fn new(shown: Shown) -> Self {
+        let is_terminal = std::io::stderr().is_terminal() && shown != Shown::Nothing;
         Self {
             bars: is_terminal.then(MultiProgress::new),
             layers: HashMap::new(),
-            is_quiet,
+            shown,
             said: Vec::new(),
         }
     }
@@ -84,7 +102,7 @@ impl Progress {
     fn whole(&mut self, line: &str) {
         self.said.push(line.to_owned());
         match &self.bars {
-            _ if self.is_quiet => {}
+            _ if self.shown != Shown::All => {}
             // A terminal that is gone takes no line.
             Some(bars) => drop(bars.println(line)),
             None => remark!("{line}"),
@@ -94,7 +112,7 @@ impl Progress {
     fn layer(&mut self, id: &str, status: &str, detail: &Value) {
         let bytes = |name: &str| detail[name].as_u64();
         match &self.bars {
-            _ if self.is_quiet => {}
+            _ if self.shown == Shown::Nothing => {}
             Some(bars) => {
                 let bar = self
                     .layers

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use hyper::Method;
+use porthole_oci::Reference;
 
-use super::progress;
+use super::progress::{self, Shown};
 use crate::arguments::{Pulled, Pushed};
-use crate::credentials::Configuration;
+use crate::credentials::{self, Configuration, server};
 use crate::output::say;
 use crate::request::{self, query};
 
@@ -26,7 +27,7 @@ pub(crate) async fn carry_out(host: &str, pulled: &Pulled) -> Result<ExitCode> {
         let tag = (!names_one(&pulled.image)).then_some("latest");
         pull(host, &pulled.image, tag, platform, pulled.quiet).await?;
     }
-    say!("{}", pulled.image)?;
+    say!("{}", full_name(&pulled.image, pulled.all_tags)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,15 +59,37 @@ async fn pull(
     pairs.extend(tag.map(|tag| ("tag", tag)));
     pairs.extend(platform.map(|platform| ("platform", platform)));
     let mut request = request::to(Method::POST, &format!("/images/create?{}", query(&pairs)));
-    if let Some(credentials) = Configuration::read()?.of_image(image)? {
+    let registry = server(image.parse::<Reference>()?.domain());
+    if let Some(credentials) = credentials::or_nobody(&registry) {
         request = request.header(AUTH, credentials.header()?);
     }
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
-    progress::follow(answer, quiet).await.map(drop)
+    progress::follow(answer, Shown::all_unless(quiet))
+        .await
+        .map(drop)
+}
+
+/// The name of an image, with its registry: what was pulled or pushed, whatever was left out.
+fn full_name(image: &str, all_tags: bool) -> Result<String> {
+    let mut reference: Reference = image.parse()?;
+    if !all_tags {
+        reference = reference.or_latest();
+    }
+    let mut name = reference.full_repository();
+    if let Some(tag) = reference.tag() {
+        name = format!("{name}:{tag}");
+    }
+    if let Some(digest) = reference.digest() {
+        name = format!("{name}@{digest}");
+    }
+    Ok(name)
 }
 
 /// `porthole push`.
 pub(crate) async fn push(host: &str, pushed: &Pushed) -> Result<ExitCode> {
+    if pushed.image.contains('@') {
+        bail!("cannot push a digest reference");
+    }
     let last = pushed.image.rfind('/').map_or(0, |slash| slash + 1);
     let (name, tag) = match pushed.image[last..].split_once(':') {
         Some(_) if pushed.all_tags => bail!("tag can't be used with --all-tags/-a"),
@@ -82,14 +105,35 @@ pub(crate) async fn push(host: &str, pushed: &Pushed) -> Result<ExitCode> {
     let credentials = credentials.unwrap_or_default().header()?;
     let request = request::to(Method::POST, &path).header(AUTH, credentials);
     let answer = request::exchange(host, request.body(request::nothing())?).await?;
-    progress::follow(answer, pushed.quiet).await?;
-    say!("{}", pushed.image)?;
+    progress::follow(answer, Shown::all_unless(pushed.quiet)).await?;
+    say!("{}", full_name(&pushed.image, pushed.all_tags)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_told_in_full() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (image, all_tags, name) in [
+            ("app", false, "docker.io/library/app:latest".to_owned()),
+            ("me/app", true, "docker.io/me/app".to_owned()),
+            (
+                "r.example:5000/app:1",
+                false,
+                "r.example:5000/app:1".to_owned(),
+            ),
+            (
+                &*format!("app@{digest}"),
+                false,
+                format!("docker.io/library/app@{digest}"),
+            ),
+        ] {
+            assert_eq!(full_name(image, all_tags).expect("sound"), name);
+        }
+    }
 
     #[test]
     fn a_port_is_no_tag() {

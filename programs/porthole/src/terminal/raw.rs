@@ -3,30 +3,40 @@
 use std::io::{IsTerminal, Stdin};
 
 use anyhow::{Context, Result, bail};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// A terminal in raw mode: every key goes to the program. Dropping it restores the mode.
+/// A terminal in another mode than before. Dropping it restores that.
 #[derive(Debug)]
-pub(crate) struct RawMode {
+pub(crate) struct ChangedMode {
     terminal: Stdin,
     before: Termios,
 }
 
-impl RawMode {
-    /// Puts standard input's terminal into raw mode.
-    pub(crate) fn enter() -> Result<Self> {
+impl ChangedMode {
+    /// Puts standard input's terminal into raw mode: every key goes to the program.
+    pub(crate) fn raw() -> Result<Self> {
         require()?;
+        Self::enter(OptionalActions::Now, Termios::make_raw)
+    }
+
+    /// Has standard input's terminal show nothing of what is typed from now on.
+    pub(crate) fn silent() -> Result<Self> {
+        Self::enter(OptionalActions::Flush, |mode| {
+            mode.local_modes.remove(LocalModes::ECHO);
+        })
+    }
+
+    fn enter(action: OptionalActions, change: impl FnOnce(&mut Termios)) -> Result<Self> {
         let terminal = std::io::stdin();
         let before = tcgetattr(&terminal).context("cannot read the terminal's mode")?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(&terminal, OptionalActions::Now, &raw)
-            .context("cannot set the terminal's mode")?;
+        let mut changed = before.clone();
+        change(&mut changed);
+        tcsetattr(&terminal, action, &changed).context("cannot set the terminal's mode")?;
         Ok(Self { terminal, before })
     }
 }
 
-impl Drop for RawMode {
+impl Drop for ChangedMode {
     fn drop(&mut self) {
         // Nothing better is left to do when the terminal has gone away.
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);

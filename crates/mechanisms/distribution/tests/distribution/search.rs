@@ -25,7 +25,28 @@ async fn an_index_is_asked_and_answers() {
     );
     assert!(found[0].is_official && !found[0].is_automated);
     assert_eq!(server.lines(), ["GET /v1/search?q=a+tool&n=7"]);
-    assert!(server.requests()[0].header("authorization").is_some());
+}
+
+#[tokio::test]
+async fn who_asks_is_told_to_a_registry_that_wants_to_know() {
+    for wants_to_know in [false, true] {
+        let server = Server::start(move |request| {
+            if wants_to_know && request.header("authorization").is_none() {
+                return Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"r\"");
+            }
+            Reply::new(200, r#"{"results":[{"name":"b"}]}"#)
+        })
+        .await;
+        let term = format!("{}/tool", server.address);
+        let me = Credentials::basic("me", "secret");
+        let found = client().search(&term, None, &me).await.unwrap();
+        assert_eq!(found[0].name, "b");
+        let requests = server.requests();
+        let told = requests
+            .iter()
+            .any(|request| request.header("authorization").is_some());
+        assert_eq!(told, wants_to_know);
+    }
 }
 
 #[tokio::test]
