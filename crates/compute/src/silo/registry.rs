@@ -63,7 +63,7 @@ fn place(plan: &SystemPlan) -> PathBuf {
 }
 
 /// What the container made of what it was given. `now` is its registry while it runs; otherwise it
-/// is in its files, or it has none and nothing changed.
+/// is in its files, or it was never given one and nothing changed.
 pub(super) fn changes(
     plan: &SystemPlan,
     data_root: &Path,
@@ -71,15 +71,28 @@ pub(super) fn changes(
 ) -> Result<RegistryChanges> {
     let operation = format!("RegistryChanges {}", plan.id);
     let texts = match now {
-        Some(now) => Some(now),
-        None => RegistryTexts::read(&place(plan)).map_err(|error| failed(&operation, error))?,
-    };
-    let Some(texts) = texts else {
-        return Ok(RegistryChanges::default());
+        Some(now) => now,
+        None => match in_files(&place(plan), &operation)? {
+            Some(texts) => texts,
+            None => return Ok(RegistryChanges::default()),
+        },
     };
     let before = merged(plan, data_root, &operation)?;
     let changes = before.changes(&texts, &root_certificates::all(data_root));
     changes.map_err(|error| failed(operation, error))
+}
+
+/// The registry that a container left; nothing when it was never given one.
+fn in_files(place: &Path, operation: &str) -> Result<Option<RegistryTexts>> {
+    let texts = RegistryTexts::read(place).map_err(|error| failed(operation, error))?;
+    // Until it is given one there is at most an empty directory.
+    let is_empty = fs::read_dir(place).map_or(true, |mut entries| entries.next().is_none());
+    if texts.is_none() && !is_empty {
+        let message = "its registry is not whole, after a power cut or because its programs took \
+                       it away; the container's next start makes a new one";
+        return Err(Error::new(ErrorKind::InvalidLayer, operation, message));
+    }
+    Ok(texts)
 }
 
 /// The registry of a system that runs or is paused, with the turn to compare it. Nothing when the
@@ -236,6 +249,19 @@ mod tests {
         let error = live(&old).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotSupported);
         assert!(error.message().contains("older release"));
+    }
+
+    #[test]
+    fn a_registry_that_is_not_whole_is_not_one_without_changes() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = parent.path().join("registry");
+        assert_eq!(in_files(&place, "Test").unwrap(), None);
+        fs::create_dir(&place).unwrap();
+        assert_eq!(in_files(&place, "Test").unwrap(), None);
+        fs::write(place.join("system.reg"), "WINE REGISTRY Version 2\n").unwrap();
+        let error = in_files(&place, "Test").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidLayer);
+        assert!(error.message().contains("not whole"));
     }
 
     const SHORT: Duration = Duration::from_millis(200);
