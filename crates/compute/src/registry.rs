@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use porthole_wine::environment::Account;
 use porthole_wine::registry::{Chain, between_chains};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use porthole_registry::hive::{HiveKind, MountedHive};
 /// All that changed in a registry: hives that changed, in the order of [`MountedHive::ALL`], and the
@@ -31,6 +32,20 @@ pub struct RegistryChain {
     pub os_version: Option<OsVersion>,
     /// Whose user hive it is.
     pub user: SiloUser,
+}
+
+/// How many registries are compared at the same time: each takes memory for what differs several
+/// times over, and who asks may ask often.
+static COMPARISONS: Semaphore = Semaphore::const_new(2);
+
+/// The right to hold registries and compare them.
+pub(crate) type Turn = Option<SemaphorePermit<'static>>;
+
+/// Waits for one's turn. It is to be kept until the work is done, whether or not anybody waits for
+/// that any more.
+pub(crate) async fn turn() -> Turn {
+    // It is never closed.
+    COMPARISONS.acquire().await.ok()
 }
 
 /// Does something with a chain in the form that wants it.

@@ -102,7 +102,8 @@ pub trait ComputeService: Send + Sync {
     ///
     /// # Errors
     /// `InvalidDocument`, `InvalidLayer` for a hive that is none, `NotSupported` where a supervisor
-    /// of an older release cannot tell, `Host`.
+    /// of an older release cannot tell, `InvalidState` for one that is about to end and does not,
+    /// `Host`.
     async fn registry_changes(
         &self,
         id: &str,

@@ -30,8 +30,8 @@ use crate::supervisor::Supervisor;
 /// How long a silo that is to be paused is given to write its registry.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many times the agent may be asked without having answered.
-const MOST_AT_ONCE: usize = 8;
+/// How long those who want to read it wait: less than they would.
+const READ_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A registry that was taken down.
 #[derive(Debug)]
@@ -78,10 +78,10 @@ impl SavedRegistry {
 }
 
 /// Whom a registry is being taken down for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Purpose {
-    /// A client that wants to read it.
-    Reading(u32),
+    /// Clients that want to read it.
+    Reading(Vec<u32>),
     /// A client that wants the silo to be paused.
     Pausing(u32),
 }
@@ -92,20 +92,29 @@ struct Save {
     number: u32,
     purpose: Purpose,
     files: [File; 3],
+    /// When it is waited for no longer.
+    due: Deadline,
 }
 
 /// All that concerns the registry as it is now.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    /// One for readers and one for a pause, at most.
     saves: Vec<Save>,
     next_number: u32,
-    /// When a pause waits for the registry no longer.
-    pub(crate) pause_due: Deadline,
-    /// That of a paused silo.
-    paused: Option<Rc<SavedRegistry>>,
+    /// Clients that want to read what is after their request, while others are being served.
+    waiting: Vec<u32>,
+    /// That of a paused silo, or why there is none.
+    paused: Option<Result<Rc<SavedRegistry>, String>>,
 }
 
 impl Registry {
+    /// When the next save is waited for no longer.
+    pub(crate) fn due(&self) -> Deadline {
+        let due = self.saves.iter().map(|save| save.due);
+        due.fold(Deadline::NEVER, Deadline::or_earlier)
+    }
+
     fn take(&mut self, wanted: impl Fn(&Save) -> bool) -> Option<Save> {
         let index = self.saves.iter().position(wanted)?;
         Some(self.saves.swap_remove(index))
@@ -115,24 +124,66 @@ impl Registry {
         let is_pause = |save: &Save| matches!(save.purpose, Purpose::Pausing(_));
         self.saves.iter().any(is_pause)
     }
+
+    fn reading(&self) -> bool {
+        let is_read = |save: &Save| matches!(save.purpose, Purpose::Reading(_));
+        self.saves.iter().any(is_read)
+    }
 }
 
 impl Supervisor {
     /// Takes the registry down for a client to read.
     pub(crate) fn save_registry(&mut self, client: u32) -> Result<Option<Response>, Failure> {
-        match (self.state, self.registry.paused.clone()) {
-            (State::Paused, Some(saved)) => {
+        match (self.state, &self.registry.paused) {
+            (State::Paused, Some(Ok(saved))) => {
+                let saved = saved.clone();
                 let response = saved.response();
                 self.give_registry(client, saved);
                 Ok(Some(response))
             }
-            (State::Paused, None) => {
-                let reason = "the registry could not be taken down when the silo was paused; \
-                              resume it, and look again";
-                Err(Failure::Host(reason.to_owned()))
+            (State::Paused, why) => {
+                let why = why.as_ref().and_then(|why| why.as_ref().err());
+                let why = why.map_or("", String::as_str);
+                Err(Failure::Host(format!(
+                    "the registry could not be taken down when the silo was paused: {why}; resume \
+                     it, and look again"
+                )))
             }
-            (State::Running, _) => self.begin_save(Purpose::Reading(client)).map(|()| None),
+            (State::Running, _) if self.registry.reading() => {
+                self.registry.waiting.push(client);
+                Ok(None)
+            }
+            (State::Running, _) => self
+                .begin_save(Purpose::Reading(vec![client]))
+                .map(|()| None),
             _ => Err(self.wrong_state()),
+        }
+    }
+
+    /// Serves those who have waited while others were served.
+    fn serve_waiting(&mut self) {
+        let clients = std::mem::take(&mut self.registry.waiting);
+        if clients.is_empty() {
+            return;
+        }
+        if self.state != State::Running {
+            return self.answer_readers(clients);
+        }
+        if let Err(failure) = self.begin_save(Purpose::Reading(clients.clone())) {
+            for client in clients {
+                self.respond_and_serve(client, &Response::Failed(failure.clone()));
+            }
+        }
+    }
+
+    /// Answers clients that want to read the registry of a silo that does not run.
+    fn answer_readers(&mut self, clients: Vec<u32>) {
+        for client in clients {
+            match self.save_registry(client) {
+                Ok(Some(response)) => self.respond_and_serve(client, &response),
+                Ok(None) => {}
+                Err(failure) => self.respond_and_serve(client, &Response::Failed(failure)),
+            }
         }
     }
 
@@ -169,13 +220,11 @@ impl Supervisor {
             return Err(Failure::State("about to be paused".to_owned()));
         }
         match self.begin_save(Purpose::Pausing(client)) {
-            Ok(()) => {
-                self.registry.pause_due = Deadline::after(PAUSE_PATIENCE);
-                Ok(None)
-            }
+            Ok(()) => Ok(None),
             Err(failure) => {
-                note!("the silo is paused without its registry: {failure}");
-                self.freeze(Change::Pause)
+                let paused = self.freeze(Change::Pause)?;
+                self.keep_paused(Err(failure));
+                Ok(paused)
             }
         }
     }
@@ -188,19 +237,20 @@ impl Supervisor {
     }
 
     fn begin_save(&mut self, purpose: Purpose) -> Result<(), Failure> {
-        if self.registry.saves.len() >= MOST_AT_ONCE {
-            let reason = "the guest agent was asked for the registry before, and does not answer";
-            return Err(Failure::Host(reason.to_owned()));
-        }
         let number = self.registry.next_number;
         self.registry.next_number = number.wrapping_add(1);
         let files = make_files(Path::new(&self.spec.registry), number).map_err(|error| {
             Failure::Host(format!("cannot make files for the registry: {error}"))
         })?;
+        let patience = match purpose {
+            Purpose::Reading(_) => READ_PATIENCE,
+            Purpose::Pausing(_) => PAUSE_PATIENCE,
+        };
         self.registry.saves.push(Save {
             number,
             purpose,
             files,
+            due: Deadline::after(patience),
         });
         let [machine, user, default_user] =
             names(number).map(|name| format!("{}/{name}", layout::PREFIX));
@@ -215,10 +265,25 @@ impl Supervisor {
 
     /// The agent has answered; to a request that nobody waits for any more, perhaps.
     pub(crate) fn registry_written(&mut self, number: u32, outcome: Result<(), Failure>) {
-        let Some(save) = self.registry.take(|save| save.number == number) else {
-            return;
-        };
         remove_files(Path::new(&self.spec.registry), number);
+        if let Some(save) = self.registry.take(|save| save.number == number) {
+            self.finish_save(save, outcome);
+        }
+    }
+
+    /// Some have waited for long enough.
+    pub(crate) fn saves_are_overdue(&mut self) {
+        while let Some(save) = self.registry.take(|save| save.due.is_due()) {
+            remove_files(Path::new(&self.spec.registry), save.number);
+            let failure = match self.state {
+                State::Running => Failure::Host("the guest agent does not answer".to_owned()),
+                _ => self.wrong_state(),
+            };
+            self.finish_save(save, Err(failure));
+        }
+    }
+
+    fn finish_save(&mut self, save: Save, outcome: Result<(), Failure>) {
         let saved = outcome.and_then(|()| {
             SavedRegistry::of(save.files)
                 .map(Rc::new)
@@ -226,48 +291,47 @@ impl Supervisor {
         });
         match save.purpose {
             Purpose::Pausing(client) => self.pause_with(client, saved),
-            Purpose::Reading(client) => {
-                let response = match saved {
-                    Ok(saved) => {
-                        let response = saved.response();
-                        self.give_registry(client, saved);
-                        response
-                    }
-                    Err(failure) => Response::Failed(failure),
+            Purpose::Reading(clients) => {
+                let response = match &saved {
+                    Ok(saved) => saved.response(),
+                    Err(failure) => Response::Failed(failure.clone()),
                 };
-                self.respond_and_serve(client, &response);
+                for client in clients {
+                    if let Ok(saved) = &saved {
+                        self.give_registry(client, saved.clone());
+                    }
+                    self.respond_and_serve(client, &response);
+                }
+                self.serve_waiting();
             }
         }
     }
 
-    /// A pause has waited for long enough.
-    pub(crate) fn pause_is_overdue(&mut self) {
-        let pause = |save: &Save| matches!(save.purpose, Purpose::Pausing(_));
-        if let Some(save) = self.registry.take(pause)
-            && let Purpose::Pausing(client) = save.purpose
-        {
-            remove_files(Path::new(&self.spec.registry), save.number);
-            let reason = "the guest agent does not answer".to_owned();
-            self.pause_with(client, Err(Failure::Host(reason)));
-        }
-    }
-
     fn pause_with(&mut self, client: u32, saved: Result<Rc<SavedRegistry>, Failure>) {
-        self.registry.pause_due = Deadline::NEVER;
         let response = match self.freeze(Change::Pause) {
-            Ok(response) => response.unwrap_or(Response::Done),
+            Ok(response) => {
+                self.keep_paused(saved);
+                response.unwrap_or(Response::Done)
+            }
             Err(failure) => Response::Failed(failure),
         };
-        if self.state == State::Paused {
-            self.registry.paused = match saved {
-                Ok(saved) => Some(saved),
-                Err(failure) => {
-                    note!("the silo is paused without its registry: {failure}");
-                    None
-                }
-            };
-        }
         self.respond_and_serve(client, &response);
+    }
+
+    /// Keeps the registry of a silo that has been paused. Who waits for its agent reads the same.
+    fn keep_paused(&mut self, saved: Result<Rc<SavedRegistry>, Failure>) {
+        if let Err(failure) = &saved {
+            note!("the silo is paused without its registry: {failure}");
+        }
+        self.registry.paused = Some(saved.map_err(|failure| failure.to_string()));
+        let is_read = |save: &Save| matches!(save.purpose, Purpose::Reading(_));
+        if let Some(save) = self.registry.take(is_read)
+            && let Purpose::Reading(clients) = save.purpose
+        {
+            remove_files(Path::new(&self.spec.registry), save.number);
+            self.answer_readers(clients);
+        }
+        self.serve_waiting();
     }
 
     /// The silo has ended: its registry is in its files.

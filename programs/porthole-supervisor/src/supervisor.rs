@@ -179,7 +179,7 @@ impl Supervisor {
                 self.ending_due,
                 self.farewell_due,
                 self.agent_failure_due,
-                self.registry.pause_due,
+                self.registry.due(),
                 self.listening.due(),
                 self.proxy.due(),
             ])
@@ -202,8 +202,8 @@ impl Supervisor {
             let reason = self.agent_failure.take().unwrap_or_default();
             self.end_silo(Cause::Failed(reason));
         }
-        if self.registry.pause_due.is_due() {
-            self.pause_is_overdue();
+        if self.registry.due().is_due() {
+            self.saves_are_overdue();
         }
         if self.ending_due.is_due() {
             self.end_is_overdue();

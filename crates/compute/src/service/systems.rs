@@ -290,7 +290,11 @@ impl ComputeService for Systems {
     ) -> Result<RegistryChanges> {
         const OPERATION: &str = "RegistryDifference";
         let (before, after) = (before.clone(), after.clone());
-        let compared = tokio::task::spawn_blocking(move || registry::difference(&before, &after));
+        let turn = registry::turn().await;
+        let compared = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            registry::difference(&before, &after)
+        });
         match compared.await {
             Ok(changes) => changes.map_err(|error| registry::failed(OPERATION, error)),
             Err(error) => {

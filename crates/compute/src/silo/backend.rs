@@ -19,7 +19,7 @@ use super::supervised::SiloSupervised;
 use super::{files, image, registry, spawn, spec};
 use crate::document::{self, SystemPlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::RegistryChanges;
+use crate::registry::{RegistryChanges, turn};
 use crate::service::backend::{Backend, Note, Recovered, Supervised};
 use crate::service::call::call;
 use crate::settings::SystemSettings;
@@ -148,8 +148,13 @@ impl Backend for SiloBackend {
             }
             false => None,
         };
+        let (now, turn) = match now {
+            Some((texts, turn)) => (Some(texts), turn),
+            None => (None, turn().await),
+        };
         let (plan, config) = (plan.clone(), self.config.clone());
         blocking(&plan.id.clone(), move || {
+            let _turn = turn;
             registry::changes(&plan, &config.data_root, now)
         })
         .await

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use porthole_files::delete_tree;
 use porthole_protocol::frame::FrameError;
@@ -13,7 +14,7 @@ use super::root_certificates;
 use super::supervised::SiloSupervised;
 use crate::document::SystemPlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{RegistryChanges, failed, with_chain};
+use crate::registry::{RegistryChanges, Turn, failed, turn, with_chain};
 use crate::service::backend::Supervised;
 use crate::service::call::call;
 use crate::timeout;
@@ -62,7 +63,7 @@ fn place(plan: &SystemPlan) -> PathBuf {
 }
 
 /// What the container made of what it was given. `now` is its registry while it runs; otherwise it
-/// is in its files, or it has none and nothing changed.
+/// is in its files, or it was never given one and nothing changed.
 pub(super) fn changes(
     plan: &SystemPlan,
     data_root: &Path,
@@ -70,53 +71,108 @@ pub(super) fn changes(
 ) -> Result<RegistryChanges> {
     let operation = format!("RegistryChanges {}", plan.id);
     let texts = match now {
-        Some(now) => Some(now),
-        None => RegistryTexts::read(&place(plan)).map_err(|error| failed(&operation, error))?,
-    };
-    let Some(texts) = texts else {
-        return Ok(RegistryChanges::default());
+        Some(now) => now,
+        None => match in_files(&place(plan), &operation)? {
+            Some(texts) => texts,
+            None => return Ok(RegistryChanges::default()),
+        },
     };
     let before = merged(plan, data_root, &operation)?;
     let changes = before.changes(&texts, &root_certificates::all(data_root));
     changes.map_err(|error| failed(operation, error))
 }
 
-/// The registry of a system that runs or is paused; nothing when it has just ended.
-pub(super) async fn live(supervised: &SiloSupervised) -> Result<Option<RegistryTexts>> {
-    let limit = timeout::REQUEST;
-    let saved = tokio::time::timeout(limit, save(supervised)).await;
-    let error = match saved.unwrap_or(Err(WireError::Timeout(limit.as_secs()))) {
-        Ok(texts) => return Ok(Some(texts)),
+/// The registry that a container left; nothing when it was never given one.
+fn in_files(place: &Path, operation: &str) -> Result<Option<RegistryTexts>> {
+    let texts = RegistryTexts::read(place).map_err(|error| failed(operation, error))?;
+    // Until it is given one there is at most an empty directory.
+    let is_empty = fs::read_dir(place).map_or(true, |mut entries| entries.next().is_none());
+    if texts.is_none() && !is_empty {
+        let message = "its registry is not whole, after a power cut or because its programs took \
+                       it away; the container's next start makes a new one";
+        return Err(Error::new(ErrorKind::InvalidLayer, operation, message));
+    }
+    Ok(texts)
+}
+
+/// The registry of a system that runs or is paused, with the turn to compare it. Nothing when the
+/// system has ended meanwhile: what its programs wanted is in its files then, and not before.
+pub(super) async fn live(supervised: &SiloSupervised) -> Result<Option<(RegistryTexts, Turn)>> {
+    live_or_ended(supervised, timeout::TERMINATE).await
+}
+
+async fn live_or_ended(
+    supervised: &SiloSupervised,
+    patience: Duration,
+) -> Result<Option<(RegistryTexts, Turn)>> {
+    let error = match take_down(supervised).await {
+        Ok(taken) => return Ok(Some(taken)),
         Err(error) => error,
     };
     let operation = format!("RegistryChanges {}", supervised.id);
     match &error {
-        WireError::Refused(Failure::State(_)) => Ok(None),
-        error if error.is_an_end() => match call(supervised, &Request::Statistics).await {
-            // It lives, but did not understand.
-            Ok(_) => {
-                let message = "its supervisor is of an older release, which cannot tell the \
-                               registry of a container that runs; stop the container first";
-                Err(Error::new(ErrorKind::NotSupported, operation, message))
-            }
-            Err(_) => Ok(None),
-        },
+        WireError::Refused(Failure::State(_)) => {}
+        // It lives, but did not understand.
+        error if error.is_an_end() && call(supervised, &Request::Statistics).await.is_ok() => {
+            let message = "its supervisor is of an older release, which cannot tell the registry \
+                           of a container that runs; stop the container first";
+            return Err(Error::new(ErrorKind::NotSupported, operation, message));
+        }
+        error if error.is_an_end() => {}
         _ => {
             let message = "cannot take down the registry";
-            Err(Error::new(ErrorKind::Host, operation, message).with_source(error))
+            return Err(Error::new(ErrorKind::Host, operation, message).with_source(error));
         }
+    }
+    let ended = tokio::time::timeout(patience, end_of(supervised)).await;
+    ended.map(|()| None).map_err(|_| {
+        let message = "it is about to end, and its registry is not written yet";
+        Error::new(ErrorKind::InvalidState, operation, message).with_source(error)
+    })
+}
+
+/// Waits for the system's exit record, before which wineserver has written the registry.
+async fn end_of(supervised: &SiloSupervised) {
+    // One that cannot be read will be there again, whole: who has lost a supervisor writes it.
+    while !matches!(supervised.exit_record().await, Ok(Some(_)))
+        && supervised.directory.path().exists()
+    {
+        tokio::time::sleep(timeout::POLL * 10).await;
     }
 }
 
-async fn save(supervised: &SiloSupervised) -> std::result::Result<RegistryTexts, WireError> {
+async fn take_down(
+    supervised: &SiloSupervised,
+) -> std::result::Result<(RegistryTexts, Turn), WireError> {
+    let limit = timeout::REQUEST;
+    let late = |_| WireError::Timeout(limit.as_secs());
+    let saved = tokio::time::timeout(limit, save(supervised)).await;
+    let (mut connection, sizes) = saved.map_err(late)??;
+    let turn = turn().await;
+    let texts = tokio::time::timeout(limit, read_all(&mut connection, sizes)).await;
+    Ok((texts.map_err(late)??, turn))
+}
+
+/// Has the supervisor take the registry down.
+async fn save(
+    supervised: &SiloSupervised,
+) -> std::result::Result<(Connection, [u64; 3]), WireError> {
     let mut connection = Connection::open(supervised.connect().await?).await?;
-    let Response::RegistrySaved { sizes } = connection.request(&Request::SaveRegistry).await?
-    else {
-        return Err(WireError::OutOfTurn);
-    };
+    match connection.request(&Request::SaveRegistry).await? {
+        Response::RegistrySaved { sizes } => Ok((connection, sizes)),
+        // So are all answered whose request the end of a terminated silo has overtaken.
+        Response::Done => Err(WireError::Refused(Failure::State("ended".to_owned()))),
+        _ => Err(WireError::OutOfTurn),
+    }
+}
+
+async fn read_all(
+    connection: &mut Connection,
+    sizes: [u64; 3],
+) -> std::result::Result<RegistryTexts, WireError> {
     let mut texts = Vec::with_capacity(sizes.len());
     for (root, size) in RegistryRoot::ALL.into_iter().zip(sizes) {
-        texts.push(read(&mut connection, root, size).await?);
+        texts.push(read(connection, root, size).await?);
     }
     let [machine, user, default_user] =
         <[_; 3]>::try_from(texts).map_err(|_| WireError::OutOfTurn)?;
@@ -155,7 +211,7 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use porthole_protocol::Hello;
-    use porthole_protocol::supervisor::{Statistics, VERSION};
+    use porthole_protocol::supervisor::{ExitRecord, Statistics, VERSION};
     use tokio::net::UnixListener;
 
     use super::*;
@@ -195,15 +251,55 @@ mod tests {
         assert!(error.message().contains("older release"));
     }
 
+    #[test]
+    fn a_registry_that_is_not_whole_is_not_one_without_changes() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = parent.path().join("registry");
+        assert_eq!(in_files(&place, "Test").unwrap(), None);
+        fs::create_dir(&place).unwrap();
+        assert_eq!(in_files(&place, "Test").unwrap(), None);
+        fs::write(place.join("system.reg"), "WINE REGISTRY Version 2\n").unwrap();
+        let error = in_files(&place, "Test").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidLayer);
+        assert!(error.message().contains("not whole"));
+    }
+
+    const SHORT: Duration = Duration::from_millis(200);
+
     #[tokio::test]
-    async fn of_a_system_that_has_just_ended_the_files_are_asked() {
-        let (_parent, ending) = supervised(|_| {
-            let failure = Failure::State("ending".to_owned());
-            Some(Response::Failed(failure))
-        });
-        assert_eq!(live(&ending).await.unwrap(), None);
-        let (_parent, gone) = supervised(|_| None);
-        assert_eq!(live(&gone).await.unwrap(), None);
+    async fn of_a_system_that_ends_the_files_are_asked_once_they_are_written() {
+        let answers: [fn(&Request) -> Option<Response>; 3] = [
+            |_| Some(Response::Failed(Failure::State("ending".to_owned()))),
+            |_| Some(Response::Done),
+            |_| None,
+        ];
+        for answer in answers {
+            let (_parent, ending) = supervised(answer);
+            let error = live_or_ended(&ending, SHORT).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidState);
+            let record = ExitRecord {
+                exit_code: Some(0),
+                processes: Vec::new(),
+                terminated: false,
+                out_of_memory: false,
+                finished_at: 1,
+                error: None,
+            };
+            let directory = ending.directory.clone();
+            let written = async {
+                tokio::time::sleep(SHORT / 2).await;
+                directory.write_exit_record(&record).unwrap();
+            };
+            let (texts, ()) = tokio::join!(live(&ending), written);
+            assert!(texts.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_system_that_was_removed_the_files_are_asked() {
+        let (parent, gone) = supervised(|_| None);
+        drop(parent);
+        assert!(live(&gone).await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -215,13 +311,13 @@ mod tests {
             }
             _ => Some(Response::RegistrySaved { sizes: [5, 0, 9] }),
         });
-        let texts = live(&sound).await.unwrap().unwrap();
+        let (texts, _) = live(&sound).await.unwrap().unwrap();
         assert_eq!((&*texts.machine, &*texts.user), (&b"abcde"[..], &b""[..]));
         assert_eq!(texts.default_user, b"abcde", "cut short meanwhile");
         let (_parent, endless) = supervised(|request| match request {
             Request::ReadRegistry { .. } => Some(Response::Registry(vec![0; 64])),
             _ => Some(Response::RegistrySaved { sizes: [5; 3] }),
         });
-        assert_eq!(live(&endless).await.unwrap_err().kind(), ErrorKind::Host);
+        assert_eq!(live(&endless).await.err().unwrap().kind(), ErrorKind::Host);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use porthole_compute_service::registry::RegistryChanges;
 use porthole_layers as layers;
 
 use crate::container::handle::Handle;
@@ -30,7 +31,8 @@ pub struct Change {
     pub kind: ChangeKind,
 }
 
-/// Lists them by path.
+/// Lists them by path; without the registry's files where the registry cannot be had, for a reason
+/// that is logged.
 pub(crate) async fn changes(context: &Context, handle: &Handle) -> Result<Vec<Change>> {
     let container = handle.ledger.read();
     if matches!(container.state.phase, Phase::Removing | Phase::Dead) {
@@ -48,7 +50,17 @@ pub(crate) async fn changes(context: &Context, handle: &Handle) -> Result<Vec<Ch
             .map_err(|error| Error::system("cannot compare the files").with_source(error))
     });
     let files = files.await?;
-    let registry = hives::changes(context, handle).await?;
+    // What a container made of its registry takes nothing away from what is known of its files.
+    let registry = hives::changes(context, handle).await;
+    let registry = registry.unwrap_or_else(|error| {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(
+            container = container.id,
+            error,
+            "its changes are told without the registry"
+        );
+        RegistryChanges::default()
+    });
     let changed = registry.hives.iter().map(|change| change.hive);
     let hives = changed.map(|hive| hives::path(&container, hive));
     Ok(merged(files.into_iter().map(shown), hives))

@@ -93,7 +93,7 @@ pub(crate) async fn changes(
         Err(error) if error.kind() == ErrorKind::NotFound => of_image(context, name, over).await?,
         Err(error) => return Err(error),
     };
-    listed(&changes)
+    context.records.work(move |_| listed(&changes)).await
 }
 
 async fn of_image(context: &Context, name: &str, over: Option<&str>) -> Result<RegistryChanges> {
@@ -152,30 +152,91 @@ async fn chain(context: &Context, image: &Image) -> Result<RegistryChain> {
 }
 
 fn listed(changes: &RegistryChanges) -> Result<Vec<RegistryChange>> {
-    let mut list = Vec::new();
+    let mut list = List::default();
     for hive in &changes.hives {
-        list.extend(listed_hive(hive)?);
+        list.add_hive(hive)?;
     }
-    let outside = changes.outside.iter().map(|key| RegistryChange {
-        key: format!(r"HKLM\{key}"),
-        kind: RegistryChangeKind::KeyAdded,
-    });
-    list.extend(outside);
-    Ok(list)
+    for key in &changes.outside {
+        list.push(RegistryChange {
+            key: format!(r"HKLM\{key}"),
+            kind: RegistryChangeKind::KeyAdded,
+        })?;
+    }
+    Ok(list.changes)
 }
 
-fn listed_hive(hive: &HiveChange) -> Result<Vec<RegistryChange>> {
-    let read = |bytes: &[u8]| {
-        regf::read(bytes).map_err(|error| Error::system("cannot read a hive").with_source(error))
-    };
-    let (before, delta) = (read(&hive.before)?, read(&hive.delta)?);
-    let mount = hive.hive.mount();
-    let shown = |change: change::Change| RegistryChange {
-        key: path(mount, &change.key),
-        kind: kind(change.kind),
-    };
-    let changes = change::changes(&before.root, &delta.root);
-    Ok(changes.into_iter().map(shown).collect())
+/// What is told, up to a limit: a container may have made little that takes much to tell, values
+/// in a key with a long path above all.
+#[derive(Default)]
+struct List {
+    changes: Vec<RegistryChange>,
+    /// About how long it is as text, in bytes.
+    size: usize,
+}
+
+impl List {
+    /// The most changes that are told.
+    const MOST: usize = 250_000;
+
+    /// How long they may be together, in bytes.
+    const MAX_SIZE: usize = 64 << 20;
+
+    fn add_hive(&mut self, hive: &HiveChange) -> Result<()> {
+        let read = |bytes: &[u8]| {
+            regf::read(bytes)
+                .map_err(|error| Error::system("cannot read a hive").with_source(error))
+        };
+        let (before, delta) = (read(&hive.before)?, read(&hive.delta)?);
+        let mount = hive.hive.mount();
+        change::visit(&before.root, &delta.root, |key, change| {
+            self.push(RegistryChange {
+                key: path(mount, key),
+                kind: kind(change),
+            })
+        })
+    }
+
+    fn push(&mut self, change: RegistryChange) -> Result<()> {
+        self.size = self.size.saturating_add(change.size());
+        if self.changes.len() == Self::MOST || self.size > Self::MAX_SIZE {
+            return Err(Error::conflict(format!(
+                "more of the registry has changed than can be listed: {} changes or {} MiB",
+                Self::MOST,
+                Self::MAX_SIZE >> 20
+            )));
+        }
+        self.changes.push(change);
+        Ok(())
+    }
+}
+
+impl RegistryChange {
+    /// About how many bytes of text it takes.
+    fn size(&self) -> usize {
+        let (name, old, new) = match &self.kind {
+            RegistryChangeKind::KeyAdded
+            | RegistryChangeKind::KeyChanged
+            | RegistryChangeKind::KeyDeleted => return self.key.len(),
+            RegistryChangeKind::ValueAdded { name, new } => (name, None, Some(new)),
+            RegistryChangeKind::ValueChanged { name, old, new } => (name, Some(old), Some(new)),
+            RegistryChangeKind::ValueDeleted { name, old } => (name, Some(old), None),
+        };
+        let values = old.into_iter().chain(new);
+        self.key.len() + name.len() + values.map(RegistryValue::size).sum::<usize>()
+    }
+}
+
+impl RegistryValue {
+    fn size(&self) -> usize {
+        match &self.data {
+            RegistryData::Text(text) => text.len(),
+            // Of each the string itself, which may be empty.
+            RegistryData::Texts(texts) => texts.iter().map(|text| text.len() + 24).sum(),
+            RegistryData::Number(_) => 8,
+            // Two digits and a blank.
+            RegistryData::Bytes(bytes) => bytes.len().saturating_mul(3),
+        }
+    }
 }
 
 fn path(mount: &str, key: &[Name]) -> String {
@@ -230,7 +291,39 @@ fn value(value: &Value) -> RegistryValue {
 
 #[cfg(test)]
 mod tests {
+    use porthole_compute_service::registry::{HiveKind, MountedHive};
+    use porthole_registry::Key;
+
     use super::*;
+
+    /// A hive in which a key with this path came, with so many values.
+    fn came(path: &str, values: u32) -> RegistryChanges {
+        let mut delta = Key::default();
+        let key = delta.create(path);
+        for number in 0..values {
+            key.set_value(number.to_string().as_str(), Value::dword(number));
+        }
+        let write = |root| regf::write(&regf::Hive::delta("x", root)).unwrap();
+        RegistryChanges {
+            hives: vec![HiveChange {
+                hive: MountedHive::Image(HiveKind::Software),
+                delta: write(delta),
+                before: write(Key::default()),
+                whole: None,
+            }],
+            outside: vec!["Elsewhere".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_not_told_for_ever() {
+        let path = [["n"; 200].concat().as_str(); 500].join(r"\");
+        let listed = |values| listed(&came(&path, values));
+        let few = listed(3).unwrap();
+        assert_eq!(few.len(), 500 + 3 + 1);
+        assert_eq!(few.last().unwrap().key, r"HKLM\Elsewhere");
+        assert_eq!(listed(2_000).unwrap_err().kind(), ErrorKind::Conflict);
+    }
 
     #[test]
     fn values_are_shown_by_their_types() {

@@ -1,9 +1,12 @@
 //! Lists of containers, and what is told of the engine itself.
 
+use porthole_compute_service::registry::{HiveKind, MountedHive};
+use porthole_engine::ErrorKind;
 use porthole_engine::container::config::PortBinding;
 use porthole_engine::container::list::ListContainers;
 use porthole_engine::fake::BUILD;
 use porthole_engine::filter::Filters;
+use porthole_registry::Key;
 
 use crate::support::{IMAGE, World, request, within};
 
@@ -141,4 +144,32 @@ async fn info_tells_the_kernel_package_that_is_there_now() {
     assert_eq!(kernel().await, None);
     world.installation.install(Some("10.1/2/wow64"));
     assert_eq!(kernel().await.as_deref(), Some("10.1/2/wow64"));
+}
+
+#[tokio::test]
+async fn files_that_changed_are_listed_whatever_became_of_the_registry() {
+    let world = World::new().await;
+    world.know_server();
+    let id = world.create("s", &["server.exe"]).await;
+    world.start("s").await.unwrap();
+    let upper = world.store().container_directory(&id).upper();
+    std::fs::write(upper.join("new"), "x").unwrap();
+    let edit = |path: &str| {
+        let software = MountedHive::Image(HiveKind::Software);
+        let create = |root: &mut Key| root.create(path).symlink = false;
+        let edited = world.script.edit_registry(&id, software, create);
+        edited.unwrap();
+    };
+    let listed = async || {
+        let changes = within(world.engine.container_changes("s")).await.unwrap();
+        let paths = changes.into_iter().map(|change| change.path);
+        paths.collect::<Vec<_>>()
+    };
+    edit("New");
+    assert!(listed().await.contains(&r"C:\new".to_owned()));
+    assert_eq!(listed().await.len(), 5);
+    edit(&["n"; 600].join(r"\"));
+    assert_eq!(listed().await, [r"C:\new"]);
+    let refused = within(world.engine.registry_changes("s", None)).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::System);
 }

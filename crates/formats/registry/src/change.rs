@@ -1,5 +1,7 @@
 //! What a delta changes, as a list that people read.
 
+use std::convert::Infallible;
+
 use crate::key::Key;
 use crate::layer::Semantics;
 use crate::name::Name;
@@ -38,73 +40,100 @@ pub enum ChangeKind {
     ValueDeleted(Name, Value),
 }
 
-/// Lists what `delta` changes over `before`, the old state of at least what the delta touches
-/// ([`touched`](crate::layer::touched)): keys in their order, each with its values first, then its
-/// subkeys. A delta that says again what is already so changes nothing.
+/// Collects what [`visit`] tells. A list of what a container made may be far larger than its
+/// registry: each change has its whole path.
 #[must_use]
 pub fn changes(before: &Key, delta: &Key) -> Vec<Change> {
-    let mut lister = Lister::default();
+    let mut list = Vec::new();
+    let told: Result<(), Infallible> = visit(before, delta, |key, kind| {
+        let key = key.to_vec();
+        list.push(Change { key, kind });
+        Ok(())
+    });
+    match told {
+        Ok(()) => list,
+    }
+}
+
+/// Tells what `delta` changes over `before`, the old state of at least what the delta touches
+/// ([`touched`](crate::layer::touched)): keys in their order, each with its values first, then its
+/// subkeys. A delta that says again what is already so changes nothing. `tell` is given the names
+/// that lead to the key, and what happened there.
+///
+/// # Errors
+/// The first that `tell` gives, after which it is told no more.
+pub fn visit<E>(
+    before: &Key,
+    delta: &Key,
+    tell: impl FnMut(&[Name], ChangeKind) -> Result<(), E>,
+) -> Result<(), E> {
+    let path = Vec::new();
+    let mut lister = Lister { path, tell };
     match delta.layering.semantics {
         Semantics::Tombstone => lister.emptied(before),
         _ => lister.changed(before, delta),
     }
-    lister.list
 }
 
-#[derive(Default)]
-struct Lister {
+struct Lister<F> {
     /// Names that lead to the key that is looked at.
     path: Vec<Name>,
-    list: Vec<Change>,
+    tell: F,
 }
 
-impl Lister {
-    fn push(&mut self, kind: ChangeKind) {
-        let key = self.path.clone();
-        self.list.push(Change { key, kind });
+impl<E, F: FnMut(&[Name], ChangeKind) -> Result<(), E>> Lister<F> {
+    fn push(&mut self, kind: ChangeKind) -> Result<(), E> {
+        (self.tell)(&self.path, kind)
     }
 
-    fn below(&mut self, name: &Name, work: impl FnOnce(&mut Self)) {
+    fn below(
+        &mut self,
+        name: &Name,
+        work: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.path.push(name.clone());
-        work(self);
+        work(self)?;
         self.path.pop();
+        Ok(())
     }
 
-    fn added(&mut self, key: &Key) {
-        self.push(ChangeKind::KeyAdded);
+    fn added(&mut self, key: &Key) -> Result<(), E> {
+        self.push(ChangeKind::KeyAdded)?;
         for (name, value) in key.values() {
-            self.push(ChangeKind::ValueAdded(name.clone(), value.clone()));
+            self.push(ChangeKind::ValueAdded(name.clone(), value.clone()))?;
         }
         let there = |key: &Key| key.layering.semantics != Semantics::Tombstone;
         for (name, subkey) in key.subkeys().filter(|(_, subkey)| there(subkey)) {
-            self.below(name, |lister| lister.added(subkey));
+            self.below(name, |lister| lister.added(subkey))?;
         }
+        Ok(())
     }
 
-    fn deleted(&mut self, key: &Key) {
-        self.push(ChangeKind::KeyDeleted);
-        self.emptied(key);
+    fn deleted(&mut self, key: &Key) -> Result<(), E> {
+        self.push(ChangeKind::KeyDeleted)?;
+        self.emptied(key)
     }
 
-    fn emptied(&mut self, key: &Key) {
+    fn emptied(&mut self, key: &Key) -> Result<(), E> {
         for (name, value) in key.values() {
-            self.push(ChangeKind::ValueDeleted(name.clone(), value.clone()));
+            self.push(ChangeKind::ValueDeleted(name.clone(), value.clone()))?;
         }
         for (name, subkey) in key.subkeys() {
-            self.below(name, |lister| lister.deleted(subkey));
+            self.below(name, |lister| lister.deleted(subkey))?;
         }
+        Ok(())
     }
 
     /// A key that is there before and after.
-    fn changed(&mut self, before: &Key, delta: &Key) {
+    fn changed(&mut self, before: &Key, delta: &Key) -> Result<(), E> {
         if is_changed(before, delta) {
-            self.push(ChangeKind::KeyChanged);
+            self.push(ChangeKind::KeyChanged)?;
         }
-        self.values(before, delta);
+        self.values(before, delta)?;
         for (name, subkey) in delta.subkeys() {
             let below = before.subkey_entry(name);
             self.below(name, |lister| match (below, subkey.layering.semantics) {
-                (None, Semantics::Tombstone) => {}
+                (None, Semantics::Tombstone) => Ok(()),
                 (None, _) => lister.added(subkey),
                 (Some((_, below)), Semantics::Tombstone) => lister.deleted(below),
                 (Some((spelled, below)), semantics) => {
@@ -112,30 +141,31 @@ impl Lister {
                         && !spelled.is_same_spelling(name)
                         && !is_changed(below, subkey);
                     if is_renamed {
-                        lister.push(ChangeKind::KeyChanged);
+                        lister.push(ChangeKind::KeyChanged)?;
                     }
-                    lister.changed(below, subkey);
+                    lister.changed(below, subkey)
                 }
-            });
+            })?;
         }
         if delta.layering.semantics == Semantics::SupersedeTree {
             let hidden = |(name, _): &(&Name, &Key)| delta.subkey(*name).is_none();
             for (name, subkey) in before.subkeys().filter(hidden) {
-                self.below(name, |lister| lister.deleted(subkey));
+                self.below(name, |lister| lister.deleted(subkey))?;
             }
         }
+        Ok(())
     }
 
-    fn values(&mut self, before: &Key, delta: &Key) {
+    fn values(&mut self, before: &Key, delta: &Key) -> Result<(), E> {
         for (name, new) in delta.values() {
             match before.entry(name) {
-                None => self.push(ChangeKind::ValueAdded(name.clone(), new.clone())),
+                None => self.push(ChangeKind::ValueAdded(name.clone(), new.clone()))?,
                 Some((spelled, old)) if old != new || !spelled.is_same_spelling(name) => {
                     self.push(ChangeKind::ValueChanged {
                         name: name.clone(),
                         old: old.clone(),
                         new: new.clone(),
-                    });
+                    })?;
                 }
                 Some(_) => {}
             }
@@ -147,9 +177,10 @@ impl Lister {
         for (name, old) in before.values() {
             let is_gone = hides_all || delta.layering.value_tombstones.contains(name);
             if is_gone && delta.value(name).is_none() {
-                self.push(ChangeKind::ValueDeleted(name.clone(), old.clone()));
+                self.push(ChangeKind::ValueDeleted(name.clone(), old.clone()))?;
             }
         }
+        Ok(())
     }
 }
 
@@ -248,6 +279,18 @@ mod tests {
         let mut link = new.clone();
         link.create("Link").symlink = false;
         assert_eq!(listed(&new, &link), ["~Link"]);
+    }
+
+    #[test]
+    fn who_has_heard_enough_is_told_no_more() {
+        let mut count = 0;
+        let mut delta = Key::default();
+        delta.layering = crate::Layering::tombstone();
+        let told = visit(&old(), &delta, |_, _| {
+            count += 1;
+            if count < 3 { Ok(()) } else { Err("enough") }
+        });
+        assert_eq!((told, count), (Err("enough"), 3));
     }
 
     #[test]

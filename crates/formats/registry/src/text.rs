@@ -89,6 +89,9 @@ pub enum TextErrorKind {
     /// Keys are nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     #[error("keys nested deeper than 512 levels")]
     Depth,
+    /// There are more keys and values than the reader admits.
+    #[error("too many keys and values")]
+    Count,
     /// A value or an option before the first key.
     #[error("value without a key")]
     NoKey,

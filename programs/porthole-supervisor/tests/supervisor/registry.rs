@@ -103,8 +103,15 @@ fn a_pause_does_not_wait_for_an_agent_that_does_not_answer() {
     });
     let agent = agent(&supervised);
     kill_process(agent, Signal::STOP).unwrap();
+    let readers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut reader = supervised.connect();
+            std::thread::spawn(move || reader.ask(&Request::SaveRegistry))
+        })
+        .collect();
+    eventually("a save under way", || left(&supervised) > 0);
     let pausing = std::thread::spawn(move || (client.ask(&Request::Pause), client));
-    eventually("a pause under way", || left(&supervised) > 0);
+    eventually("a pause under way", || left(&supervised) > 3);
     let mut other = supervised.connect();
     assert!(matches!(
         other.ask(&Request::Pause),
@@ -114,12 +121,43 @@ fn a_pause_does_not_wait_for_an_agent_that_does_not_answer() {
     assert_eq!(paused, Response::Done);
     let told = other.ask(&Request::SaveRegistry);
     let why = "could not be taken down when the silo was paused";
-    assert!(matches!(&told, Response::Failed(Failure::Host(reason)) if reason.contains(why)));
+    let failed = |told: &Response| match told {
+        Response::Failed(Failure::Host(reason)) => {
+            assert!(
+                reason.contains(why) && reason.contains("does not answer"),
+                "{reason}"
+            );
+        }
+        other => panic!("{other:?}"),
+    };
+    failed(&told);
+    // Who had asked before does not wait for an agent that is paused.
+    readers
+        .into_iter()
+        .for_each(|reader| failed(&reader.join().unwrap()));
     assert_eq!(left(&supervised), 0);
 
     kill_process(agent, Signal::CONT).unwrap();
     assert_eq!(client.ask(&Request::Resume), Response::Done);
     saved(&mut client);
+    assert_eq!(client.ask(&Request::Terminate), Response::Done);
+    supervised.record();
+}
+
+#[test]
+fn many_readers_are_served_together() {
+    let supervised = prepare!("readers", SiloUser::ContainerUser);
+    let (mut client, _) = supervised.start();
+    add(&supervised, 0, "First");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let [_, user, _] = saved(&mut supervised.connect());
+                assert!(user.contains("\"First\"=\"x\""));
+            });
+        }
+    });
+    assert_eq!(left(&supervised), 0);
     assert_eq!(client.ask(&Request::Terminate), Response::Done);
     supervised.record();
 }

@@ -6,14 +6,18 @@
 use std::collections::{HashMap, HashSet};
 
 use memchr::memmem;
-use porthole_registry::Key;
-use porthole_registry::text::{self, TextError};
+use porthole_registry::text::{self, TextError, TextErrorKind};
+use porthole_registry::{Key, MAX_DEPTH};
 
 /// How a registry file begins, for one that is put together of sections.
 const HEADER: &[u8] = b"WINE REGISTRY Version 2\n";
 
 /// What separates two names of a path in a section's first line.
 const SEPARATOR: &[u8] = br"\\";
+
+/// The most keys that a text may have, and the most keys and values of what differs: each takes some
+/// hundred bytes, several times over, whereas its text may be as short as seven.
+const MOST: usize = 1_000_000;
 
 /// Two trees that differ as the texts do.
 #[derive(Debug, Default)]
@@ -28,25 +32,34 @@ pub(super) struct Partial {
 /// text has them. Nothing when nothing differs.
 ///
 /// # Errors
-/// What differs is not Wine's registry text. Lines are those of the part that was parsed.
+/// What differs is not Wine's registry text, or a text has too many keys, or too deep ones. Lines are
+/// those of the part that was parsed.
 pub(super) fn partial(old: &[u8], new: &[u8]) -> Result<Option<Partial>, TextError> {
-    let (old, new) = (sections(old), sections(new));
+    partial_of(old, new, MOST)
+}
+
+fn partial_of(old: &[u8], new: &[u8], most: usize) -> Result<Option<Partial>, TextError> {
+    let (old, new) = (sections(old, most)?, sections(new, most)?);
     let mut changed = changed(&old, &new);
     if changed.is_empty() {
         return Ok(None);
     }
     let below = below_links(&old, &new, &changed);
     changed.extend(below);
-    let mut wanted: HashSet<&[u8]> = changed.iter().flat_map(|path| ancestors(path)).collect();
-    wanted.extend(&changed);
+    let wanted = with_ancestors(&changed, most)?;
     let common = common_ancestors(&old, &changed, &wanted);
     let tree = |sections: &[Section<'_>]| {
         let mut text = HEADER.to_vec();
         for ancestor in &common {
             text.extend([b"[", *ancestor, b"]\n"].concat());
         }
+        let mut count = wanted.len();
         for section in sections {
             if wanted.contains(section.path) {
+                count += values(section.text);
+                if count > most {
+                    return Err(too_many());
+                }
                 text.extend(section.text);
                 text.push(b'\n');
             }
@@ -59,6 +72,11 @@ pub(super) fn partial(old: &[u8], new: &[u8]) -> Result<Option<Partial>, TextErr
     }))
 }
 
+const fn too_many() -> TextError {
+    let kind = TextErrorKind::Count;
+    TextError { line: 1, kind }
+}
+
 /// A key with what the text says of it.
 struct Section<'a> {
     /// Its path as it is written, escapes included.
@@ -69,14 +87,30 @@ struct Section<'a> {
 
 /// Takes a text apart. What stands before the first key is left out, and a line that only looks
 /// like a key's beginning stays part of the section before it.
-fn sections(text: &[u8]) -> Vec<Section<'_>> {
+fn sections(text: &[u8], most: usize) -> Result<Vec<Section<'_>>, TextError> {
     let at_first = text.starts_with(b"[").then_some(0);
     let further = memmem::find_iter(text, b"\n[").map(|newline| newline + 1);
-    let starts: Vec<(usize, usize)> = at_first
-        .into_iter()
-        .chain(further)
-        .filter_map(|at| Some((at, path_length(&text[at + 1..])?)))
-        .collect();
+    let mut starts = Vec::new();
+    for at in at_first.into_iter().chain(further) {
+        let Some(length) = path_length(&text[at + 1..]) else {
+            continue;
+        };
+        let refused = if ancestors(&text[at + 1..][..length])
+            .nth(MAX_DEPTH - 1)
+            .is_some()
+        {
+            Some(TextErrorKind::Depth)
+        } else if starts.len() == most {
+            Some(TextErrorKind::Count)
+        } else {
+            None
+        };
+        if let Some(kind) = refused {
+            let line = 1 + memchr::memchr_iter(b'\n', &text[..at]).count();
+            return Err(TextError { line, kind });
+        }
+        starts.push((at, length));
+    }
     let ends = starts
         .iter()
         .skip(1)
@@ -86,7 +120,7 @@ fn sections(text: &[u8]) -> Vec<Section<'_>> {
         path: &text[start + 1..start + 1 + length],
         text: text[*start..end].trim_ascii_end(),
     };
-    starts.iter().zip(ends).map(section).collect()
+    Ok(starts.iter().zip(ends).map(section).collect())
 }
 
 /// How long the path is that a bracket has opened; nothing when the line ends before it is closed.
@@ -96,10 +130,39 @@ fn path_length(text: &[u8]) -> Option<usize> {
         match text.get(at)? {
             b']' => return Some(at),
             b'\n' => return None,
+            b'\\' if text.get(at + 1) == Some(&b'\n') => return None,
             b'\\' => at += 2,
             _ => at += 1,
         }
     }
+}
+
+/// How many values a section has: of each the first line begins with its name.
+fn values(section: &[u8]) -> usize {
+    let named = memmem::find_iter(section, b"\n\"").count();
+    named + memmem::find_iter(section, b"\n@").count()
+}
+
+/// These paths and those of all keys above them.
+fn with_ancestors<'a>(
+    paths: &HashSet<&'a [u8]>,
+    most: usize,
+) -> Result<HashSet<&'a [u8]>, TextError> {
+    let mut wanted = paths.clone();
+    let mut seen = HashSet::new();
+    for path in paths {
+        let above: Vec<_> = ancestors(path).collect();
+        // From below: what is above a key that was seen was seen with it.
+        let new = above
+            .into_iter()
+            .rev()
+            .take_while(|path| seen.insert(*path));
+        wanted.extend(new);
+        if wanted.len() > most {
+            return Err(too_many());
+        }
+    }
+    Ok(wanted)
 }
 
 /// The paths of all sections that are not the same, or not once, in both.
@@ -351,6 +414,39 @@ mod tests {
                 .value_tombstones
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_path_without_end_is_refused_before_it_is_looked_at_closely() {
+        let path = br"a\\".repeat(300_000);
+        let endless = [&text(&base())[..], b"\n[", &path, b"a]\n"].concat();
+        let refused = partial(&text(&base()), &endless).unwrap_err();
+        assert_eq!(refused.kind, TextErrorKind::Depth);
+        let deepest = vec![r"a"; MAX_DEPTH].join(r"\");
+        let mut new = base();
+        new.create(&deepest);
+        check(&base(), &new);
+        // Lines that seem to go on in the next are not looked at again for each of them.
+        let lines = b"[\\\n".repeat(1_000_000);
+        assert!(partial(&lines, &lines).unwrap().is_none());
+    }
+
+    #[test]
+    fn more_keys_and_values_than_are_admitted_are_refused() {
+        let old = text(&base());
+        let kind = |new: &Key, most| partial_of(&old, &text(new), most).map_err(|error| error.kind);
+        let mut new = base();
+        let key = new.create("Many");
+        for number in 0..20_u32 {
+            key.set_value(number.to_string().as_str(), Value::dword(number));
+        }
+        assert_eq!(kind(&new, 20).unwrap_err(), TextErrorKind::Count);
+        assert!(kind(&new, 21).is_ok());
+        let mut new = base();
+        new.create(&["a"; 20].join(r"\"));
+        assert_eq!(kind(&new, 19).unwrap_err(), TextErrorKind::Count);
+        assert!(kind(&new, 20).is_ok());
+        assert_eq!(kind(&base(), 4).unwrap_err(), TextErrorKind::Count);
     }
 
     #[test]
