@@ -6,6 +6,7 @@ use bollard::errors::Error;
 
 use crate::output::remark;
 use crate::request::Unreachable;
+use crate::shown;
 
 /// What docker too exits with for a wrong command line, and when `run` fails before a program does.
 pub(crate) const NOT_CARRIED_OUT: u8 = 125;
@@ -18,7 +19,8 @@ const NOT_FOUND: u8 = 127;
 
 /// Says what failed, and what to do about it where that is known.
 pub(crate) fn tell(error: &anyhow::Error) {
-    remark!("porthole: {}", sentence(error));
+    // What it quotes may be an archive's or a registry's.
+    remark!("porthole: {}", shown::lines(&sentence(error)));
     if let Some(hint) = hint(error) {
         remark!("hint: {hint}");
     }

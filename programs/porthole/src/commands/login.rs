@@ -15,6 +15,7 @@ use crate::arguments::{Login, Logout, Search};
 use crate::credentials::{self, Configuration, Credentials, server};
 use crate::output::{print_json, remark, say};
 use crate::request::{self, query};
+use crate::shown;
 use crate::table::Table;
 use crate::terminal::raw::ChangedMode;
 
@@ -161,8 +162,8 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
             ""
         };
         table.row([
-            text("name").to_owned(),
-            description,
+            shown::escaped(text("name")),
+            shown::escaped(&description),
             result["star_count"].to_string(),
             official.to_owned(),
         ]);
