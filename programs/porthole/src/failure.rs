@@ -105,10 +105,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 /// Words of the daemon, and a way out for each.
-const ANSWERS: [(&str, &str); 8] = [
+const ANSWERS: [(&str, &str); 9] = [
     (
         "no such image",
-        "'porthole images' lists what is there; 'porthole base build nanoserver' makes the small base image",
+        "'porthole images' lists what is there; 'porthole pull' gets one from a registry, 'porthole base build nanoserver' makes the small base image",
     ),
     ("no such container", "'porthole ps -a' lists what is there"),
     (
@@ -126,6 +126,11 @@ const ANSWERS: [(&str, &str); 8] = [
     (
         "this version of porthole",
         "docs/api.md lists what works and what is planned",
+    ),
+    (
+        "0xc0370101",
+        "the image is for another build of Wine than this host has, or names none: what was imported \
+         needs a label, which 'porthole import --help' shows",
     ),
     (
         "before removing or force remove",
@@ -156,6 +161,10 @@ mod tests {
                 "leave the option out",
             ),
             ("container abc is not running", "porthole start"),
+            (
+                "The container operating system does not match the host operating system. (0xc0370101)",
+                "porthole import",
+            ),
         ] {
             let hint = hint(&answer(400, message));
             assert!(hint.is_some_and(|hint| hint.contains(words)), "{message}");
