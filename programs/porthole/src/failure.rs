@@ -6,6 +6,7 @@ use bollard::errors::Error;
 
 use crate::output::remark;
 use crate::request::Unreachable;
+use crate::shown;
 
 /// What docker too exits with for a wrong command line, and when `run` fails before a program does.
 pub(crate) const NOT_CARRIED_OUT: u8 = 125;
@@ -18,7 +19,8 @@ const NOT_FOUND: u8 = 127;
 
 /// Says what failed, and what to do about it where that is known.
 pub(crate) fn tell(error: &anyhow::Error) {
-    remark!("porthole: {}", sentence(error));
+    // What it quotes may be an archive's or a registry's.
+    remark!("porthole: {}", shown::lines(&sentence(error)));
     if let Some(hint) = hint(error) {
         remark!("hint: {hint}");
     }
@@ -103,10 +105,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 /// Words of the daemon, and a way out for each.
-const ANSWERS: [(&str, &str); 8] = [
+const ANSWERS: [(&str, &str); 9] = [
     (
         "no such image",
-        "'porthole images' lists what is there; 'porthole base build nanoserver' makes the small base image",
+        "'porthole images' lists what is there; 'porthole pull' gets one from a registry, 'porthole base build nanoserver' makes the small base image",
     ),
     ("no such container", "'porthole ps -a' lists what is there"),
     (
@@ -124,6 +126,11 @@ const ANSWERS: [(&str, &str); 8] = [
     (
         "this version of porthole",
         "docs/api.md lists what works and what is planned",
+    ),
+    (
+        "0xc0370101",
+        "the image is for another build of Wine than this host has, or names none: what was imported \
+         needs a label, which 'porthole import --help' shows",
     ),
     (
         "before removing or force remove",
@@ -154,6 +161,10 @@ mod tests {
                 "leave the option out",
             ),
             ("container abc is not running", "porthole start"),
+            (
+                "The container operating system does not match the host operating system. (0xc0370101)",
+                "porthole import",
+            ),
         ] {
             let hint = hint(&answer(400, message));
             assert!(hint.is_some_and(|hint| hint.contains(words)), "{message}");

@@ -1,5 +1,5 @@
-//! Names and data of a hostile container as they are printed: on one line, and with no commands for
-//! the terminal.
+//! What containers, images, archives and registries say, all of them hostile, as it is printed: with no
+//! commands for the terminal, and names on one line.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -32,6 +32,12 @@ pub(crate) fn escaped(text: &str) -> String {
     escaped
 }
 
+/// As [`escaped`], for what may have several lines, as errors have that quote a file.
+pub(crate) fn lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(escaped).collect();
+    lines.join("\n")
+}
+
 /// Control characters, and those that turn the direction of writing.
 fn is_obeyed(character: char) -> bool {
     character.is_control()
@@ -41,6 +47,11 @@ fn is_obeyed(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(lines("a\r\nb\u{1b}[2J\n"), "a\nb\\u001b[2J");
+    }
 
     #[test]
     fn nothing_is_left_that_a_terminal_obeys() {

@@ -90,7 +90,7 @@ pub(crate) struct Pulled {
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// The image: [registry/]name[:tag] or [registry/]name@digest.
+    /// The image; its registry stands before the name, a tag or a digest behind it.
     #[arg(add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
 }

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
 
+use crate::terminal::signals;
 use crate::whole_file::WholeFile;
 
 /// Where an archive goes.
@@ -62,7 +63,12 @@ impl<'a> ArchiveOutput<'a> {
         match self {
             Self::Standard => copy(answer, &mut io::stdout().lock()).await?,
             Self::File(path, mut file) => {
-                copy(answer, file.file()).await?;
+                // Gigabytes under another name are not left behind.
+                let end = signals::end()?;
+                tokio::select! {
+                    copied = copy(answer, file.file()) => copied?,
+                    end = end => return Err(end),
+                }
                 let failed = || format!("cannot write {}", path.display());
                 file.finish().with_context(failed)?;
             }

@@ -17,6 +17,7 @@ use crate::arguments::{ImagesLs, Named, Rmi, Tag};
 use crate::failure;
 use crate::moment;
 use crate::output::{Fields, Format, print_json, remark, say};
+use crate::shown;
 use crate::table::{Table, short_id, size};
 
 const NONE: &str = "<none>";
@@ -207,9 +208,10 @@ pub(crate) async fn history(client: &Docker, named: &Named, json: bool) -> Resul
     } else if let Some(format) = format {
         format.print(FIELDS, &rows)?;
     } else {
-        let mut table = Table::new(&["ID", "CREATED", "SIZE", "CREATED BY"]);
+        let mut table = Table::new(&["ID", "CREATED", "SIZE", "CREATED BY", "COMMENT"]);
+        let fields = ["ID", "CreatedSince", "Size", "CreatedBy", "Comment"];
         for row in &rows {
-            table.row(["ID", "CreatedSince", "Size", "CreatedBy"].map(|name| cell(row, name)));
+            table.row(fields.map(|name| shown::escaped(&cell(row, name))));
         }
         table.print()?;
     }

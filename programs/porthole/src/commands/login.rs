@@ -3,11 +3,10 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hyper::Method;
 use porthole_oci::SearchTerm;
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::each::filters;
@@ -15,8 +14,10 @@ use crate::arguments::{Login, Logout, Search};
 use crate::credentials::{self, Configuration, Credentials, server};
 use crate::output::{print_json, remark, say};
 use crate::request::{self, query};
+use crate::shown;
 use crate::table::Table;
 use crate::terminal::raw::ChangedMode;
+use crate::terminal::signals;
 
 /// Characters of a description in a table.
 const WIDTH: usize = 45;
@@ -102,16 +103,12 @@ fn line_of(text: &str) -> &str {
 /// Asks for what nobody shall see on the screen. Who gives up by Ctrl-C gets the terminal back as it
 /// was.
 async fn hidden(words: &'static str) -> Result<String> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let end = signals::end()?;
     let silent = ChangedMode::silent()
         .context("cannot ask for a password without a terminal: use --password-stdin")?;
     let answer = tokio::select! {
         answer = spawn_blocking(move || prompt(words)) => answer?,
-        _ = interrupt.recv() => Err(anyhow!("interrupted")),
-        _ = terminate.recv() => Err(anyhow!("terminated")),
-        _ = hang_up.recv() => Err(anyhow!("hung up")),
+        end = end => Err(end),
     };
     drop(silent);
     remark!("");
@@ -161,8 +158,8 @@ pub(crate) async fn search(host: &str, search: &Search, json: bool) -> Result<Ex
             ""
         };
         table.row([
-            text("name").to_owned(),
-            description,
+            shown::escaped(text("name")),
+            shown::escaped(&description),
             result["star_count"].to_string(),
             official.to_owned(),
         ]);

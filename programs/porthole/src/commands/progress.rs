@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::output::remark;
+use crate::shown;
 
 /// Bytes of one line at most.
 const MAX_LINE: usize = 1 << 20;
@@ -84,12 +85,12 @@ impl Progress {
         if let Some(error) = step["error"].as_str() {
             bail!("{error}");
         }
-        let text = |name: &str| step[name].as_str();
-        let (id, status) = (text("id"), text("status").or_else(|| text("stream")));
-        let Some(status) = status.map(str::trim_end) else {
+        let text = |name: &str| step[name].as_str().map(str::trim_end).map(shown::lines);
+        let Some(status) = text("status").or_else(|| text("stream")) else {
             return Ok(());
         };
-        match id {
+        let (id, status) = (text("id"), status.as_str());
+        match id.as_deref() {
             Some(id) if step.get("progressDetail").is_some() => {
                 self.layer(id, status, &step["progressDetail"]);
             }

@@ -7,6 +7,7 @@ use bollard::Docker;
 
 use super::print_json;
 use crate::arguments::Container;
+use crate::shown;
 use crate::table::Table;
 
 /// Carries it out.
@@ -20,7 +21,7 @@ pub(crate) async fn carry_out(client: &Docker, named: &Container, json: bool) ->
     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
     let mut table = Table::new(&titles);
     for row in top.processes.unwrap_or_default() {
-        table.row(row);
+        table.row(row.iter().map(|cell| shown::escaped(cell)));
     }
     table.print()?;
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! Signals of this process, passed on to the program in the container.
 
+use anyhow::anyhow;
 use bollard::Docker;
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, ResizeContainerTTYOptionsBuilder, ResizeExecOptionsBuilder,
@@ -28,6 +29,20 @@ pub(crate) fn pass_on(client: Docker, container: String) -> std::io::Result<Join
             let _ = client.kill_container(&container, Some(options)).await;
         }
     }))
+}
+
+/// Waits from now on until this process is asked to end, for what has to be put right before it does.
+pub(crate) fn end() -> std::io::Result<impl Future<Output = anyhow::Error>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => anyhow!("interrupted"),
+            _ = terminate.recv() => anyhow!("terminated"),
+            _ = hang_up.recv() => anyhow!("hung up"),
+        }
+    })
 }
 
 /// What has a console.

@@ -14,6 +14,7 @@ use crate::arguments::Ps;
 use crate::moment;
 use crate::output::{Fields, Format, print_json, say};
 use crate::request;
+use crate::shown;
 use crate::table::{Colour, Table, coloured, short_id, size};
 
 const FIELDS: &Fields = &[
@@ -107,7 +108,7 @@ fn print(containers: &[Value], ps: &Ps) -> std::io::Result<()> {
             cell("Names"),
             cell("Image"),
             // Docker's own lists have it in quotes.
-            cell("Command").trim_matches('"').to_owned(),
+            shown::escaped(cell("Command").trim_matches('"')),
             cell("RunningFor"),
             coloured(text(&row, "Status"), colour),
             cell("Ports"),
