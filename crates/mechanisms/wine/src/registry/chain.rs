@@ -38,7 +38,8 @@ pub struct Chain<'a> {
     /// Wine knows one user, so there is one user hive: the topmost layer's
     /// `Users\<account>\NTUSER.DAT` where any layer has one, as a commit leaves it, and otherwise
     /// the topmost layer's template, `Users\Default\NTUSER.DAT`. A layer that removes the account's
-    /// hive, or the profile with it, leads back to the template.
+    /// hive, or the profile with it, or puts something else in their place, leads back to the
+    /// template.
     pub account: Account,
 }
 
@@ -238,6 +239,16 @@ fn read_hive(layer: &Path, path: &str) -> Result<Option<Key>> {
     match layer_file::find(layer, path)? {
         Found::File(file) => parse(layer, path, &layer_file::read(file, layer, path)?).map(Some),
         Found::Nothing | Found::Hidden => Ok(None),
+        Found::InTheWay => {
+            let message = "a link or something else stands in its way";
+            let path = layer.join(path);
+            Err(Error::new(
+                ErrorKind::Malformed,
+                "open hive",
+                &path,
+                message,
+            ))
+        }
     }
 }
 

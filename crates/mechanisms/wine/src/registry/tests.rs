@@ -280,7 +280,8 @@ fn a_users_hive_is_its_accounts_where_a_layer_has_one() {
     user_hive(&layers[2], "Default", "newer template");
     let from = |count: usize, account| {
         let layers: Vec<&Path> = layers[..count].iter().map(PathBuf::as_path).collect();
-        let cache = RegistryCache::new(data.path());
+        let cached_in = tempfile::tempdir().unwrap();
+        let cache = RegistryCache::new(cached_in.path());
         let cached = cache
             .prepare(&Chain {
                 account,
@@ -296,6 +297,16 @@ fn a_users_hive_is_its_accounts_where_a_layer_has_one() {
     assert_eq!(from(3, administrator), "own");
     assert_eq!(from(2, Account::ContainerUser), "template");
     assert_eq!(from(3, Account::ContainerUser), "newer template");
+    // Programs may put anything in the place of the profile: it hides the hive, and no more.
+    let users = layers[3].join("Files/Users");
+    fs::create_dir_all(&users).unwrap();
+    let profile = users.join("ContainerAdministrator");
+    std::os::unix::fs::symlink("../elsewhere", &profile).unwrap();
+    assert_eq!(from(4, administrator), "newer template");
+    fs::remove_file(&profile).unwrap();
+    fs::create_dir_all(profile.join("NTUSER.DAT")).unwrap();
+    assert_eq!(from(4, administrator), "newer template");
+    fs::remove_dir_all(&users).unwrap();
     if !rustix::process::geteuid().is_root() {
         println!("skipped: whiteouts are made by root");
         return;
