@@ -351,6 +351,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
         .create(r"Software\Microsoft\Locked\Below\New")
         .set_value("b", Value::dword(2));
     machine.create("Elsewhere");
+    machine.set_value("At the root", Value::dword(1));
     let mut user = tree_of(cached.directory(), USER_FILE);
     user.create("Environment")
         .set_value("X", Value::string("1"));
@@ -361,7 +362,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
         default_user: fs::read(cached.directory().join(DEFAULT_USER_FILE)).unwrap(),
     };
     let changes = cached.changes(&after, &HostRoots::of([])).unwrap();
-    assert_eq!(changes.outside, ["Elsewhere"]);
+    assert_eq!(changes.outside, ["Elsewhere", ""]);
     let hives: Vec<_> = changes.hives.iter().map(|change| change.hive).collect();
     assert_eq!(
         hives,
@@ -389,6 +390,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
     );
     let next = cache.prepare(&chain(&[&base, &top])).unwrap();
     machine.delete("Elsewhere");
+    machine.remove_value("At the root");
     assert_eq!(
         layer::difference(&tree_of(next.directory(), SYSTEM_FILE), &machine),
         None
