@@ -148,6 +148,41 @@ fn deep(levels: usize) -> Key {
 }
 
 #[test]
+fn as_deep_as_a_layer_may_be_a_container_of_it_starts_and_is_compared() {
+    let data = tempfile::tempdir().unwrap();
+    let (base, top) = (data.path().join("base"), data.path().join("top"));
+    base_layer(&base);
+    let cache = RegistryCache::new(data.path());
+    let mut special = SecurityDescriptor::hive_default().as_bytes().to_vec();
+    special.push(9);
+    let special = SecurityDescriptor::from_bytes(&special);
+    let user = top.join("Files/Users/ContainerAdministrator/NTUSER.DAT");
+    let software = top.join("Hives/Software_Delta");
+    for (levels, is_sound) in [(text::MAX_DEPTH, true), (text::MAX_DEPTH + 1, false)] {
+        let lay = |path: &Path, levels: usize| {
+            let mut root = deep(levels);
+            let deepest = root.open_mut(&["k"; 512][..levels].join(r"\"));
+            deepest.unwrap().security.clone_from(&special);
+            write(path, &regf::write(&regf::Hive::new("x", root)).unwrap());
+        };
+        for (place, levels) in [(&user, levels), (&software, levels - 1)] {
+            lay(place, levels);
+            let prepared = cache.prepare(&chain(&[&base, &top]));
+            fs::remove_file(place).unwrap();
+            if !is_sound {
+                assert_eq!(prepared.unwrap_err().kind(), ErrorKind::Malformed);
+                continue;
+            }
+            let prepared = prepared.unwrap();
+            let mut texts = RegistryTexts::read(prepared.directory()).unwrap().unwrap();
+            (texts.machine, texts.user) = (Vec::new(), Vec::new());
+            prepared.changes(&texts, &HostRoots::of([])).unwrap();
+            fs::remove_dir_all(prepared.directory()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn deltas_are_found_in_any_spelling() {
     let data = tempfile::tempdir().unwrap();
     let (base, top) = (data.path().join("base"), data.path().join("top"));
