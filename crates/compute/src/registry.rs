@@ -9,8 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use porthole_registry::hive::{HiveKind, MountedHive};
 /// All that changed in a registry: hives that changed, in the order of [`MountedHive::ALL`], and the
-/// names of new subkeys of `HKEY_LOCAL_MACHINE` that no hive of an image holds, so that no layer can
-/// keep them. (Windows refuses to make such keys.)
+/// names of subkeys of `HKEY_LOCAL_MACHINE` that no hive of an image holds, so that no layer can keep
+/// them; the empty name stands for its own values. (Windows refuses to make such keys and values.)
 pub use porthole_wine::registry::Changes as RegistryChanges;
 /// What changed in one hive.
 ///

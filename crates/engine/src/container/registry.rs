@@ -25,7 +25,7 @@ pub struct RegistryChange {
 pub enum RegistryChangeKind {
     /// The key is new.
     KeyAdded,
-    /// Its class, link or security is another.
+    /// Its class, link or security is another; of `HKLM` itself, which no hive holds, a value.
     KeyChanged,
     /// The key is gone.
     KeyDeleted,
@@ -157,9 +157,16 @@ fn listed(changes: &RegistryChanges) -> Result<Vec<RegistryChange>> {
         list.add_hive(hive)?;
     }
     for key in &changes.outside {
-        list.push(RegistryChange {
-            key: format!(r"HKLM\{key}"),
-            kind: RegistryChangeKind::KeyAdded,
+        list.push(match key.as_str() {
+            // Values of the root's own.
+            "" => RegistryChange {
+                key: "HKLM".to_owned(),
+                kind: RegistryChangeKind::KeyChanged,
+            },
+            key => RegistryChange {
+                key: format!(r"HKLM\{key}"),
+                kind: RegistryChangeKind::KeyAdded,
+            },
         })?;
     }
     Ok(list.changes)
@@ -311,7 +318,7 @@ mod tests {
                 before: write(Key::default()),
                 whole: None,
             }],
-            outside: vec!["Elsewhere".to_owned()],
+            outside: vec!["Elsewhere".to_owned(), String::new()],
         }
     }
 
@@ -320,8 +327,12 @@ mod tests {
         let path = [["n"; 200].concat().as_str(); 500].join(r"\");
         let listed = |values| listed(&came(&path, values));
         let few = listed(3).unwrap();
-        assert_eq!(few.len(), 500 + 3 + 1);
-        assert_eq!(few.last().unwrap().key, r"HKLM\Elsewhere");
+        assert_eq!(few.len(), 500 + 3 + 2);
+        let keys = few.iter().rev().map(|change| change.key.as_str());
+        assert_eq!(
+            keys.take(2).collect::<Vec<_>>(),
+            ["HKLM", r"HKLM\Elsewhere"]
+        );
         assert_eq!(listed(2_000).unwrap_err().kind(), ErrorKind::Conflict);
     }
 

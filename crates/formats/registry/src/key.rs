@@ -174,6 +174,13 @@ impl Key {
         1 + self.subkeys.values().map(Self::count).sum::<usize>()
     }
 
+    /// How many levels of keys there are below this one.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let below = self.subkeys.values().map(|key| 1 + key.depth());
+        below.max().unwrap_or_default()
+    }
+
     pub(crate) fn into_parts(self) -> (BTreeMap<Name, Value>, BTreeMap<Name, Self>) {
         (self.values, self.subkeys)
     }

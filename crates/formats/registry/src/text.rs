@@ -22,6 +22,10 @@ pub const DEFAULT_USER: &str = r"REGISTRY\User\.Default";
 /// The root that `user.reg` is relative to: Wine knows one user, whatever the account.
 pub const USER: &str = r"REGISTRY\User\S-1-5-21-0-0-0-1000";
 
+/// How deep keys may be nested in a text: a level less than in a hive, so that its tree may be put
+/// into a hive below a key.
+pub const MAX_DEPTH: usize = crate::MAX_DEPTH - 1;
+
 /// A registry text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -86,8 +90,8 @@ pub enum TextErrorKind {
     /// A key line does not parse.
     #[error("malformed key")]
     Key,
-    /// Keys are nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
-    #[error("keys nested deeper than 512 levels")]
+    /// Keys are nested deeper than [`MAX_DEPTH`].
+    #[error("keys nested deeper than 511 levels")]
     Depth,
     /// There are more keys and values than the reader admits.
     #[error("too many keys and values")]

@@ -2,9 +2,9 @@
 
 use super::escape::unescape;
 use super::line::{Lines, value};
-use super::{Architecture, Document, TextError, TextErrorKind};
+use super::{Architecture, Document, MAX_DEPTH, TextError, TextErrorKind};
 use crate::filetime::FileTime;
-use crate::key::{Key, MAX_DEPTH};
+use crate::key::Key;
 use crate::name::Name;
 
 /// Reads a registry file.

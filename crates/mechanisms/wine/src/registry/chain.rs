@@ -38,7 +38,8 @@ pub struct Chain<'a> {
     /// Wine knows one user, so there is one user hive: the topmost layer's
     /// `Users\<account>\NTUSER.DAT` where any layer has one, as a commit leaves it, and otherwise
     /// the topmost layer's template, `Users\Default\NTUSER.DAT`. A layer that removes the account's
-    /// hive, or the profile with it, leads back to the template.
+    /// hive, or the profile with it, or puts something else in their place, leads back to the
+    /// template.
     pub account: Account,
 }
 
@@ -116,7 +117,8 @@ impl Chain<'_> {
         for user in [self.account.name(), TEMPLATE_USER] {
             let path = user_hive(user);
             if let Some((layer, Found::File(file))) = find_topmost(self.layers, &path)? {
-                return parse(layer, &path, &layer_file::read(file, layer, &path)?);
+                let bytes = layer_file::read(file, layer, &path)?;
+                return parse(layer, &path, &bytes, text::MAX_DEPTH);
             }
         }
         Ok(Key::default())
@@ -198,9 +200,12 @@ fn merge_hive(layers: &[&Path], kind: HiveKind) -> Result<Key> {
         return Ok(Key::default());
     };
     let path = format!("{BASE_HIVES}/{}", kind.file_name());
-    let mut tree = read_hive(base, &path)?.ok_or_else(|| missing(base, &path))?;
+    // In the text the machine's hives are below keys.
+    let depth = text::MAX_DEPTH - usize::from(kind.machine_key().is_some());
+    let mut tree = read_hive(base, &path, depth)?.ok_or_else(|| missing(base, &path))?;
     for layer in deltas {
-        if let Some(delta) = read_hive(layer, &format!("Hives/{}", kind.delta_name()))? {
+        let path = format!("Hives/{}", kind.delta_name());
+        if let Some(delta) = read_hive(layer, &path, depth)? {
             let behind_link = behind_link(&tree, delta);
             behind_link
                 .into_iter()
@@ -234,22 +239,38 @@ fn behind_link(tree: &Key, mut delta: Key) -> Vec<Key> {
 }
 
 /// The tree of a hive file; nothing when there is no such file.
-fn read_hive(layer: &Path, path: &str) -> Result<Option<Key>> {
+fn read_hive(layer: &Path, path: &str, depth: usize) -> Result<Option<Key>> {
     match layer_file::find(layer, path)? {
-        Found::File(file) => parse(layer, path, &layer_file::read(file, layer, path)?).map(Some),
+        Found::File(file) => {
+            let bytes = layer_file::read(file, layer, path)?;
+            parse(layer, path, &bytes, depth).map(Some)
+        }
         Found::Nothing | Found::Hidden => Ok(None),
+        Found::InTheWay => {
+            let message = "a link or something else stands in its way";
+            let path = layer.join(path);
+            Err(Error::new(
+                ErrorKind::Malformed,
+                "open hive",
+                &path,
+                message,
+            ))
+        }
     }
 }
 
-/// Base layers made by other tools have empty files as hives, which stand for empty trees.
-fn parse(layer: &Path, path: &str, bytes: &[u8]) -> Result<Key> {
+/// Base layers made by other tools have empty files as hives, which stand for empty trees. No key is
+/// deeper than the text has place for that the hive becomes.
+fn parse(layer: &Path, path: &str, bytes: &[u8], depth: usize) -> Result<Key> {
     if bytes.is_empty() {
         return Ok(Key::default());
     }
-    let hive = regf::read(bytes).map_err(|error| {
-        let path = layer.join(path);
-        Error::new(ErrorKind::Malformed, "read hive", &path, "not a sound hive").with_source(error)
-    })?;
+    let path = layer.join(path);
+    let refused = |message: &str| Error::new(ErrorKind::Malformed, "read hive", &path, message);
+    let hive = regf::read(bytes).map_err(|error| refused("not a sound hive").with_source(error))?;
+    if hive.root.depth() > depth {
+        return Err(refused(&format!("keys nested deeper than {depth} levels")));
+    }
     Ok(hive.root)
 }
 

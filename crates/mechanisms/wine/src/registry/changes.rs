@@ -18,7 +18,8 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 pub struct Changes {
     /// Hives that changed, in the order of [`MountedHive::ALL`].
     pub hives: Vec<HiveChange>,
-    /// New subkeys of `REGISTRY\Machine` that no hive of an image holds.
+    /// Subkeys of `REGISTRY\Machine` that changed and that no hive of an image holds; the empty name
+    /// for its own values.
     pub outside: Vec<String>,
 }
 
@@ -150,10 +151,17 @@ impl<'a> Found<'a> {
             let (old, new) = (take(&mut old), take(&mut new));
             self.root(MountedHive::Image(kind), &Partial { old, new });
         }
-        let came = new
-            .subkeys()
-            .filter(|(name, _)| old.subkey(*name).is_none());
-        self.outside.extend(came.map(|(name, _)| name.to_string()));
+        // What is left lies in no hive.
+        let Some(delta) = layer::difference(&old, &new) else {
+            return;
+        };
+        let names = delta.subkeys().map(|(name, _)| name.to_string());
+        self.outside.extend(names);
+        let mut itself = delta;
+        itself.retain_subkeys(|_, _| false);
+        if !own::says_nothing(Some(&old), &itself) {
+            self.outside.push(String::new());
+        }
     }
 
     fn root(&mut self, hive: MountedHive, parts: &Partial) {

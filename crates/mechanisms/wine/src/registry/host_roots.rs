@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use porthole_registry::{Key, Name, Value};
+use sha1::{Digest, Sha1};
 
 /// The most that is read of a file of certificates, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
@@ -52,12 +53,22 @@ impl HostRoots {
             self.known
                 .get_or_init(|| self.files.iter().flat_map(|file| read(file)).collect())
         };
-        let is_wines = WINE_ROOTS.iter().any(|root| *name == Name::from(*root));
+        let is_wines = |certificate: &[u8]| {
+            let mut roots = WINE_ROOTS.iter();
+            roots.any(|root| *name == Name::from(*root) && is_called(certificate, root))
+        };
         is_alone
             && blob
                 .and_then(certificate)
-                .is_some_and(|certificate| is_wines || known().contains(certificate))
+                .is_some_and(|certificate| is_wines(certificate) || known().contains(certificate))
     }
+}
+
+/// Whether this is the SHA-1 of a certificate: programs may put any under its name.
+fn is_called(certificate: &[u8], name: &str) -> bool {
+    let digest = Sha1::digest(certificate);
+    let digits: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    digits == name
 }
 
 /// The certificate of a store's entry: a list of numbers, each with the size of what follows it.
@@ -129,7 +140,11 @@ mod tests {
         let name = Name::from("0123");
         assert!(roots.hold(&name, &entry(b"one")) && roots.hold(&name, &entry(b"two!")));
         assert!(!roots.hold(&name, &entry(b"three")));
-        assert!(roots.hold(&WINE_ROOTS[0].into(), &entry(b"three")));
+        assert!(!roots.hold(&WINE_ROOTS[0].into(), &entry(b"three")));
+        assert!(is_called(
+            b"abc",
+            "A9993E364706816ABA3E25717850C26C9CD0D89D"
+        ));
         let mut more = entry(b"one");
         more.set_value("Other", Value::dword(1));
         assert!(!roots.hold(&name, &more));

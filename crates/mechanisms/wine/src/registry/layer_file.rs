@@ -30,14 +30,16 @@ pub(super) enum Found {
     Nothing,
     /// Nothing, and it hides what layers below have there.
     Hidden,
+    /// A link or something else, in the place of the file or of a directory that leads to it. It
+    /// hides what layers below have there as well.
+    InTheWay,
 }
 
 /// Looks for the file at `path`, relative to the layer's directory. Names are found in any case, as
 /// Windows finds them.
 ///
 /// # Errors
-/// `Malformed` when a link or something else stands in the place of the file or of a directory that
-/// leads to it; a failure of the file system.
+/// A failure of the file system.
 pub(super) fn find(layer: &Path, path: &str) -> Result<Found> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut directory = openat(CWD, layer, flags, Mode::empty()).at("open layer", layer)?;
@@ -59,15 +61,7 @@ pub(super) fn find(layer: &Path, path: &str) -> Result<Found> {
             FileType::CharacterDevice if stat.st_rdev == 0 => return Ok(Found::Hidden),
             FileType::Directory if names.peek().is_some() => OFlags::DIRECTORY,
             FileType::RegularFile if names.peek().is_none() => OFlags::empty(),
-            _ => {
-                let message = "a link or something else stands in its way";
-                return Err(Error::new(
-                    ErrorKind::Malformed,
-                    "open hive",
-                    &full,
-                    message,
-                ));
-            }
+            _ => return Ok(Found::InTheWay),
         };
         let flags = wanted | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat(&directory, &name, flags, Mode::empty()).at("open hive", &full)?;
@@ -137,7 +131,7 @@ mod tests {
     fn content(layer: &Path, path: &str) -> Option<Vec<u8>> {
         match find(layer, path).unwrap() {
             Found::File(file) => Some(read(file, layer, path).unwrap()),
-            Found::Nothing | Found::Hidden => None,
+            Found::Nothing | Found::Hidden | Found::InTheWay => None,
         }
     }
 
@@ -152,14 +146,17 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_file_on_the_way_is_refused() {
+    fn a_link_or_a_file_in_the_way_is_not_passed() {
         let layer = tempfile::tempdir().unwrap();
         let layer = layer.path();
         fs::write(layer.join("file"), "x").unwrap();
         std::os::unix::fs::symlink("/etc", layer.join("link")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", layer.join("hive")).unwrap();
         for path in ["file/hive", "link/passwd", "hive"] {
-            assert_eq!(find(layer, path).unwrap_err().kind(), ErrorKind::Malformed);
+            assert!(
+                matches!(find(layer, path).unwrap(), Found::InTheWay),
+                "{path}"
+            );
         }
         assert!(matches!(find(layer, "none/hive").unwrap(), Found::Nothing));
     }

@@ -13,10 +13,10 @@ enum What {
     Tree,
     /// Values of the key; of one that holds nothing else, the key.
     Values(&'static [&'static str]),
-    /// The key, and keys up to this many levels below it, for as long as they hold nothing.
-    Empty(usize),
-    /// Certificates that the host trusts, in stores below the key; and the stores, for as long as
-    /// they hold nothing.
+    /// The key, for as long as it holds nothing.
+    Empty,
+    /// Certificates that the host trusts, in stores below the key; and the stores with the lists in
+    /// them, for as long as they hold nothing.
     Certificates,
 }
 
@@ -64,21 +64,21 @@ const OWN: [Own; 18] = [
         What::Values(&["StandardName", "TimeZoneKeyName"]),
     ),
     // Wineserver at its start, where a base does without.
-    own(SOFTWARE, "Classes", What::Empty(1)),
+    own(SOFTWARE, r"Classes\Wow6432Node", What::Empty),
     own(
         SOFTWARE,
         r"Microsoft\Windows\CurrentVersion\Fonts",
-        What::Empty(0),
+        What::Empty,
     ),
     own(
         SOFTWARE,
         r"Microsoft\Windows NT\CurrentVersion\Fonts",
-        What::Empty(0),
+        What::Empty,
     ),
     own(
         SOFTWARE,
-        r"Microsoft\Windows NT\CurrentVersion\Perflib",
-        What::Empty(1),
+        r"Microsoft\Windows NT\CurrentVersion\Perflib\009",
+        What::Empty,
     ),
     // Wine, when a program shows windows: devices of the host's, a display and a monitor.
     own(SYSTEM, r"ControlSet001\Enum", What::Tree),
@@ -125,60 +125,66 @@ pub(super) fn forget(hive: MountedHive, before: &Key, delta: &mut Key, roots: &H
     }
 }
 
-/// Forgets what is written at the end of a path below a key.
-fn forget_at(path: &[Name], what: &What, before: Option<&Key>, delta: &mut Key, roots: &HostRoots) {
+/// Forgets what is written at the end of a path below a key; and then keys on the way that are there
+/// for that alone. Whether there was something to forget.
+fn forget_at(
+    path: &[Name],
+    what: &What,
+    before: Option<&Key>,
+    delta: &mut Key,
+    roots: &HostRoots,
+) -> bool {
     let Some((name, rest)) = path.split_first() else {
         return forget_in(what, before, delta, roots);
     };
     if rest.is_empty() && matches!(what, What::Tree) {
-        delta.remove_subkey(name);
-        return;
+        return delta.remove_subkey(name).is_some();
     }
     let before = before.and_then(|before| before.subkey(name));
-    if let Some(below) = delta.subkey_mut(name) {
-        forget_at(rest, what, before, below, roots);
-        if says_nothing(before, below) {
-            delta.remove_subkey(name);
-        }
-    }
-}
-
-/// Forgets what is written to a key.
-fn forget_in(what: &What, before: Option<&Key>, key: &mut Key, roots: &HostRoots) {
-    match what {
-        What::Tree => {}
-        What::Values(names) => {
-            for name in *names {
-                key.remove_value(*name);
-                key.layering.value_tombstones.remove(&Name::from(*name));
-            }
-        }
-        What::Empty(levels) => forget_empty(*levels, before, key),
-        What::Certificates => {
-            for store in ["Root", "AuthRoot"] {
-                if let Some(certificates) = key.open_mut(&format!(r"{store}\Certificates")) {
-                    certificates.retain_subkeys(|name, entry| !roots.hold(name, entry));
-                }
-            }
-            // A store is a key with three of its own.
-            forget_empty(2, before, key);
-        }
-    }
-}
-
-/// Forgets keys below one that were made and hold nothing.
-fn forget_empty(levels: usize, before: Option<&Key>, key: &mut Key) {
-    let Some(levels) = levels.checked_sub(1) else {
-        return;
+    let Some(below) = delta.subkey_mut(name) else {
+        return false;
     };
-    for (name, below) in key.subkeys_mut() {
-        let before = before.and_then(|before| before.subkey(name));
-        forget_empty(levels, before, below);
+    let forgotten = forget_at(rest, what, before, below, roots);
+    if forgotten && says_nothing(before, below) {
+        delta.remove_subkey(name);
     }
-    key.retain_subkeys(|name, below| {
-        let before = before.and_then(|before| before.subkey(name));
-        !says_nothing(before, below)
-    });
+    forgotten
+}
+
+/// Forgets what is written to a key. Whether there was something, or it is to be forgotten itself.
+fn forget_in(what: &What, before: Option<&Key>, key: &mut Key, roots: &HostRoots) -> bool {
+    match what {
+        What::Tree => false,
+        What::Values(names) => {
+            let mut forgotten = false;
+            for name in *names {
+                forgotten |= key.remove_value(*name).is_some();
+                let tombstones = &mut key.layering.value_tombstones;
+                forgotten |= tombstones.remove(&Name::from(*name));
+            }
+            forgotten
+        }
+        What::Empty => says_nothing(before, key),
+        What::Certificates => forget_certificates(before, key, roots),
+    }
+}
+
+/// Forgets certificates, and what Wine makes for a store: a key with three others.
+fn forget_certificates(before: Option<&Key>, stores: &mut Key, roots: &HostRoots) -> bool {
+    let mut forgotten = false;
+    for store in ["Root", "AuthRoot"] {
+        if let Some(certificates) = stores.open_mut(&format!(r"{store}\Certificates")) {
+            certificates.retain_subkeys(|name, entry| !roots.hold(name, entry));
+        }
+    }
+    let names: Vec<Name> = stores.subkeys().map(|(name, _)| name.clone()).collect();
+    for store in names {
+        for list in ["Certificates", "CRLs", "CTLs"] {
+            let path = [store.clone(), Name::from(list)];
+            forgotten |= forget_at(&path, &What::Empty, before, stores, roots);
+        }
+    }
+    forgotten
 }
 
 /// Whether a key of a delta, from which something was taken, is there for that alone.
@@ -228,6 +234,31 @@ mod tests {
             root.create(TCPIP).set_value("Other", Value::dword(1));
         });
         assert_eq!(more.unwrap().open(TCPIP).unwrap().values().len(), 1);
+    }
+
+    #[test]
+    fn empty_keys_of_programs_beside_those_of_wine_are_changes() {
+        let before = Key::default();
+        let mut after = before.clone();
+        after.create(r"Classes\Wow6432Node");
+        after.create(r"Microsoft\Windows NT\CurrentVersion\Perflib\009");
+        let forgotten = |after: &Key| {
+            let mut delta = difference(&before, after).unwrap();
+            forget(SOFTWARE, &before, &mut delta, &HostRoots::of([]));
+            delta
+        };
+        assert!(says_nothing(Some(&before), &forgotten(&after)));
+        for path in [
+            r"Classes\.foo",
+            r"Microsoft\Windows NT\CurrentVersion\Perflib\Own",
+            r"Microsoft\Windows NT\CurrentVersion\ProfileList\S-1-5-21-0-0-0-1000",
+            r"Microsoft\SystemCertificates\Own",
+            r"Microsoft\SystemCertificates\Own\List",
+        ] {
+            let mut after = after.clone();
+            after.create(path);
+            assert!(forgotten(&after).open(path).is_some(), "{path}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use memchr::memmem;
-use porthole_registry::text::{self, TextError, TextErrorKind};
-use porthole_registry::{Key, MAX_DEPTH};
+use porthole_registry::Key;
+use porthole_registry::text::{self, MAX_DEPTH, TextError, TextErrorKind};
 
 /// How a registry file begins, for one that is put together of sections.
 const HEADER: &[u8] = b"WINE REGISTRY Version 2\n";

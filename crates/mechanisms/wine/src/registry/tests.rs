@@ -148,6 +148,41 @@ fn deep(levels: usize) -> Key {
 }
 
 #[test]
+fn as_deep_as_a_layer_may_be_a_container_of_it_starts_and_is_compared() {
+    let data = tempfile::tempdir().unwrap();
+    let (base, top) = (data.path().join("base"), data.path().join("top"));
+    base_layer(&base);
+    let cache = RegistryCache::new(data.path());
+    let mut special = SecurityDescriptor::hive_default().as_bytes().to_vec();
+    special.push(9);
+    let special = SecurityDescriptor::from_bytes(&special);
+    let user = top.join("Files/Users/ContainerAdministrator/NTUSER.DAT");
+    let software = top.join("Hives/Software_Delta");
+    for (levels, is_sound) in [(text::MAX_DEPTH, true), (text::MAX_DEPTH + 1, false)] {
+        let lay = |path: &Path, levels: usize| {
+            let mut root = deep(levels);
+            let deepest = root.open_mut(&["k"; 512][..levels].join(r"\"));
+            deepest.unwrap().security.clone_from(&special);
+            write(path, &regf::write(&regf::Hive::new("x", root)).unwrap());
+        };
+        for (place, levels) in [(&user, levels), (&software, levels - 1)] {
+            lay(place, levels);
+            let prepared = cache.prepare(&chain(&[&base, &top]));
+            fs::remove_file(place).unwrap();
+            if !is_sound {
+                assert_eq!(prepared.unwrap_err().kind(), ErrorKind::Malformed);
+                continue;
+            }
+            let prepared = prepared.unwrap();
+            let mut texts = RegistryTexts::read(prepared.directory()).unwrap().unwrap();
+            (texts.machine, texts.user) = (Vec::new(), Vec::new());
+            prepared.changes(&texts, &HostRoots::of([])).unwrap();
+            fs::remove_dir_all(prepared.directory()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn deltas_are_found_in_any_spelling() {
     let data = tempfile::tempdir().unwrap();
     let (base, top) = (data.path().join("base"), data.path().join("top"));
@@ -280,7 +315,8 @@ fn a_users_hive_is_its_accounts_where_a_layer_has_one() {
     user_hive(&layers[2], "Default", "newer template");
     let from = |count: usize, account| {
         let layers: Vec<&Path> = layers[..count].iter().map(PathBuf::as_path).collect();
-        let cache = RegistryCache::new(data.path());
+        let cached_in = tempfile::tempdir().unwrap();
+        let cache = RegistryCache::new(cached_in.path());
         let cached = cache
             .prepare(&Chain {
                 account,
@@ -296,6 +332,16 @@ fn a_users_hive_is_its_accounts_where_a_layer_has_one() {
     assert_eq!(from(3, administrator), "own");
     assert_eq!(from(2, Account::ContainerUser), "template");
     assert_eq!(from(3, Account::ContainerUser), "newer template");
+    // Programs may put anything in the place of the profile: it hides the hive, and no more.
+    let users = layers[3].join("Files/Users");
+    fs::create_dir_all(&users).unwrap();
+    let profile = users.join("ContainerAdministrator");
+    std::os::unix::fs::symlink("../elsewhere", &profile).unwrap();
+    assert_eq!(from(4, administrator), "newer template");
+    fs::remove_file(&profile).unwrap();
+    fs::create_dir_all(profile.join("NTUSER.DAT")).unwrap();
+    assert_eq!(from(4, administrator), "newer template");
+    fs::remove_dir_all(&users).unwrap();
     if !rustix::process::geteuid().is_root() {
         println!("skipped: whiteouts are made by root");
         return;
@@ -340,6 +386,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
         .create(r"Software\Microsoft\Locked\Below\New")
         .set_value("b", Value::dword(2));
     machine.create("Elsewhere");
+    machine.set_value("At the root", Value::dword(1));
     let mut user = tree_of(cached.directory(), USER_FILE);
     user.create("Environment")
         .set_value("X", Value::string("1"));
@@ -350,7 +397,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
         default_user: fs::read(cached.directory().join(DEFAULT_USER_FILE)).unwrap(),
     };
     let changes = cached.changes(&after, &HostRoots::of([])).unwrap();
-    assert_eq!(changes.outside, ["Elsewhere"]);
+    assert_eq!(changes.outside, ["Elsewhere", ""]);
     let hives: Vec<_> = changes.hives.iter().map(|change| change.hive).collect();
     assert_eq!(
         hives,
@@ -378,6 +425,7 @@ fn changes_keep_the_security_of_the_image_and_become_the_next_layer() {
     );
     let next = cache.prepare(&chain(&[&base, &top])).unwrap();
     machine.delete("Elsewhere");
+    machine.remove_value("At the root");
     assert_eq!(
         layer::difference(&tree_of(next.directory(), SYSTEM_FILE), &machine),
         None
