@@ -43,7 +43,9 @@ pub fn settle(
 ) -> Result<()> {
     let failed = |failure: Failure| failure.of(layer, None);
     let top = open_top(directory).to("open the layer").map_err(failed)?;
-    let chain = Chain::open(lowers).map_err(failed)?;
+    let mut chain = Chain::open(lowers).map_err(failed)?;
+    // With its own, for with it it will be read.
+    chain.kept.read(&top).map_err(failed)?;
     let mut hard_links = links::HardLinks::new(&top, &chain);
     for link in links::HardLinks::sorted(&unsettled.hard_links) {
         hard_links
