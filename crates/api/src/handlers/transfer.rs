@@ -34,7 +34,7 @@ pub(crate) async fn create(
         name: name.to_owned(),
         tag: params.get("tag").map(str::to_owned),
         platform: params.get("platform").map(str::to_owned),
-        credentials: registry_auth::credentials(request.headers())?,
+        credentials: registry_auth::credentials_to_read(request.headers()),
     };
     progress::answer(engine.pull_image(pull)).await
 }
