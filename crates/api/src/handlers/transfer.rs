@@ -56,7 +56,7 @@ async fn import(engine: &Engine, params: &Params, request: Request) -> Answer {
     };
     let archive = match source {
         "-" => body(request),
-        url => download::open(url).await?,
+        url => download::open(engine, url).await?,
     };
     progress::answer(engine.import_image(import, archive)).await
 }
