@@ -53,6 +53,14 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Result<Option<Credentials>, Ap
     Ok(Some(credentials).filter(|credentials| !credentials.is_anonymous()))
 }
 
+/// The same for who only reads: a header that is none is no error, as nobody may read a lot too.
+pub(crate) fn credentials_to_read(headers: &HeaderMap) -> Option<Credentials> {
+    credentials(headers).unwrap_or_else(|error| {
+        tracing::debug!(error = error.message(), "X-Registry-Auth is not used");
+        None
+    })
+}
+
 /// The server and the credentials in a body.
 pub(crate) fn of_body(
     object: serde_json::Map<String, serde_json::Value>,
@@ -133,6 +141,9 @@ mod tests {
         }
         for wrong in ["!", "e30x", "Ingi"] {
             assert!(read(wrong).is_err(), "{wrong}");
+            let mut headers = HeaderMap::new();
+            headers.insert(HEADER, HeaderValue::from_str(wrong).expect("a value"));
+            assert!(credentials_to_read(&headers).is_none(), "{wrong}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use porthole_distribution::{Client, Settings};
 use serde::Deserialize;
 
@@ -26,22 +26,20 @@ pub(crate) struct Section {
 /// Reads the section; proxies come from the environment, as for other programs.
 ///
 /// # Errors
-/// A mirror that is no address.
+/// A mirror that is no address, or an insecure registry that is none.
 pub(crate) fn settings(section: Section) -> Result<Registries> {
-    for mirror in &section.mirrors {
-        ensure!(
-            mirror.starts_with("https://") || mirror.starts_with("http://"),
-            "registries.mirrors: {mirror} is no address: it must begin with https:// or http://"
-        );
-    }
     let default = Settings::default();
+    let settings = Settings {
+        insecure_registries: section.insecure,
+        mirrors: section.mirrors,
+        certificates: section.certificates.unwrap_or(default.certificates),
+        ..default
+    };
+    settings
+        .check()
+        .context("section registries, insecure and mirrors")?;
     Ok(Registries {
-        settings: Settings {
-            insecure_registries: section.insecure,
-            mirrors: section.mirrors,
-            certificates: section.certificates.unwrap_or(default.certificates),
-            ..default
-        },
+        settings,
         push_base_layers: section.push_base_layers,
     })
 }
@@ -67,7 +65,20 @@ mod tests {
             ..Section::default()
         };
         assert!(settings(section("https://mirror.example")).is_ok());
-        let refusal = settings(section("mirror.example")).expect_err("no scheme");
-        assert!(refusal.to_string().contains("https://"), "{refusal}");
+        for wrong in ["mirror.example", "https://mirror.example/path"] {
+            let refusal = format!("{:#}", settings(section(wrong)).expect_err(wrong));
+            assert!(refusal.contains(wrong), "{refusal}");
+            assert!(refusal.contains("registries"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn insecure_registries_are_names_or_networks() {
+        let section = Section {
+            insecure: vec!["http://registry.example:5000".to_owned()],
+            ..Section::default()
+        };
+        let refusal = format!("{:#}", settings(section).expect_err("an address"));
+        assert!(refusal.contains("registry.example"), "{refusal}");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn search(
         limit: params.number("limit")?,
         filters: params.filters()?,
     };
-    let credentials = registry_auth::credentials(&headers)?;
+    let credentials = registry_auth::credentials_to_read(&headers);
     let found = engine.search_images(search, credentials).await?;
     Ok(super::json(
         StatusCode::OK,
@@ -37,7 +37,7 @@ pub(crate) async fn distribution(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Answer {
-    let credentials = registry_auth::credentials(&headers)?;
+    let credentials = registry_auth::credentials_to_read(&headers);
     let found = engine.distribution(&name, credentials).await?;
     Ok(super::json(
         StatusCode::OK,

@@ -34,7 +34,7 @@ pub(crate) async fn create(
         name: name.to_owned(),
         tag: params.get("tag").map(str::to_owned),
         platform: params.get("platform").map(str::to_owned),
-        credentials: registry_auth::credentials(request.headers())?,
+        credentials: registry_auth::credentials_to_read(request.headers()),
     };
     progress::answer(engine.pull_image(pull)).await
 }
@@ -56,7 +56,7 @@ async fn import(engine: &Engine, params: &Params, request: Request) -> Answer {
     };
     let archive = match source {
         "-" => body(request),
-        url => download::open(url).await?,
+        url => download::open(engine, url).await?,
     };
     progress::answer(engine.import_image(import, archive)).await
 }

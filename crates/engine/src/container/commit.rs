@@ -62,18 +62,17 @@ pub(crate) async fn commit(
         image,
         name: name.clone(),
     };
-    // What a running container keeps in memory it can tell only while it is not paused.
     let is_running = container.state.phase == Phase::Running;
-    let early = match is_running {
-        true => Some(hives::changes(context, handle).await?),
-        false => None,
-    };
     let is_paused_here = is_running && request.pause && pause(handle).await?;
-    let committed = draft.carry_out(context, handle, early).await;
+    let taken = taken(context, handle, is_paused_here).await;
     if is_paused_here {
         unpause(handle).await;
     }
-    let id = committed?;
+    let layer = taken?;
+    let committed = context
+        .records
+        .work(move |store| draft.import(store, layer));
+    let id = committed.await?;
     tell(context, &container, id, name.as_ref(), &request.comment).await?;
     Ok(id)
 }
@@ -85,37 +84,94 @@ struct Draft {
     name: Option<Reference>,
 }
 
-impl Draft {
-    /// Takes what the container changed, and makes the image.
-    async fn carry_out(
-        self,
-        context: &Context,
-        handle: &Handle,
-        registry: Option<RegistryChanges>,
-    ) -> Result<ImageId> {
-        let copy = handle.copies.begin().await;
-        let registry = match registry {
+/// Takes what the container changed: registry and files, which are of one moment where nothing of it
+/// runs meanwhile.
+async fn taken(context: &Context, handle: &Handle, is_paused_here: bool) -> Result<TakenLayer> {
+    let mut paused = match is_paused_here {
+        true => Some(registry_of_paused(context, handle).await?),
+        false => None,
+    };
+    // Nobody starts or removes it meanwhile.
+    let mut copy = handle.copies.begin().await;
+    loop {
+        let registry = match paused.take() {
             Some(registry) => registry,
-            None => hives::changes(context, handle).await?,
+            None => registry(context, handle).await?,
         };
-        if !registry.outside.is_empty() {
-            tracing::warn!(
-                container = handle.id,
-                keys = ?registry.outside,
-                "keys outside the image's hives are not committed"
-            );
+        let (layer, held) = take(context, handle, &registry, copy).await?;
+        copy = held;
+        if !registry.has_ended_since(handle) {
+            return Ok(layer);
         }
-        let work = Work {
-            hives: hives::files(&handle.ledger.read(), &registry),
-            storage: context.records.storage(&handle.id).await?,
-            draft: self,
-            copy,
-        };
-        context
-            .records
-            .work(move |store| work.carry_out(store))
-            .await
+        // The files are of after its end, and hold what it wrote to the registry last.
     }
+}
+
+/// The registry as it was when the container was paused; of one that could not tell it then, as it is
+/// just before it is paused again.
+async fn registry_of_paused(context: &Context, handle: &Handle) -> Result<Registry> {
+    let error = match registry(context, handle).await {
+        Ok(registry) => return Ok(registry),
+        Err(error) => error,
+    };
+    tracing::warn!(container = handle.id, %error, "it is asked for its registry while it runs");
+    unpause(handle).await;
+    let mut registry = registry(context, handle).await?;
+    registry.was_running &= !pause(handle).await?;
+    Ok(registry)
+}
+
+/// What a container changed in the registry.
+struct Registry {
+    changes: RegistryChanges,
+    /// Whether it could go on changing it.
+    was_running: bool,
+    /// Which run of the container it is of.
+    started_at: Option<OffsetDateTime>,
+}
+
+impl Registry {
+    /// Whether the container that ran when this was taken runs no more.
+    fn has_ended_since(&self, handle: &Handle) -> bool {
+        let container = handle.ledger.read();
+        let state = &container.state;
+        self.was_running && (!state.is_active() || state.started_at != self.started_at)
+    }
+}
+
+async fn registry(context: &Context, handle: &Handle) -> Result<Registry> {
+    let before = handle.ledger.read();
+    let changes = hives::changes(context, handle).await?;
+    if !changes.outside.is_empty() {
+        tracing::warn!(
+            container = handle.id,
+            keys = ?changes.outside,
+            "keys outside the image's hives are not committed"
+        );
+    }
+    Ok(Registry {
+        changes,
+        was_running: before.state.phase == Phase::Running,
+        started_at: before.state.started_at,
+    })
+}
+
+/// Takes the files, and the registry as files among them.
+async fn take(
+    context: &Context,
+    handle: &Handle,
+    registry: &Registry,
+    copy: Copy,
+) -> Result<(TakenLayer, Copy)> {
+    let work = Work {
+        hives: hives::files(&handle.ledger.read(), &registry.changes),
+        storage: context.records.storage(&handle.id).await?,
+        copy,
+    };
+    context
+        .records
+        .work(move |store| work.carry_out(store))
+        .await
 }
 
 fn check_phase(container: &Container) -> Result<()> {
@@ -225,20 +281,17 @@ async fn tell(
 struct Work {
     hives: Vec<HiveFile>,
     storage: Storage,
-    draft: Draft,
     /// Nobody starts or removes the container meanwhile.
     copy: Copy,
 }
 
 impl Work {
-    fn carry_out(self, store: &Store) -> Result<ImageId> {
+    fn carry_out(self, store: &Store) -> Result<(TakenLayer, Copy)> {
         let Self {
             hives,
             storage,
-            draft,
             copy,
         } = self;
-        let _copy = copy;
         let lowers: Vec<_> = storage.layers.iter().map(AsRef::as_ref).collect();
         let now = OffsetDateTime::now_utc();
         let modified = FileTime::from_unix(now.unix_timestamp(), now.nanosecond());
@@ -260,7 +313,7 @@ impl Work {
         if let Some(warning) = set_aside.warning() {
             tracing::warn!("not all that the container holds is committed: {warning}");
         }
-        draft.import(store, layer)
+        Ok((layer, copy))
     }
 }
 

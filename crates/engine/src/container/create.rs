@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use porthole_oci::{ImageConfig, MicrosoftBase, WindowsVersion};
 use porthole_store::Image;
 use time::OffsetDateTime;
 
@@ -149,7 +150,7 @@ fn build(
         host,
         command_line,
         wine_build,
-        os_version: image.config.os_version.clone().unwrap_or_default(),
+        os_version: os_version(&image.config),
         base: base.map(|base| base.id.to_string()),
         state: State::created(),
         restarts: 0,
@@ -162,6 +163,20 @@ fn build(
     // What a start would refuse.
     log_options::spec(&container)?;
     Ok(container)
+}
+
+/// The version of Windows that programs of an image are to see, in four parts; empty where it names
+/// none.
+fn os_version(config: &ImageConfig) -> String {
+    let Some(version) = MicrosoftBase::version(config) else {
+        return String::new();
+    };
+    let revision = version.revision.or(Some(0));
+    WindowsVersion {
+        revision,
+        ..version
+    }
+    .to_string()
 }
 
 /// Fills in what is the default, and refuses what cannot be.
@@ -188,7 +203,7 @@ fn checked_mounts(host: &HostConfig) -> Result<Vec<Mount>> {
 }
 
 fn check_image(image: &Image) -> Result<()> {
-    if image.config.os == "windows" {
+    if image.config.os.eq_ignore_ascii_case("windows") {
         return Ok(());
     }
     Err(Error::invalid(format!(
@@ -268,6 +283,25 @@ mod tests {
             isolation("x").unwrap_err().to_string(),
             "invalid isolation (x): Windows supports 'default', 'process', or 'hyperv'"
         );
+    }
+
+    #[test]
+    fn programs_see_the_version_that_the_image_or_its_base_names() {
+        let mut config = ImageConfig::default();
+        assert_eq!(os_version(&config), "");
+        config.history.push(porthole_oci::HistoryEntry {
+            created_by: Some("Apply image 10.0.17763.2928".to_owned()),
+            ..porthole_oci::HistoryEntry::default()
+        });
+        assert_eq!(os_version(&config), "10.0.17763.2928");
+        for (named, expected) in [
+            ("10.0.20348.7", "10.0.20348.7"),
+            ("10.0.26100", "10.0.26100.0"),
+            ("eleven", "10.0.17763.2928"),
+        ] {
+            config.os_version = Some(named.to_owned());
+            assert_eq!(os_version(&config), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a container changed in the registry, as files of a layer.
 
+use porthole_compute_service as compute;
 use porthole_compute_service::registry::{HiveChange, MountedHive, RegistryChanges};
 
 use crate::container::handle::Handle;
@@ -7,7 +8,7 @@ use crate::container::record::Container;
 use crate::container::state::Phase;
 use crate::container::{document, user};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Where programs find the hives of the machine.
 pub(crate) const DIRECTORY: &str = r"C:\Windows\System32\config";
@@ -35,7 +36,18 @@ pub(crate) async fn changes(context: &Context, handle: &Handle) -> Result<Regist
         .compute
         .registry_changes(&container.id, &document, &settings)
         .await;
-    asked.map_err(|error| Error::system("cannot compare the registry").with_source(error))
+    asked.map_err(failed)
+}
+
+/// What the compute service says of a registry that it cannot compare.
+fn failed(error: compute::Error) -> Error {
+    let kind = match error.kind() {
+        // The container has to be stopped first.
+        compute::ErrorKind::NotSupported => ErrorKind::Conflict,
+        compute::ErrorKind::ServiceNotAvailable => ErrorKind::Unavailable,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, format!("cannot compare the registry: {error}")).with_source(error)
 }
 
 /// The files that a layer keeps of these changes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
+use futures::stream::BoxStream;
 
 use crate::engine::{Engine, see_through};
 use crate::error::Result;
@@ -133,6 +134,14 @@ impl Engine {
         credentials: Option<Credentials>,
     ) -> Result<Vec<SearchResult>> {
         registry::search(&self.context, search, credentials).await
+    }
+
+    /// What is at an address, `http://…` or `https://…`, to import it.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for another address, `NotFound`, `System` when the host cannot be asked.
+    pub async fn download(&self, address: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        registry::download(&self.context, address).await
     }
 
     /// Asks a registry whether it knows somebody. `server` is empty for Docker Hub.

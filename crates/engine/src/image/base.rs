@@ -43,22 +43,30 @@ pub(crate) fn installed(store: &Store, kind: MicrosoftKind) -> Result<Option<Ima
 /// The same; an error that says what to do when there is none. `wanted` is the image that stands on
 /// it.
 pub(crate) fn required(store: &Store, kind: MicrosoftKind, wanted: &str) -> Result<Image> {
-    let (repository, name) = (repository(kind), name(kind));
-    installed(store, kind)?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "image {wanted} stands on Microsoft's {name}, in whose place {repository} runs here, \
-                 and that is not built yet: run 'porthole base build {name}' first"
-            ),
-        )
-    })
+    installed(store, kind)?.ok_or_else(|| missing(ErrorKind::NotFound, kind, wanted))
 }
 
-/// The layers of our base of this kind, the topmost first; none while it is not installed.
-pub(crate) fn directories(store: &Store, kind: MicrosoftKind) -> Result<Vec<PathBuf>> {
+fn missing(error: ErrorKind, kind: MicrosoftKind, wanted: &str) -> Error {
+    let (repository, name) = (repository(kind), name(kind));
+    Error::new(
+        error,
+        format!(
+            "image {wanted} stands on Microsoft's {name}, in whose place {repository} runs here, and \
+             that is not built yet: run 'porthole base build {name}' first"
+        ),
+    )
+}
+
+/// The layers of our base of this kind, the topmost first. Layers that stand on Microsoft's are settled
+/// on them, so that none can be brought in while there is none.
+pub(crate) fn directories(
+    store: &Store,
+    kind: MicrosoftKind,
+    wanted: &str,
+) -> Result<Vec<PathBuf>> {
     let image = installed(store, kind)?;
-    let layers = image.into_iter().flat_map(|image| image.layers);
+    let image = image.ok_or_else(|| missing(ErrorKind::Conflict, kind, wanted))?;
+    let layers = image.layers.into_iter();
     let mut directories: Vec<_> = layers.map(|layer| layer.directory).collect();
     directories.reverse();
     Ok(directories)

@@ -89,6 +89,17 @@ impl Incoming {
         ImageId(Digest::of(&self.config_bytes))
     }
 
+    /// The directories of the layers that take the place of Microsoft's, the topmost first. Blocks.
+    ///
+    /// # Errors
+    /// `Conflict` while they are not there.
+    pub(crate) fn below(&self, store: &Store) -> Result<Vec<PathBuf>> {
+        match &self.base {
+            Some(base) => base::directories(store, base.kind, &self.id().short()),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Gives the layers the spelling of those below, and brings everything in, all or nothing.
     /// Blocks.
     pub(crate) fn import(
@@ -98,7 +109,7 @@ impl Incoming {
         tags: Vec<Reference>,
         origin: Option<&Reference>,
     ) -> Result<ImageId> {
-        settle(store, self.base.as_ref(), &self.layers, &sources)?;
+        settle(store, self.below(store)?, &self.layers, &sources)?;
         let mut staging: Vec<StagingDirectory> = Vec::new();
         let layers = sources.into_iter().map(|source| match source {
             Source::Present => LayerImport {
@@ -134,17 +145,13 @@ fn sources_of(
     held.map(|layer| (layer.digest, origin.clone())).collect()
 }
 
-/// Settles each layer that was taken over those below it, base first.
+/// Settles each layer that was taken over those below it, base first; `lowers` is what is below all.
 fn settle(
     store: &Store,
-    base: Option<&SubstitutedBase>,
+    mut lowers: Vec<PathBuf>,
     layers: &[IncomingLayer],
     sources: &[Source],
 ) -> Result<()> {
-    let mut lowers: Vec<PathBuf> = match base {
-        Some(base) => base::directories(store, base.kind)?,
-        None => Vec::new(),
-    };
     for (layer, source) in layers.iter().zip(sources) {
         let directory = match source {
             Source::Present => store.root().layer(layer.id),
@@ -200,4 +207,39 @@ fn substituted(
 /// Whether a layer is here.
 pub(crate) fn present(store: &Store, layer: LayerId) -> Result<bool> {
     store.has_layer(layer).map_err(stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_oci::HistoryEntry;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::fake;
+
+    #[test]
+    fn what_stands_on_a_base_that_is_not_here_is_not_brought_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let mut config = ImageConfig {
+            os: "windows".to_owned(),
+            architecture: "amd64".to_owned(),
+            ..ImageConfig::default()
+        };
+        for (step, layer) in [("Apply image 10.0.17763.1", "base"), ("COPY", "own")] {
+            config.history.push(HistoryEntry {
+                created_by: Some(step.to_owned()),
+                ..HistoryEntry::default()
+            });
+            config.rootfs.diff_ids.push(Digest::of(layer.as_bytes()));
+        }
+        let bytes = serde_json::to_vec(&config).unwrap();
+        let incoming = Incoming::read(bytes, None, &[], &[]).unwrap();
+        let error = incoming.below(&store).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let told = error.to_string();
+        assert!(told.contains("porthole base build servercore"), "{told}");
+        fake::import(&store, &["porthole/servercore"], b"layer").unwrap();
+        assert_eq!(incoming.below(&store).unwrap().len(), 1);
+    }
 }

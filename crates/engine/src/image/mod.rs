@@ -19,6 +19,7 @@ pub mod registry;
 pub(crate) mod remove;
 pub(crate) mod save;
 pub(crate) mod tag;
+mod tar_heads;
 pub(crate) mod transfer;
 
 use std::collections::BTreeMap;

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use porthole_oci::{ImageId, MicrosoftKind};
+use porthole_store::Image;
+
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::event::ObjectKind;
 use crate::filter::Filters;
 use crate::image::config::created;
-use crate::image::{RemovedImage, remove};
+use crate::image::{RemovedImage, base, remove};
 use crate::pruned::{Pruned, publish};
 
 const ACCEPTED: &[&str] = &["dangling", "label", "label!", "until"];
 
-/// Removes the images that no container is made from and that the filters let through: those
-/// without a name, and with `dangling=false` all.
+/// Removes the images that no container is made from, no image stands on and that the filters let
+/// through: those without a name, and with `dangling=false` all.
 pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned<RemovedImage>> {
     filters.check(ACCEPTED)?;
     let until = filters.until()?;
     let nameless_only = filters.boolean("dangling")?.unwrap_or(true);
     let images = context.records.images().await?;
+    let bases = bases(context, &images).await?;
     let sizes: BTreeMap<String, u64> = images
         .iter()
         .flat_map(|image| &image.layers)
@@ -31,6 +35,7 @@ pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned
     for image in &images {
         let chosen = (!nameless_only || image.tags.is_empty())
             && until.is_none_or(|until| created(image) < until)
+            && !bases.contains(&image.id)
             && filters.prunes_labels(&image.config.config.labels)
             && remove::users(context, image).is_empty()
             && !remove::has_children(context, image).await?;
@@ -54,4 +59,21 @@ pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned
         .sum();
     publish(context, ObjectKind::Image, pruned.reclaimed);
     Ok(pruned)
+}
+
+/// The bases of ours that images stand on in the place of Microsoft's.
+async fn bases(context: &Context, images: &[Image]) -> Result<Vec<ImageId>> {
+    let kinds = images.iter().filter_map(|image| image.base.as_ref());
+    let kinds: Vec<_> = kinds.map(|base| base.kind).collect();
+    let records = &context.records;
+    let found = records.work(move |store| {
+        let mut found = Vec::new();
+        for kind in [MicrosoftKind::Nanoserver, MicrosoftKind::Servercore] {
+            if kinds.contains(&kind) {
+                found.extend(base::installed(store, kind)?.map(|image| image.id));
+            }
+        }
+        Ok(found)
+    });
+    found.await
 }

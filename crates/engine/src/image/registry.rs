@@ -1,5 +1,7 @@
 //! What registries are asked beside images: who somebody is, what there is, what a name means.
 
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
 use porthole_oci::{Descriptor, Platform, Reference};
 
 pub use porthole_distribution::{Client, Credentials, SearchResult};
@@ -144,6 +146,16 @@ pub(crate) async fn distribution(
         descriptor: inspected.descriptor,
         platforms: inspected.platforms,
     })
+}
+
+/// What is at an address.
+pub(crate) async fn download(
+    context: &Context,
+    address: &str,
+) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let client = &context.registries.client;
+    let pieces = client.download(address).await.map_err(failed)?;
+    Ok(pieces.map(|piece| piece.map_err(failed)).boxed())
 }
 
 /// A failure of a registry in the engine's terms.

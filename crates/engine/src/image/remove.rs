@@ -148,13 +148,15 @@ fn check_use(context: &Context, image: &Image, force: bool) -> Result<()> {
     }
 }
 
-/// The containers that are made from an image.
+/// The containers that are made from an image, or stand on it.
 pub(crate) fn users(context: &Context, image: &Image) -> Vec<Arc<Container>> {
     let id = image.id.to_string();
     let containers = context.containers.all();
     let records = containers.iter().map(|handle| handle.ledger.read());
     records
-        .filter(|container| container.image_id == id)
+        .filter(|container| {
+            container.image_id == id || container.base.as_deref() == Some(id.as_str())
+        })
         .collect()
 }
 

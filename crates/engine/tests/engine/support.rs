@@ -74,6 +74,12 @@ impl World {
         .await;
     }
 
+    /// The same over another compute service.
+    pub(crate) async fn reopen_over(&mut self, compute: Arc<dyn ComputeService>) {
+        self.compute = compute;
+        self.reopen().await;
+    }
+
     pub(crate) fn import(&self, names: &[&str], layer: &[u8]) -> String {
         fake::import(&self.store, names, layer).unwrap()
     }

@@ -27,11 +27,17 @@ pub struct ImageConfig {
     pub author: Option<String>,
     /// The processor architecture, for example `amd64`.
     pub architecture: String,
+    /// The processor's variant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The operating system, for example `windows`.
     pub os: String,
     /// The operating system's build, for example `10.0.20348.2700`.
     #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
+    /// What of the operating system it needs, for example `win32k`.
+    #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
+    pub os_features: Vec<String>,
     /// The comment of a commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,

@@ -48,8 +48,6 @@ pub struct MicrosoftBase {
     pub kind: MicrosoftKind,
     /// How many of the image's layers, from the lowest, it is: at least one.
     pub layers: usize,
-    /// The version of Windows that programs in the image expect.
-    pub version: Option<WindowsVersion>,
 }
 
 impl MicrosoftBase {
@@ -97,8 +95,16 @@ impl MicrosoftBase {
         Ok(Some(Self {
             kind: kind(config, base_layers, names),
             layers: count,
-            version: version(config, &steps[..told.min(steps.len())]),
         }))
+    }
+
+    /// The version of Windows that programs in an image with this configuration expect: that of
+    /// `os.version`, else the one that Microsoft's base names in the history.
+    #[must_use]
+    pub fn version(config: &ImageConfig) -> Option<WindowsVersion> {
+        let steps = layer_steps(config);
+        let told = leading_steps(&steps);
+        version(config, &steps[..told])
     }
 }
 
@@ -267,7 +273,6 @@ mod tests {
         let base = MicrosoftBase::of(&new, &layers(DOCKER_LAYER_GZIP, &CORE_SIZES), &[]);
         let base = base.unwrap().unwrap();
         assert_eq!((base.kind, base.layers), (MicrosoftKind::Servercore, 1));
-        assert_eq!(base.version.unwrap().to_string(), "10.0.17763.2928");
     }
 
     #[test]
@@ -334,8 +339,7 @@ mod tests {
     #[test]
     fn the_build_comes_from_the_configuration_or_the_last_update() {
         let version = |config: &ImageConfig| {
-            let base = MicrosoftBase::of(config, &[], &[]).unwrap().unwrap();
-            base.version.map(|version| version.to_string())
+            MicrosoftBase::version(config).map(|version| version.to_string())
         };
         let mut config = config(3, &HISTORY);
         assert_eq!(version(&config).as_deref(), Some("10.0.17763.2928"));

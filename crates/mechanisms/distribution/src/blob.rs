@@ -15,7 +15,7 @@ use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::Answer;
-use crate::client::{Client, pull_scope};
+use crate::client::{Client, pull_scope, push_scope};
 use crate::credentials::Credentials;
 use crate::endpoint::{Call, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
@@ -169,7 +169,8 @@ impl Client {
         Ok(config)
     }
 
-    /// The size of a blob, if the repository has it.
+    /// The size of a blob, if the repository has it; asked by who is about to push to it. Token servers
+    /// grant nothing else for a repository that is not there yet.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`], and what asking a registry brings.
@@ -180,7 +181,7 @@ impl Client {
         credentials: &Credentials,
     ) -> Result<Option<u64>> {
         let registry = self.registry(repository.domain()).await?;
-        let scopes = pull_scope(repository);
+        let scopes = push_scope(repository);
         let url = registry.address(repository, &format!("blobs/{digest}"));
         let call = Call::new(Method::HEAD, url, &scopes, credentials);
         let answer = self.persist(&registry, call).await?;

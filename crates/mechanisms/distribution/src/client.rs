@@ -1,6 +1,7 @@
 //! The client: registries that it knows by now, and requests to them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use porthole_oci::Reference;
 
@@ -12,6 +13,9 @@ use crate::retry::Attempts;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use crate::transport::Transport;
+
+/// How long a mirror that could not be reached is not asked: there is one question for each layer.
+const MIRROR_PAUSE: Duration = Duration::from_secs(60);
 
 /// A client for image registries. Clones share connections, and what registries said of how they
 /// want to be asked.
@@ -26,6 +30,8 @@ struct Shared {
     tokens: Tokens,
     /// By the domain of names, or a mirror's address.
     endpoints: Recent<Arc<Endpoint>>,
+    /// When mirrors could not be reached, by address.
+    failed_mirrors: Recent<Instant>,
 }
 
 impl Client {
@@ -36,6 +42,7 @@ impl Client {
             transport: Transport::new(settings),
             tokens: Tokens::default(),
             endpoints: Recent::default(),
+            failed_mirrors: Recent::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -77,11 +84,19 @@ impl Client {
         if repository.domain() != DOCKER_HUB {
             return Ok(mirrors);
         }
+        let failed = &self.shared.failed_mirrors;
         for address in &self.settings().mirrors {
+            let since = failed.get(address);
+            if since.is_some_and(|since| since.elapsed() < MIRROR_PAUSE) {
+                continue;
+            }
             match self.mirror(address).await {
                 Ok(mirror) => mirrors.push(mirror),
                 Err(error) if error.kind() == ErrorKind::Configuration => return Err(error),
-                Err(error) => tracing::warn!(%error, address, "mirror of Docker Hub"),
+                Err(error) => {
+                    tracing::warn!(%error, address, "mirror of Docker Hub");
+                    failed.insert(address, Instant::now());
+                }
             }
         }
         Ok(mirrors)

@@ -1,6 +1,6 @@
 //! One registry: how it is reached, and how it is told who asks.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use porthole_oci::Reference;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -71,6 +71,21 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The address of a mirror, which has a host and perhaps a port.
+pub(crate) fn mirror_base(address: &str) -> Result<Url> {
+    let base = Url::parse(address).ok();
+    let is_bare = |base: &Url| {
+        matches!(base.scheme(), "http" | "https")
+            && base.path() == "/"
+            && (base.query(), base.fragment()) == (None, None)
+            && base.username().is_empty()
+    };
+    base.filter(is_bare).ok_or_else(|| {
+        let sentence = format!("invalid mirror {address:?}: not of the form https://host[:port]");
+        Error::new(ErrorKind::Configuration, sentence)
+    })
+}
+
 impl Endpoint {
     /// The registry of the images whose names begin with `domain`.
     pub(crate) async fn of_domain(transport: &Transport, domain: &str) -> Result<Self> {
@@ -99,18 +114,7 @@ impl Endpoint {
 
     /// A mirror of Docker Hub.
     pub(crate) async fn of_mirror(transport: &Transport, address: &str) -> Result<Self> {
-        let base = Url::parse(address).ok();
-        let is_bare = |base: &Url| {
-            matches!(base.scheme(), "http" | "https")
-                && base.path() == "/"
-                && (base.query(), base.fragment()) == (None, None)
-                && base.username().is_empty()
-        };
-        let base = base.filter(is_bare).ok_or_else(|| {
-            let sentence =
-                format!("invalid mirror {address:?}: not of the form https://host[:port]");
-            Error::new(ErrorKind::Configuration, sentence)
-        })?;
+        let base = mirror_base(address)?;
         let authority = failure::authority(&base);
         Self::reached(transport, base, &authority, true).await
     }
@@ -178,6 +182,16 @@ impl Endpoint {
         }
     }
 
+    /// What is shown of who asks: to mirrors nothing.
+    fn shown<'a>(&self, call: &Call<'a>) -> &'a Credentials {
+        static NOBODY: LazyLock<Credentials> = LazyLock::new(Credentials::anonymous);
+        if self.is_mirror {
+            &NOBODY
+        } else {
+            call.credentials
+        }
+    }
+
     /// What tells the registry who asks; nothing where it did not ask.
     pub(crate) async fn who(
         &self,
@@ -189,12 +203,7 @@ impl Endpoint {
         if call.url.origin() != self.base.origin() {
             return Ok(None);
         }
-        let anonymous = Credentials::anonymous();
-        let credentials = if self.is_mirror {
-            &anonymous
-        } else {
-            call.credentials
-        };
+        let credentials = self.shown(call);
         let challenge = self.lock().clone();
         let told = match challenge {
             None => return Ok(None),
@@ -226,7 +235,7 @@ impl Endpoint {
         match (&challenge, &known) {
             (Challenge::Basic, Some(Challenge::Basic)) => false,
             (Challenge::Bearer { .. }, _) => {
-                tokens.forget(&purpose(challenge, call.scopes, call.credentials));
+                tokens.forget(&purpose(challenge, call.scopes, self.shown(call)));
                 true
             }
             _ => true,

@@ -17,6 +17,7 @@ mod certificates;
 mod challenge;
 mod client;
 mod credentials;
+mod download;
 mod endpoint;
 mod error;
 mod failure;

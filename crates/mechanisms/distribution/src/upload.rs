@@ -116,7 +116,7 @@ impl Client {
     /// does not, for whatever reason, the blob has to be uploaded.
     ///
     /// # Errors
-    /// What asking a registry brings; not that it refuses.
+    /// That the registry cannot be reached; not that it, or its token server, refuses or fails.
     pub async fn mount_blob(
         &self,
         repository: &Reference,
@@ -135,7 +135,13 @@ impl Client {
             .append_pair("mount", &digest.to_string())
             .append_pair("from", source.path());
         let call = Call::new(Method::POST, url, &scopes, credentials);
-        let answer = self.persist(&registry, call).await?;
+        let answer = match self.persist(&registry, call).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::debug!(%error, %digest, %source, "not mounted");
+                return Ok(false);
+            }
+        };
         match answer.status() {
             StatusCode::CREATED => Ok(true),
             StatusCode::ACCEPTED => {

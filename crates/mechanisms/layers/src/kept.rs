@@ -6,8 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -23,7 +24,15 @@ pub(crate) const FILE: &str = "Metadata";
 const MOST_INLINE: usize = 24;
 
 /// Bytes that the file may have.
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: usize = 32 << 20;
+
+/// Bytes that the files of a whole chain may have: where each part is has to be known.
+const MOST_CHAIN_BYTES: u64 = 128 << 20;
+
+/// Bytes before a part: its name and its length.
+const HEAD: usize = 20;
+
+const OPERATION: &str = "read the layer's metadata";
 
 /// The beginning of a SHA-256.
 type Name = [u8; 16];
@@ -69,55 +78,94 @@ impl Keeper {
     }
 }
 
-/// What the layers of a chain keep.
+/// What the layers of a chain keep: the parts stay on disk until they are asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    parts: HashMap<Name, Vec<u8>>,
+    files: Vec<File>,
+    places: HashMap<Name, Place>,
+    bytes: u64,
+}
+
+/// Where a part is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    file: u32,
+    offset: u32,
+    length: u32,
 }
 
 impl Kept {
-    /// Reads what a layer keeps, and adds it.
+    /// Finds what a layer keeps, and adds it.
     pub(crate) fn read(&mut self, layer: &OwnedFd) -> Outcome<()> {
-        const OPERATION: &str = "read the layer's metadata";
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let file = match rustix::fs::openat2(layer.as_fd(), FILE, flags, Mode::empty(), resolve) {
             Err(Errno::NOENT) => return Ok(()),
             file => File::from(file.to(OPERATION)?),
         };
-        let mut bytes = Vec::new();
-        let read = file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|error: io::Error| Failure::io(OPERATION, error))?;
-        self.add(&bytes)
-            .ok_or_else(|| Failure::malformed(format!("its {FILE:?} is damaged")))
+        self.add(file)
     }
 
     /// What `part` stands for.
     pub(crate) fn bytes(&self, part: &Part) -> Outcome<Vec<u8>> {
-        match part {
-            Part::Inline(bytes) => Ok(bytes.clone()),
-            Part::Kept(name) => self.parts.get(name).cloned().ok_or_else(|| {
-                Failure::malformed("its metadata refer to a part that no layer keeps")
-            }),
-        }
+        let name = match part {
+            Part::Inline(bytes) => return Ok(bytes.clone()),
+            Part::Kept(name) => name,
+        };
+        let place = self.places.get(name).and_then(|place| {
+            let file = self.files.get(place.file as usize)?;
+            Some((file, place))
+        });
+        let (file, place) = place.ok_or_else(|| {
+            Failure::malformed("its metadata refer to a part that no layer keeps")
+        })?;
+        let mut bytes = vec![0; place.length as usize];
+        let read = file.read_exact_at(&mut bytes, u64::from(place.offset));
+        read.map_err(|error| Failure::io(OPERATION, error))?;
+        Ok(bytes)
     }
 
-    fn add(&mut self, mut bytes: &[u8]) -> Option<()> {
-        while !bytes.is_empty() {
-            let (name, rest) = bytes.split_first_chunk::<16>()?;
-            let (length, rest) = rest.split_first_chunk::<4>()?;
-            let length = u32::from_le_bytes(*length) as usize;
-            let part = rest.get(..length)?;
-            self.parts.insert(*name, part.to_vec());
-            bytes = &rest[length..];
+    fn add(&mut self, file: File) -> Outcome<()> {
+        let size = file
+            .metadata()
+            .map_err(|error| Failure::io(OPERATION, error))?
+            .len();
+        self.bytes += size;
+        if size > MOST_BYTES as u64 || self.bytes > MOST_CHAIN_BYTES {
+            return Err(Failure::too_large(
+                "the image's layers have too much metadata",
+            ));
         }
-        Some(())
+        let index = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let mut reader = BufReader::new(&file);
+        let (mut offset, mut head) = (0, [0; HEAD]);
+        while offset < size {
+            let damaged = |_| Failure::malformed(format!("its {FILE:?} is damaged"));
+            reader.read_exact(&mut head).map_err(damaged)?;
+            let [name @ .., a, b, c, d] = head;
+            let length = u32::from_le_bytes([a, b, c, d]);
+            offset += HEAD as u64;
+            let end = offset + u64::from(length);
+            if end > size {
+                return Err(Failure::malformed(format!("its {FILE:?} is damaged")));
+            }
+            let place = Place {
+                file: index,
+                offset: u32::try_from(offset).unwrap_or(u32::MAX),
+                length,
+            };
+            self.places.insert(name, place);
+            reader.seek_relative(i64::from(length)).map_err(damaged)?;
+            offset = end;
+        }
+        self.files.push(file);
+        Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn of(keeper: &Keeper) -> Self {
         let mut kept = Self::default();
-        kept.add(keeper.bytes()).unwrap();
+        kept.add(tests::file(keeper.bytes())).unwrap();
         kept
     }
 }
@@ -131,7 +179,16 @@ fn name(bytes: &[u8]) -> Name {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    pub(super) fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        file
+    }
 
     #[test]
     fn long_parts_are_kept_once() {
@@ -155,7 +212,32 @@ mod tests {
         let mut keeper = Keeper::default();
         keeper.part(&[7; 100]);
         for cut in 1..keeper.bytes().len() {
-            assert!(Kept::default().add(&keeper.bytes()[..cut]).is_none());
+            assert!(Kept::default().add(file(&keeper.bytes()[..cut])).is_err());
         }
+    }
+
+    #[test]
+    fn a_chain_keeps_its_parts_on_disk_and_not_without_end() {
+        let mut kept = Kept::default();
+        let full = MOST_BYTES - HEAD;
+        let mut head = vec![7; 16];
+        head.extend(u32::try_from(full).unwrap().to_le_bytes());
+        let sparse = || {
+            let file = file(&head);
+            file.set_len(MOST_BYTES as u64).unwrap();
+            file
+        };
+        for _ in 0..MOST_CHAIN_BYTES / MOST_BYTES as u64 {
+            kept.add(sparse()).unwrap();
+        }
+        assert_eq!(kept.bytes(&Part::Kept([7; 16])).unwrap().len(), full);
+        let small = file(&[0; HEAD]);
+        assert!(kept.add(small).is_err(), "more than a chain may have");
+        let long = file(&head);
+        long.set_len(MOST_BYTES as u64 + 1).unwrap();
+        assert!(
+            Kept::default().add(long).is_err(),
+            "more than a layer may have"
+        );
     }
 }

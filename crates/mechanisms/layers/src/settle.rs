@@ -2,6 +2,7 @@
 //! below, where links lead, and streams of files that are gone.
 
 mod links;
+mod trail;
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -42,9 +43,11 @@ pub fn settle(
 ) -> Result<()> {
     let failed = |failure: Failure| failure.of(layer, None);
     let top = open_top(directory).to("open the layer").map_err(failed)?;
-    let chain = Chain::open(lowers).map_err(failed)?;
+    let mut chain = Chain::open(lowers).map_err(failed)?;
+    // With its own, for with it it will be read.
+    chain.kept.read(&top).map_err(failed)?;
     let mut hard_links = links::HardLinks::new(&top, &chain);
-    for link in &unsettled.hard_links {
+    for link in links::HardLinks::sorted(&unsettled.hard_links) {
         hard_links
             .make(link)
             .map_err(|failure| failure.of(layer, Some(&link.path)))?;
@@ -73,7 +76,7 @@ pub fn settle(
 struct Settling<'a> {
     chain: &'a Chain<'a>,
     unsettled: &'a Unsettled,
-    /// Names from the layer's directory on, as they were unpacked.
+    /// Names from the layer's directory on, as they are spelt by now.
     path: Vec<String>,
     /// Symbolic links, by their paths from the tree's root on.
     links: Vec<String>,
@@ -175,7 +178,7 @@ impl Settling<'_> {
                 below = place.below.child(&spelt)?;
             }
         }
-        self.path.push(name.to_string_lossy().into_owned());
+        self.path.push(now.to_string_lossy().into_owned());
         self.directory(&child, &below, false)?;
         self.path.pop();
         Ok(())

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use porthole_layer::FileTime;
 use porthole_winpath::name::folded;
 
-/// Something that was unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Something that was unpacked. What came first is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u32);
 
 /// What it is.

@@ -10,6 +10,7 @@ mod places;
 mod stack;
 mod streams;
 
+use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -153,7 +154,7 @@ struct Unpacker<'a> {
     stack: Stack,
     keeper: Keeper,
     set_aside: SetAside,
-    pending: Vec<(NodeId, LayerPath)>,
+    pending: BTreeMap<NodeId, LayerPath>,
     /// Bytes of paths of hard links that wait for their files.
     pending_bytes: usize,
     opaque_trees: Vec<String>,
@@ -183,7 +184,7 @@ impl<'a> Unpacker<'a> {
             stack: Stack::new(root),
             keeper: Keeper::default(),
             set_aside: SetAside::default(),
-            pending: Vec::new(),
+            pending: BTreeMap::new(),
             pending_bytes: 0,
             opaque_trees: Vec::new(),
             last: None,

@@ -87,17 +87,9 @@ impl View {
         Ok(Self::of(directories))
     }
 
-    /// A directory further below.
-    pub(crate) fn child_of(&self, path: &[CString]) -> Outcome<Self> {
-        let mut view = Self::below_of(&self.directories)?;
-        for name in path {
-            view = view.child(name)?;
-        }
-        Ok(view)
-    }
-
-    fn below_of(directories: &[OwnedFd]) -> Outcome<Self> {
-        let directories = directories.iter().map(OwnedFd::try_clone);
+    /// The same directory, opened again.
+    pub(crate) fn again(&self) -> Outcome<Self> {
+        let directories = self.directories.iter().map(OwnedFd::try_clone);
         let directories = directories
             .collect::<std::io::Result<_>>()
             .to("open a layer")?;

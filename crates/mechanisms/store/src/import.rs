@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use porthole_files::{sync_names, sync_tree};
 use porthole_oci::{Digest, ImageConfig, ImageId, LayerId, Reference};
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use crate::blobs;
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -106,7 +106,8 @@ pub enum LayerContents {
 
 impl Store {
     /// Brings an image in: layers, blobs, configuration, names, all or nothing. The layers' files
-    /// are on disk when this returns. Importing again what is there only adds names and blobs.
+    /// are on disk when this returns. Importing again what is there only adds names and blobs: its
+    /// manifest and its base stay.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the layers are not those of the configuration,
@@ -172,8 +173,38 @@ struct Importer<'a> {
 
 impl Importer<'_> {
     fn run(&mut self, import: &ImageImport, config: &ImageConfig) -> Result<()> {
-        self.insert_image(import)?;
         let substituted = import.base.as_ref().map_or(0, |base| base.layers.len());
+        let known = self.known_base()?;
+        if known.is_none_or(|known| known == substituted) {
+            self.insert_contents(import, config, substituted)?;
+        }
+        self.insert_names(import)?;
+        let directories = [self.root.layers(), self.root.blobs()];
+        directories
+            .iter()
+            .try_for_each(|path| sync_names(path).at("sync directory", path))
+    }
+
+    /// How many layers the base has of an image that is here. Documents that tell less of an image can
+    /// leave its base unrecognised; what is here stays as it was.
+    fn known_base(&self) -> Result<Option<usize>> {
+        let count = "SELECT (SELECT COUNT(*) FROM substituted_layers WHERE image = id)
+             FROM images WHERE id = ?1";
+        let known: Option<i64> = self
+            .transaction
+            .query_row(count, [self.id.0.hex()], |row| row.get(0))
+            .optional()
+            .map_err(|error| Error::database(OPERATION, self.id.to_string(), error))?;
+        Ok(known.map(|count| usize::try_from(count).unwrap_or(0)))
+    }
+
+    fn insert_contents(
+        &mut self,
+        import: &ImageImport,
+        config: &ImageConfig,
+        substituted: usize,
+    ) -> Result<()> {
+        self.insert_image(import)?;
         if let Some(base) = &import.base {
             substituted::insert(self.transaction, self.id, base)?;
         }
@@ -186,6 +217,10 @@ impl Importer<'_> {
             let blob = self.place_blob(layer.blob.as_ref(), *id)?;
             self.insert_layer(position, *id, blob)?;
         }
+        Ok(())
+    }
+
+    fn insert_names(&self, import: &ImageImport) -> Result<()> {
         if let Some(parent) = import.parent {
             lineage::insert_parent(self.transaction, self.id, parent)?;
         }
@@ -196,11 +231,7 @@ impl Importer<'_> {
             .tags
             .iter()
             .try_for_each(|name| images::set_tag(self.transaction, self.id, name))?;
-        self.insert_digests(import)?;
-        let directories = [self.root.layers(), self.root.blobs()];
-        directories
-            .iter()
-            .try_for_each(|path| sync_names(path).at("sync directory", path))
+        self.insert_digests(import)
     }
 
     fn insert_image(&self, import: &ImageImport) -> Result<()> {
@@ -214,8 +245,8 @@ impl Importer<'_> {
             .as_nanos();
         self.execute(
             "INSERT INTO images (id, config, manifest, manifest_digest, imported) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (id) DO UPDATE SET manifest = COALESCE(excluded.manifest, manifest),
-                manifest_digest = COALESCE(excluded.manifest_digest, manifest_digest)",
+             ON CONFLICT (id) DO UPDATE SET manifest = COALESCE(manifest, excluded.manifest),
+                manifest_digest = COALESCE(manifest_digest, excluded.manifest_digest)",
             (
                 self.id.0.hex(),
                 &import.config,

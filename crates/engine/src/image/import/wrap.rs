@@ -7,6 +7,7 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::error::{Error, Result};
 use crate::image::decompress::{broken, decompressed};
+use crate::image::tar_heads;
 
 /// How much of an archive is looked at to find out what it is.
 const BEGINNING: u64 = 1 << 20;
@@ -81,13 +82,15 @@ fn is_layer(beginning: &[u8]) -> Result<bool> {
 
 fn wrap(archive: impl Read, output: PipeWriter) -> Result<(), Failure> {
     let mut layer = LayerWriter::new(output);
+    let (archive, heads) = tar_heads::limited(archive);
     let mut archive = Archive::new(archive);
-    for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
+    let mut entries = archive.entries().map_err(broken)?;
+    while let Some(mut entry) = heads.next(&mut entries)? {
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if let Some(path) = path(&name)? {
             add(&mut layer, &mut entry, &name, &path)?;
         }
+        tar_heads::rest(entry)?;
     }
     let mut output = layer.finish().map_err(|_| Failure::Output)?;
     output.flush().map_err(|_| Failure::Output)

@@ -3,7 +3,6 @@
 mod contents;
 mod spool;
 
-use std::collections::BTreeSet;
 use std::io;
 
 use bytes::Bytes;
@@ -134,16 +133,15 @@ fn one(
             layers.len()
         )));
     }
+    incoming.below(store)?;
     let below = layers.len() - incoming.layers.len();
     let mut sources = Vec::new();
-    let mut taken = BTreeSet::new();
     for (wanted, layer) in incoming.layers.iter().zip(&layers[below..]) {
         if intake::present(store, wanted.id)? {
             sources.push(Source::Present);
             continue;
         }
         let id = wanted.id.to_string()[..12].to_owned();
-        taken.insert(id.clone());
         let _ = told.blocking_send(Step::Layer {
             id: id.clone(),
             status: "Loading layer",

@@ -10,6 +10,7 @@ use tar::{Archive, EntryType};
 
 use crate::error::{Error, Result};
 use crate::image::decompress::{broken, decompressed};
+use crate::image::tar_heads;
 use crate::records::stored;
 
 /// Entries of an archive at most: 127 layers of three files each, for many images.
@@ -34,53 +35,67 @@ enum Entry {
 #[derive(Debug)]
 pub(super) struct Spool {
     entries: BTreeMap<String, Entry>,
-    _directory: StagingDirectory,
+    directory: StagingDirectory,
 }
 
 impl Spool {
     /// Reads a whole archive, plain or compressed.
     pub(super) fn fill(store: &Store, archive: impl Read + Send) -> Result<Self> {
         let directory = store.staging_directory().map_err(stored)?;
-        let mut entries = BTreeMap::new();
-        let mut archive = Archive::new(decompressed(archive)?);
-        for entry in archive.entries().map_err(broken)? {
-            let mut entry = entry.map_err(broken)?;
-            if entries.len() == MAX_ENTRIES {
+        let mut spool = Self {
+            entries: BTreeMap::new(),
+            directory,
+        };
+        let (archive, heads) = tar_heads::limited(decompressed(archive)?);
+        let mut archive = Archive::new(archive);
+        let mut entries = archive.entries().map_err(broken)?;
+        let mut number = 0;
+        while let Some(mut entry) = heads.next(&mut entries)? {
+            if number == MAX_ENTRIES {
                 return Err(Error::invalid(format!(
                     "the archive has more than {MAX_ENTRIES} entries"
                 )));
             }
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let name = normal(&name, "").ok_or_else(|| bad_name(&name))?;
-            let kind = entry.header().entry_type();
-            match kind {
-                EntryType::Regular | EntryType::Continuous => {
-                    let path = directory.path().join(entries.len().to_string());
-                    let size = spool(&mut entry, &path)?;
-                    entries.insert(name, Entry::File { path, size });
-                }
-                EntryType::Symlink | EntryType::Link => {
-                    let target = entry.link_name_bytes().unwrap_or_default();
-                    let target = String::from_utf8_lossy(&target).into_owned();
-                    let from = match kind {
-                        EntryType::Symlink => name.rsplit_once('/').map_or("", |(from, _)| from),
-                        _ => "",
-                    };
-                    let target = normal(&target, from).ok_or_else(|| bad_name(&target))?;
-                    entries.insert(name, Entry::Link(target));
-                }
-                EntryType::Directory | EntryType::XGlobalHeader => {}
-                other => {
-                    return Err(Error::invalid(format!(
-                        "entry {name:?} of type {other:?} is not allowed in an archive of images"
-                    )));
-                }
-            }
+            spool.add(&mut entry, number)?;
+            tar_heads::rest(entry)?;
+            number += 1;
         }
-        Ok(Self {
-            entries,
-            _directory: directory,
-        })
+        Ok(spool)
+    }
+
+    /// Takes up the `number`th entry, in the place of one before of the same name.
+    fn add(&mut self, entry: &mut tar::Entry<'_, impl Read>, number: usize) -> Result<()> {
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = normal(&name, "").ok_or_else(|| bad_name(&name))?;
+        let kind = entry.header().entry_type();
+        let new = match kind {
+            EntryType::Regular | EntryType::Continuous => {
+                let path = self.directory.path().join(number.to_string());
+                let size = spool(entry, &path)?;
+                Entry::File { path, size }
+            }
+            EntryType::Symlink | EntryType::Link => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                let target = String::from_utf8_lossy(&target).into_owned();
+                let from = match kind {
+                    EntryType::Symlink => name.rsplit_once('/').map_or("", |(from, _)| from),
+                    _ => "",
+                };
+                let target = normal(&target, from).ok_or_else(|| bad_name(&target))?;
+                Entry::Link(target)
+            }
+            EntryType::Directory | EntryType::XGlobalHeader => return Ok(()),
+            other => {
+                return Err(Error::invalid(format!(
+                    "entry {name:?} of type {other:?} is not allowed in an archive of images"
+                )));
+            }
+        };
+        if let Some(Entry::File { path, .. }) = self.entries.insert(name, new) {
+            std::fs::remove_file(&path)
+                .map_err(|error| Error::system("cannot spool the archive").with_source(error))?;
+        }
+        Ok(())
     }
 
     /// Whether there is a file of this name.
@@ -157,6 +172,25 @@ fn bad_name(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_later_entry_takes_the_place_of_one_before() {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, content) in [("a", "1"), ("a", "22"), ("b", "333"), ("a", "4444")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive
+                .append_data(&mut header, name, content.as_bytes())
+                .unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let spool = Spool::fill(&store, &*archive.into_inner().unwrap()).unwrap();
+        assert_eq!(spool.document("a").unwrap(), b"4444");
+        assert_eq!(spool.document("b").unwrap(), b"333");
+        let files = std::fs::read_dir(spool.directory.path()).unwrap();
+        assert_eq!(files.count(), 2);
+    }
 
     #[test]
     fn names_stay_in_the_archive() {

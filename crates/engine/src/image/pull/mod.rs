@@ -160,8 +160,13 @@ impl Pull<'_> {
             .tag(&tag, format!("Pulling from {repository}"))
             .await;
         let id = ImageId(resolved.manifest.config.digest);
-        let before = self.context.records.store();
-        let is_here = before.image(id).is_ok();
+        let records = &self.context.records;
+        let is_here = records.work(move |store| match store.image(id) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(stored(error)),
+        });
+        let is_here = is_here.await?;
         let digest = resolved.digest;
         if !is_here {
             self.fetch(reference, resolved).await?;
@@ -218,6 +223,9 @@ impl Pull<'_> {
             std::slice::from_ref(reference),
         )?;
         manifest.check_config(&incoming.config).map_err(invalid)?;
+        let records = &self.context.records;
+        let checked = records.work(move |store| incoming.below(store).map(|_| incoming));
+        let incoming = checked.await?;
         self.tell_of_base(&incoming, &descriptors).await;
         let sources = layers::fetch(self, reference, &incoming).await?;
         let reference = reference.clone();
@@ -225,7 +233,8 @@ impl Pull<'_> {
             .records
             .work(move |store| {
                 let (layers, _held) = sources;
-                incoming.import(store, layers, Vec::new(), Some(&reference))
+                let tags = tagged(&reference).into_iter().collect();
+                incoming.import(store, layers, tags, Some(&reference))
             })
             .await
     }
@@ -276,13 +285,18 @@ impl Pull<'_> {
         records
             .work(move |store| store.name_by_digest(id, &by_digest).map_err(stored))
             .await?;
-        if reference.tag().is_some() && reference.digest().is_none() {
-            records.tag(id, reference.clone()).await?;
+        if let Some(tag) = tagged(reference) {
+            records.tag(id, tag).await?;
         }
         let image = records.image(id).await?;
         publish(self.context, &image, "pull", &reference.to_string());
         Ok(())
     }
+}
+
+/// The name that an image is to have when this one was asked for; none for one by digest.
+fn tagged(reference: &Reference) -> Option<Reference> {
+    (reference.tag().is_some() && reference.digest().is_none()).then(|| reference.clone())
 }
 
 /// The first digits of a digest, as progress names layers.

@@ -5,6 +5,7 @@
 mod access;
 mod authentication;
 mod debian;
+mod downloads;
 mod hostile;
 mod mirrors;
 mod proxy;

@@ -1,9 +1,13 @@
 //! Docker Hub through mirrors.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use porthole_distribution::{Client, Credentials, ErrorKind, Settings};
 
 use crate::server::{Reply, Server};
 use crate::support::{Image, nobody, reference, settings, wanted};
+use tokio::net::TcpListener;
 
 fn client(mirrors: &[String]) -> Client {
     Client::new(Settings {
@@ -41,6 +45,27 @@ async fn mirrors_are_asked_first_and_never_told_who_asks() {
     let line = "GET /v2/library/hello-world/manifests/latest";
     assert_eq!(mirror.lines(), [line]);
     assert_eq!(mirror.requests()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_mirror_that_fails_is_not_asked_again_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&[format!("http://{}", listener.local_addr().unwrap())]);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let name = reference("hello-world");
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let resolved = client.resolve(&name, nobody(), &wanted()).await;
+        assert_eq!(resolved.unwrap_err().kind(), ErrorKind::Unreachable);
+        asked.push(connections.load(Ordering::Relaxed));
+    }
+    assert!(asked[0] > 0 && asked[0] == asked[1], "{asked:?}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use porthole_oci::media_type::{DOCKER_MANIFEST, OCI_MANIFEST};
 use porthole_oci::{Descriptor, Digest, Format, Index, Manifest, Platform, Wanted};
 
 use crate::debian::{Registry, Setup};
+use crate::server::{Reply, Server};
 use crate::support::{Image, Memory, Told, client, fetch, nobody, push, reference, wanted};
 
 fn skopeo(arguments: &[&str]) -> String {
@@ -175,6 +176,21 @@ async fn a_blob_is_taken_over_from_another_repository() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn where_a_mount_cannot_be_asked_for_the_blob_is_to_be_uploaded() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/v2/" => Reply::new(200, ""),
+        _ => Reply::new(503, ""),
+    })
+    .await;
+    let first = reference(format!("{}/first", server.address));
+    let second = reference(format!("{}/second", server.address));
+    let mounted = client()
+        .mount_blob(&second, &first, Digest::of(b"x"), nobody())
+        .await;
+    assert!(!mounted.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

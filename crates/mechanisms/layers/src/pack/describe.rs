@@ -128,7 +128,10 @@ fn describe_link(entry: &Entry<'_>, chain: &Chain<'_>) -> Outcome<Option<Describ
         return Ok(None);
     };
     let text = text.to_string_lossy().into_owned();
-    let value = link_attribute(entry.parent, entry.name).to(OPERATION)?;
+    let value = link_attribute(entry.parent, entry.name);
+    let Some(value) = gone(value).to(OPERATION)? else {
+        return Ok(None);
+    };
     let seen = Seen {
         shape: Shape::Link,
         is_read_only: false,

@@ -58,7 +58,7 @@ impl<W: Write> Packer<'_, W> {
         root: Option<&View>,
     ) -> Outcome<(LayerPath, View)> {
         let mut view = match root {
-            Some(root) => root.child_of(&[])?,
+            Some(root) => root.again()?,
             None => View::default(),
         };
         let mut path = LayerPath::root(parent.tree());

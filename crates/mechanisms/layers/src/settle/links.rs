@@ -3,19 +3,21 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
-use porthole_layer::LayerPath;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use crate::beneath::{
-    c_name, kind, link_attribute, look, modified, open_directory, set_link_attribute,
-};
+use crate::beneath::{c_name, kind, link_attribute, modified, open_directory, set_link_attribute};
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome};
 use crate::target;
 use crate::unpack::PendingLink;
 use crate::unpack::files::times;
 use crate::view::View;
+
+use super::trail::{self, Trail};
+
+/// Bytes of where links lead that are looked at together.
+const BATCH_BYTES: usize = 16 << 20;
 
 const OPERATION: &str = "look at a link";
 
@@ -31,8 +33,8 @@ pub(super) fn open_if_there(parent: &OwnedFd, name: &str) -> Outcome<Option<Owne
 pub(super) struct HardLinks<'a> {
     top: &'a OwnedFd,
     chain: &'a Chain<'a>,
-    /// The directory of the link before, which is often that of the next.
-    last: Option<(LayerPath, View)>,
+    /// The way to the link before, in its tree.
+    trail: Option<(&'static str, Trail)>,
 }
 
 impl<'a> HardLinks<'a> {
@@ -40,32 +42,35 @@ impl<'a> HardLinks<'a> {
         Self {
             top,
             chain,
-            last: None,
+            trail: None,
         }
+    }
+
+    /// The links in the order in which they are made soonest.
+    pub(super) fn sorted(links: &[PendingLink]) -> Vec<&PendingLink> {
+        let mut links: Vec<_> = links.iter().collect();
+        links.sort_by_cached_key(|link| trail::order(link.target.as_str().split('/')));
+        links
     }
 
     /// Makes a hard link to a file of a layer below, and to its streams.
     pub(super) fn make(&mut self, link: &PendingLink) -> Outcome<()> {
         let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
         let parent = link.target.parent().ok_or_else(nothing)?;
-        let view = match self.last.take() {
-            Some((path, view)) if path == parent => view,
-            _ => self.enter(&parent)?.ok_or_else(nothing)?,
+        let tree = parent.tree().name();
+        let mut trail = match self.trail.take() {
+            Some((known, trail)) if known == tree => trail,
+            _ => Trail::new(self.chain.view(tree)?),
         };
-        self.make_in(link, &view)?;
-        self.last = Some((parent, view));
-        Ok(())
-    }
-
-    fn enter(&self, path: &LayerPath) -> Outcome<Option<View>> {
-        let mut view = self.chain.view(path.tree().name())?;
-        for name in path.components() {
-            let Some(spelt) = view.find(name)? else {
-                return Ok(None);
-            };
-            view = view.child(&spelt)?;
+        let mut depth = 0;
+        for name in parent.components() {
+            let spelt = trail.at(depth).find(name)?.ok_or_else(nothing)?;
+            trail.enter(depth, spelt)?;
+            depth += 1;
         }
-        Ok(Some(view))
+        self.make_in(link, trail.at(depth))?;
+        self.trail = Some((tree, trail));
+        Ok(())
     }
 
     fn make_in(&self, link: &PendingLink, view: &View) -> Outcome<()> {
@@ -97,90 +102,136 @@ impl<'a> HardLinks<'a> {
     }
 }
 
-/// Makes links lead to names as they are spelt: the kernel, which follows them, knows case.
+/// Makes links lead to names as they are spelt: the kernel, which follows them, knows case. The links
+/// are paths from the root on, as they are spelt.
 pub(super) fn spell_targets(root: &OwnedFd, below: &View, links: &[String]) -> Outcome<()> {
     if links.is_empty() {
         return Ok(());
     }
-    let union = below.below(root)?;
+    let mut trail = Trail::new(below.below(root)?);
+    let mut batch = Vec::new();
+    let mut bytes = 0;
     for link in links {
-        let (parents, name) = link.rsplit_once('/').unwrap_or(("", link));
-        let name = &*c_name(name).to(OPERATION)?;
-        let mut directory = root.try_clone().to(OPERATION)?;
-        let mut union_place = Vec::new();
-        for parent in parents.split('/').filter(|name| !name.is_empty()) {
-            // Its directory was renamed to its spelling below.
-            let spelt = spelling_in(&directory, &c_name(parent).to(OPERATION)?)?;
-            directory = open_directory(&directory, &*spelt).to("open a directory")?;
-            union_place.push(spelt);
+        let Some(leading) = Leading::read(root, link)? else {
+            continue;
+        };
+        bytes += leading.text.len();
+        batch.push(leading);
+        if bytes > BATCH_BYTES {
+            spell_batch(&mut trail, std::mem::take(&mut batch))?;
+            bytes = 0;
         }
-        spell_target(&directory, name, &union_place, &union)?;
+    }
+    spell_batch(&mut trail, batch)
+}
+
+fn spell_batch(trail: &mut Trail, mut batch: Vec<Leading<'_>>) -> Outcome<()> {
+    batch.sort_by_cached_key(|link| trail::order(link.way()));
+    for link in batch {
+        link.spell(trail)?;
     }
     Ok(())
 }
 
-/// How a directory's entry is spelt by now.
-fn spelling_in(directory: &OwnedFd, name: &CStr) -> Outcome<CString> {
-    if look(directory, name).to("look at a directory")?.is_some() {
-        return Ok(name.to_owned());
-    }
-    let view = View::default().below(directory)?;
-    let found = view.find(&name.to_string_lossy())?;
-    found.ok_or_else(|| Failure::malformed("a directory is gone"))
+/// A symbolic link, and where it leads.
+struct Leading<'a> {
+    root: &'a OwnedFd,
+    /// The directories that it is in.
+    parents: Vec<&'a str>,
+    name: CString,
+    /// What the extended attribute says of it.
+    stored: Vec<u8>,
+    text: String,
 }
 
-fn spell_target(directory: &OwnedFd, name: &CStr, place: &[CString], union: &View) -> Outcome<()> {
-    let Some(stored) = link_attribute(directory, name).to(OPERATION)? else {
-        return Ok(());
-    };
-    let text = rustix::fs::readlinkat(directory, name, Vec::new()).to(OPERATION)?;
-    let Ok(text) = text.into_string() else {
-        return Ok(());
-    };
-    if text.contains('\\') {
-        // It leads nowhere.
-        return Ok(());
+impl<'a> Leading<'a> {
+    /// Looks at a link; none where it leads nowhere, or as nobody here has written it.
+    fn read(root: &'a OwnedFd, link: &'a str) -> Outcome<Option<Self>> {
+        let (parents, name) = link.rsplit_once('/').unwrap_or(("", link));
+        let name = c_name(name).to(OPERATION)?;
+        let parents: Vec<_> = parents.split('/').filter(|name| !name.is_empty()).collect();
+        let directory = open_parents(root, &parents)?;
+        let Some(stored) = link_attribute(&directory, &name).to(OPERATION)? else {
+            return Ok(None);
+        };
+        let text = rustix::fs::readlinkat(&directory, &name, Vec::new()).to(OPERATION)?;
+        let leading = text.into_string().ok().filter(|text| !text.contains('\\'));
+        Ok(leading.map(|text| Self {
+            root,
+            parents,
+            name,
+            stored,
+            text,
+        }))
     }
-    let components: Vec<&str> = text.split('/').filter(|name| *name != ".").collect();
-    let up = components.iter().take_while(|name| **name == "..").count();
-    let Some(start) = place.len().checked_sub(up) else {
-        return Ok(());
-    };
-    let spelt = spell(union, &place[..start], &components[up..])?;
-    let wanted = target::text(up, &spelt);
-    if wanted == text || wanted.len() > target::MOST_BYTES {
-        return Ok(());
+
+    /// How far up it leads, and the names from there on.
+    fn split(&self) -> (usize, Vec<&str>) {
+        let mut names: Vec<&str> = self.text.split('/').filter(|name| *name != ".").collect();
+        let up = names.iter().take_while(|name| **name == "..").count();
+        names.drain(..up);
+        (up, names)
     }
-    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).to(OPERATION)?;
-    let before = rustix::fs::fstat(directory).to(OPERATION)?;
-    rustix::fs::unlinkat(directory, name, AtFlags::empty()).to("replace a link")?;
-    rustix::fs::symlinkat(wanted.as_str(), directory, name).to("replace a link")?;
-    set_link_attribute(directory, name, &stored).to("replace a link")?;
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::utimensat(directory, name, &times(modified(&stat)), flags).to("replace a link")?;
-    super::restore_times(directory, &before)
+
+    /// The names that it leads through from the root on; only those that it has when it leads out.
+    fn way(&self) -> impl Iterator<Item = &str> {
+        let (up, names) = self.split();
+        let start = self.parents.len().saturating_sub(up);
+        self.parents[..start].iter().copied().chain(names)
+    }
+
+    fn spell(self, trail: &mut Trail) -> Outcome<()> {
+        let (up, names) = self.split();
+        let Some(start) = self.parents.len().checked_sub(up) else {
+            return Ok(());
+        };
+        let spelt = spell(trail, &self.parents[..start], &names)?;
+        let wanted = target::text(up, &spelt);
+        if wanted == self.text || wanted.len() > target::MOST_BYTES {
+            return Ok(());
+        }
+        let (directory, name) = (open_parents(self.root, &self.parents)?, &*self.name);
+        let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).to(OPERATION)?;
+        let before = rustix::fs::fstat(&directory).to(OPERATION)?;
+        rustix::fs::unlinkat(&directory, name, AtFlags::empty()).to("replace a link")?;
+        rustix::fs::symlinkat(wanted.as_str(), &directory, name).to("replace a link")?;
+        set_link_attribute(&directory, name, &self.stored).to("replace a link")?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(&directory, name, &times(modified(&stat)), flags)
+            .to("replace a link")?;
+        super::restore_times(&directory, &before)
+    }
+}
+
+fn open_parents(root: &OwnedFd, parents: &[&str]) -> Outcome<OwnedFd> {
+    let mut directory = root.try_clone().to(OPERATION)?;
+    for parent in parents {
+        directory = open_directory(&directory, *parent).to("open a directory")?;
+    }
+    Ok(directory)
 }
 
 /// The names of a path as they are spelt, as far as it is there and leads through no other link.
-fn spell(union: &View, start: &[CString], path: &[&str]) -> Outcome<Vec<String>> {
+fn spell(trail: &mut Trail, start: &[&str], path: &[&str]) -> Outcome<Vec<String>> {
+    for (depth, name) in start.iter().enumerate() {
+        trail.enter(depth, c_name(name).to(OPERATION)?)?;
+    }
+    let mut depth = start.len();
     let mut spelt = Vec::new();
-    let mut view = Some(union.child_of(start)?);
+    let mut is_there = true;
     for name in path {
-        let found = match &view {
-            Some(view) => view.find(name)?,
-            None => None,
+        let found = match is_there {
+            true => trail.at(depth).find(name)?,
+            false => None,
         };
-        match (&view, found) {
-            (Some(here), Some(found)) => {
-                let child = here.child(&found)?;
-                spelt.push(found.to_string_lossy().into_owned());
-                view = Some(child).filter(|child| !child.is_empty());
-            }
-            _ => {
-                spelt.push((*name).to_owned());
-                view = None;
-            }
-        }
+        let Some(found) = found else {
+            is_there = false;
+            spelt.push((*name).to_owned());
+            continue;
+        };
+        spelt.push(found.to_string_lossy().into_owned());
+        is_there = !trail.enter(depth, found)?.is_empty();
+        depth += 1;
     }
     Ok(spelt)
 }

@@ -29,7 +29,7 @@ impl Unpacker<'_> {
                     return Err(Failure::too_large(message));
                 }
                 let node = self.tree.insert(parent, &name, Kind::Pending);
-                self.pending.push((node, target));
+                self.pending.insert(node, target);
                 Ok(())
             }
         }

@@ -96,7 +96,7 @@ impl Unpacker<'_> {
             };
             self.tree.remove(node);
             if kind == Kind::Pending {
-                self.pending.retain(|(pending, _)| *pending != node);
+                self.pending.remove(&node);
                 continue;
             }
             self.stack.leave(&mut self.tree, node)?;

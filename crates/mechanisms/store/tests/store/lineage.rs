@@ -41,6 +41,52 @@ fn import_on_base(store: &Store) -> Result<ImageId> {
     })?)
 }
 
+/// An archive may say less of an image than the registry did that it came from.
+#[test]
+fn an_image_keeps_its_base_and_its_manifest_when_it_comes_again() -> Result<()> {
+    let root = tempfile::tempdir()?;
+    let (store, _) = Store::open(root.path())?;
+    let id = import_on_base(&store)?;
+    let before = store.image(id)?;
+    let staging = store.staging_directory()?;
+    let layer = |name: &str| {
+        let directory = staging.path().join(name);
+        std::fs::create_dir_all(directory.join("Files"))?;
+        anyhow::Ok(LayerImport {
+            contents: LayerContents::Unpacked { directory, size: 0 },
+            blob: None,
+        })
+    };
+    let layers = vec![layer("ms1")?, layer("ms2")?, layer("own")?];
+    let mut again = ImageImport::new(config(&["ms1", "ms2", "own"]), layers);
+    again.tags = vec![repository("app:again")];
+    assert_eq!(store.import_image(&again)?, id);
+    let after = store.image(id)?;
+    assert_eq!((&after.base, &after.layers), (&before.base, &before.layers));
+    assert_eq!(after.tags, again.tags);
+    assert_eq!(store.check(CheckDepth::Content)?, []);
+
+    let first = import_with_manifest(&store, b"{\"first\":1}")?;
+    import_with_manifest(&store, b"{\"second\":2}")?;
+    let kept = store.image_manifest(first)?;
+    assert_eq!(kept.as_deref(), Some(&b"{\"first\":1}"[..]));
+    Ok(())
+}
+
+fn import_with_manifest(store: &Store, manifest: &[u8]) -> Result<ImageId> {
+    let staging = store.staging_directory()?;
+    let directory = staging.path().join("layer");
+    std::fs::create_dir_all(directory.join("Files"))?;
+    let layers = vec![LayerImport {
+        contents: LayerContents::Unpacked { directory, size: 0 },
+        blob: None,
+    }];
+    Ok(store.import_image(&ImageImport {
+        manifest: Some(manifest.to_vec()),
+        ..ImageImport::new(config(&["alone"]), layers)
+    })?)
+}
+
 #[test]
 fn an_image_on_a_base_that_is_not_here_keeps_what_is_known_of_it() -> Result<()> {
     let root = tempfile::tempdir()?;
