@@ -59,11 +59,34 @@ fn data(value: &RegistryValue) -> Value {
         RegistryData::Text(text) => json!(text),
         RegistryData::Texts(texts) => json!(texts),
         RegistryData::Number(number) => json!(number),
-        // As regedit shows them.
-        RegistryData::Bytes(bytes) => {
-            let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!(bytes.join(" "))
-        }
+        RegistryData::Bytes(bytes) => json!(hexadecimal(bytes)),
     };
     json!({ "Type": value.kind, "Data": data })
+}
+
+/// Bytes as regedit shows them: two digits each, with blanks between. There may be millions.
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let mut text = String::with_capacity(bytes.len() * 3);
+    for byte in bytes {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(DIGITS[usize::from(byte >> 4)]);
+        text.push(DIGITS[usize::from(byte & 15)]);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_regedit_does() {
+        assert_eq!(hexadecimal(&[]), "");
+        assert_eq!(hexadecimal(&[0, 0x1f, 0xa0]), "00 1f a0");
+    }
 }
