@@ -140,9 +140,13 @@ impl Records {
         self.run(move |store| store.untag(&name)).await
     }
 
-    /// Removes an image with all its names.
-    pub(crate) async fn remove_image(&self, id: ImageId) -> Result<RemovedImage> {
-        self.run(move |store| store.remove_image(id)).await
+    /// Removes an image with all its names; one that containers were made from only with `force`.
+    pub(crate) async fn remove_image(&self, id: ImageId, force: bool) -> Result<RemovedImage> {
+        self.run(move |store| match force {
+            true => store.remove_image(id),
+            false => store.remove_unused_image(id),
+        })
+        .await
     }
 
     /// An image by its ID.
@@ -239,7 +243,9 @@ pub(crate) fn stored(error: porthole_store::Error) -> Error {
     use porthole_store::ErrorKind as Kind;
     let kind = match error.kind() {
         Kind::NotFound => ErrorKind::NotFound,
-        Kind::NameInUse { .. } | Kind::AlreadyExists | Kind::Locked => ErrorKind::Conflict,
+        Kind::NameInUse { .. } | Kind::AlreadyExists | Kind::InUse | Kind::Locked => {
+            ErrorKind::Conflict
+        }
         Kind::Ambiguous | Kind::Invalid => ErrorKind::InvalidParameter,
         _ => ErrorKind::System,
     };

@@ -7,8 +7,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use futures::TryStreamExt;
-use porthole_engine::Engine;
 use porthole_engine::container::commit::CommitContainer;
+use porthole_engine::{Engine, ErrorKind};
 use serde_json::json;
 
 use super::Answer;
@@ -33,10 +33,13 @@ pub(crate) async fn registry(State(engine): State<Arc<Engine>>, params: Params) 
         ));
     };
     let changes = engine.registry_changes(name, params.get("over")).await?;
-    Ok(super::json(
-        StatusCode::OK,
-        &render::changes::registry(&changes),
-    ))
+    // Of a large registry that takes as long as others may not wait.
+    let answer = tokio::task::spawn_blocking(move || {
+        super::json(StatusCode::OK, &render::changes::registry(&changes))
+    });
+    answer
+        .await
+        .map_err(|error| porthole_engine::Error::new(ErrorKind::System, error.to_string()).into())
 }
 
 /// `GET /containers/{id}/export`.

@@ -109,7 +109,8 @@ impl Incoming {
         tags: Vec<Reference>,
         origin: Option<&Reference>,
     ) -> Result<ImageId> {
-        settle(store, self.below(store)?, &self.layers, &sources)?;
+        let below = self.below(store)?;
+        settle(store, below, self.base.is_some(), &self.layers, &sources)?;
         let mut staging: Vec<StagingDirectory> = Vec::new();
         let layers = sources.into_iter().map(|source| match source {
             Source::Present => LayerImport {
@@ -145,10 +146,12 @@ fn sources_of(
     held.map(|layer| (layer.digest, origin.clone())).collect()
 }
 
-/// Settles each layer that was taken over those below it, base first; `lowers` is what is below all.
+/// Settles each layer that was taken over those below it, base first; `lowers` is what is below all, and
+/// with `is_substitute` not what the layers were made for.
 fn settle(
     store: &Store,
     mut lowers: Vec<PathBuf>,
+    is_substitute: bool,
     layers: &[IncomingLayer],
     sources: &[Source],
 ) -> Result<()> {
@@ -157,13 +160,28 @@ fn settle(
             Source::Present => store.root().layer(layer.id),
             Source::Taken(taken) => {
                 let below: Vec<_> = lowers.iter().map(AsRef::as_ref).collect();
-                taken.settle(&below).map_err(layer_failed)?;
+                if is_substitute {
+                    let links = taken.settle_on_another_base(&below);
+                    tell_left_out(layer.id, links.map_err(layer_failed)?);
+                } else {
+                    taken.settle(&below).map_err(layer_failed)?;
+                }
                 taken.directory().to_owned()
             }
         };
         lowers.insert(0, directory);
     }
     Ok(())
+}
+
+fn tell_left_out(layer: LayerId, links: usize) {
+    if links > 0 {
+        tracing::warn!(
+            %layer,
+            links,
+            "hard links to files of Microsoft's base that Porthole's has not are left out"
+        );
+    }
 }
 
 fn check_platform(config: &ImageConfig) -> Result<()> {

@@ -10,7 +10,11 @@ use tracing::Instrument;
 
 use crate::error::Result;
 
-/// What is told before the client has read it.
+/// What is told before the client has read it: more than any operation has to say. One that waited for a
+/// client that has stopped to read would hold what others wait for, layers that they want too.
+const MOST_WAITING: usize = 1 << 20;
+
+/// How much of that may be what a client can do without.
 const WAITING: usize = 64;
 
 /// How many further bytes are worth telling.
@@ -67,7 +71,7 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    /// Tells something; waits for a client that is slow to read.
+    /// Tells something.
     pub(crate) async fn tell(&self, progress: Progress) {
         // Who has left is told nothing; the operation ends by itself.
         let _ = self.client.send(Ok(progress)).await;
@@ -94,7 +98,7 @@ impl Reporter {
     /// The same for those who cannot wait; a client that reads slowly misses it.
     pub(crate) fn layer_now(&self, id: &str, status: impl Into<String>) {
         let (id, status) = (id.to_owned(), status.into());
-        let _ = self.client.try_send(Ok(Progress::Layer { id, status }));
+        tell_now(&self.client, Progress::Layer { id, status });
     }
 
     /// A counter of a layer's bytes.
@@ -136,7 +140,14 @@ impl Meter {
             current,
             total: self.total,
         };
-        let _ = self.client.try_send(Ok(progress));
+        tell_now(&self.client, progress);
+    }
+}
+
+/// Tells something unless the client has much to read already.
+fn tell_now(client: &mpsc::Sender<Result<Progress>>, progress: Progress) {
+    if client.max_capacity() - client.capacity() < WAITING {
+        let _ = client.try_send(Ok(progress));
     }
 }
 
@@ -145,7 +156,7 @@ pub(crate) fn reporting<F>(operation: impl FnOnce(Reporter) -> F) -> ProgressStr
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let (client, told) = mpsc::channel(WAITING);
+    let (client, told) = mpsc::channel(MOST_WAITING);
     let reporter = Reporter {
         client: client.clone(),
     };
@@ -183,6 +194,27 @@ mod tests {
         assert_eq!(told.next().await.unwrap().unwrap(), waiting);
         assert_eq!(told.next().await.unwrap().unwrap_err().to_string(), "no");
         assert!(told.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_holds_nothing_up() {
+        let (done, ended) = tokio::sync::oneshot::channel();
+        let told = reporting(|reporter| async move {
+            for _ in 0..10 * WAITING {
+                reporter.layer("abc", "Waiting").await;
+                reporter.layer_now("abc", "Retrying");
+            }
+            let _ = done.send(());
+            Ok(())
+        });
+        ended.await.unwrap();
+        let told: Vec<_> = told.collect().await;
+        let count = |wanted: &str| {
+            let is_wanted = |told: &&Result<Progress>| matches!(told, Ok(Progress::Layer { status, .. }) if status == wanted);
+            told.iter().filter(is_wanted).count()
+        };
+        assert_eq!(count("Waiting"), 10 * WAITING);
+        assert!(count("Retrying") <= WAITING);
     }
 
     #[tokio::test]

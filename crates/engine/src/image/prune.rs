@@ -42,7 +42,7 @@ pub(crate) async fn prune(context: &Context, filters: &Filters) -> Result<Pruned
         if !chosen {
             continue;
         }
-        match remove::delete(context, image, Vec::new()).await {
+        match remove::delete(context, image, false, Vec::new()).await {
             Ok(removed) => pruned.removed.extend(removed),
             // A container has been made from it meanwhile, or somebody has removed it.
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}

@@ -44,7 +44,7 @@ async fn remove_by_id(
         let reason = "image has dependent child images";
         return Err(conflict(image, "cannot be forced", reason));
     }
-    delete(context, image, Vec::new()).await
+    delete(context, image, options.force, Vec::new()).await
 }
 
 /// Removes a name, and with the last tag of a repository the names by digest that it had there. With
@@ -79,7 +79,7 @@ async fn remove_name(
         && !users.iter().any(|user| user.state.is_active())
         && (options.force || users.is_empty());
     if is_free && !has_children(context, image).await? {
-        return delete(context, image, removed).await;
+        return delete(context, image, options.force, removed).await;
     }
     Ok(removed)
 }
@@ -105,13 +105,15 @@ pub(crate) async fn has_children(context: &Context, image: &Image) -> Result<boo
     Ok(!children.await?.is_empty())
 }
 
-/// Deletes an image with all its names and the layers that nothing else needs.
+/// Deletes an image with all its names and the layers that nothing else needs; without `force` only if
+/// no container was made from it meanwhile.
 pub(crate) async fn delete(
     context: &Context,
     image: &Image,
+    force: bool,
     mut removed: Vec<RemovedImage>,
 ) -> Result<Vec<RemovedImage>> {
-    let gone = context.records.remove_image(image.id).await?;
+    let gone = context.records.remove_image(image.id, force).await?;
     for name in &gone.names {
         publish(context, image, "untag", &name.to_string());
         removed.push(RemovedImage::Untagged(name.to_string()));

@@ -12,7 +12,7 @@ use crate::compression::{Compression, detect};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::limits::{Limits, SetAside};
 use crate::pipe::{CHUNK, pipe};
-use crate::settle::settle;
+use crate::settle::{settle, settle_with};
 use crate::unpack::{Unpacked, prefer_cause, unpack_plain};
 
 /// How hard a layer is compressed that comes without compression. Part of what makes the blob's
@@ -96,6 +96,21 @@ impl TakenLayer {
             &self.unpacked.unsettled,
             lowers,
         )
+    }
+
+    /// As [`settle()`](Self::settle), of a layer that was made for another base than the one below, which
+    /// may lack files: hard links to those are left out. Returns how many.
+    ///
+    /// # Errors
+    /// A failure of the file system.
+    pub fn settle_on_another_base(&self, lowers: &[&Path]) -> Result<usize> {
+        let mut left_out = 0;
+        let (directory, unsettled) = (self.directory(), &self.unpacked.unsettled);
+        settle_with(&self.name, &directory, unsettled, lowers, |_| {
+            left_out += 1;
+            Ok(())
+        })?;
+        Ok(left_out)
     }
 
     /// As [`settle()`](Self::settle), of a layer whose names come from the union of those below.

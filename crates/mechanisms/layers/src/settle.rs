@@ -18,8 +18,8 @@ use crate::beneath::{
 use crate::chain::Chain;
 use crate::error::{Context, Failure, Outcome, Result};
 use crate::stored::{DOS, WINDOWS};
-use crate::unpack::Unsettled;
 use crate::unpack::files::make_whiteout;
+use crate::unpack::{PendingLink, Unsettled};
 use crate::view::View;
 
 /// Bytes that the paths of a layer's symbolic links may have: they are kept in memory.
@@ -41,6 +41,20 @@ pub fn settle(
     unsettled: &Unsettled,
     lowers: &[&Path],
 ) -> Result<()> {
+    settle_with(layer, directory, unsettled, lowers, |link| {
+        let nothing = format!("a hard link to nothing: {}", link.target);
+        Err(Failure::malformed(nothing).of(layer, Some(&link.path)))
+    })
+}
+
+/// The same; `nothing` says what becomes of a hard link to what is not there.
+pub(crate) fn settle_with(
+    layer: &str,
+    directory: &Path,
+    unsettled: &Unsettled,
+    lowers: &[&Path],
+    mut nothing: impl FnMut(&PendingLink) -> Result<()>,
+) -> Result<()> {
     let failed = |failure: Failure| failure.of(layer, None);
     let top = open_top(directory).to("open the layer").map_err(failed)?;
     let mut chain = Chain::open(lowers).map_err(failed)?;
@@ -48,9 +62,12 @@ pub fn settle(
     chain.kept.read(&top).map_err(failed)?;
     let mut hard_links = links::HardLinks::new(&top, &chain);
     for link in links::HardLinks::sorted(&unsettled.hard_links) {
-        hard_links
+        let is_made = hard_links
             .make(link)
             .map_err(|failure| failure.of(layer, Some(&link.path)))?;
+        if !is_made {
+            nothing(link)?;
+        }
     }
     for tree in TREES {
         let Some(root) = links::open_if_there(&top, tree).map_err(failed)? else {

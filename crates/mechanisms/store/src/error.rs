@@ -20,6 +20,8 @@ pub enum ErrorKind {
     },
     /// Something has this ID already.
     AlreadyExists,
+    /// Something else needs it.
+    InUse,
     /// A name, digest, reference or document from outside is not well-formed.
     Invalid,
     /// Another daemon uses the data root.

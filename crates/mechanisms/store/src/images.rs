@@ -83,6 +83,8 @@ pub struct RemovedImage {
     pub layers: Vec<LayerId>,
 }
 
+const REMOVE: &str = "remove image";
+
 impl Store {
     /// All images, the last imported first.
     ///
@@ -237,9 +239,39 @@ impl Store {
     /// [`ErrorKind::NotFound`], or a failure of file system or database; then the image is still
     /// there.
     pub fn remove_image(&self, id: ImageId) -> Result<RemovedImage> {
-        const OPERATION: &str = "remove image";
+        self.remove(id, |_| Ok(()))
+    }
+
+    /// The same, unless a container was made from it.
+    ///
+    /// # Errors
+    /// Those of [`Self::remove_image`], and [`ErrorKind::InUse`].
+    pub fn remove_unused_image(&self, id: ImageId) -> Result<RemovedImage> {
+        self.remove(id, |transaction| {
+            let users = "SELECT EXISTS (SELECT 1 FROM containers WHERE image = ?1)";
+            let is_used = transaction
+                .query_row(users, [id.0.hex()], |row| row.get(0))
+                .map_err(|error| Error::database(REMOVE, id.to_string(), error))?;
+            match is_used {
+                true => Err(Error::new(
+                    ErrorKind::InUse,
+                    REMOVE,
+                    id.to_string(),
+                    "a container was made from it",
+                )),
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn remove(
+        &self,
+        id: ImageId,
+        check: impl FnOnce(&Transaction<'_>) -> Result<()>,
+    ) -> Result<RemovedImage> {
         let mut aside = MovedAside::default();
-        let removed = self.write(OPERATION, &id.to_string(), |transaction| {
+        let removed = self.write(REMOVE, &id.to_string(), |transaction| {
+            check(transaction)?;
             let mut layers = layer_ids(transaction, id)?;
             let mut names = tags_of(transaction, id)?;
             names.append(&mut digests_of(transaction, id)?);
@@ -249,7 +281,7 @@ impl Store {
                     let sql = "DELETE FROM entries WHERE namespace = ?1 AND key = ?2";
                     transaction.execute(sql, [LAST_TAGGED, &id.0.hex()])
                 })
-                .map_err(|error| Error::database(OPERATION, id.to_string(), error))?;
+                .map_err(|error| Error::database(REMOVE, id.to_string(), error))?;
             remove_unreferenced(transaction, self.root(), &mut aside)?;
             layers.reverse();
             let mut gone = Vec::new();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use porthole_oci::{Descriptor, Digest, Document, Index, Reference, Wanted, media_type};
+use porthole_oci::{
+    Descriptor, Digest, Document, Index, MAX_LAYERS, Reference, Wanted, media_type,
+};
 use serde::Deserialize;
 use sha2::Digest as _;
 
@@ -13,6 +15,9 @@ use crate::image::blobs::Described;
 
 /// The most images in one archive.
 const MAX_IMAGES: usize = 1024;
+
+/// Bytes of all manifests at most: they are kept in memory.
+const MAX_MANIFEST_BYTES: usize = 64 << 20;
 
 /// How deep indexes may lie in one another.
 const MAX_LEVELS: usize = 4;
@@ -41,6 +46,9 @@ pub(super) struct ArchivedLayer {
     pub(super) descriptor: Descriptor,
 }
 
+/// Images as they are read.
+pub(super) type Images<'a> = Box<dyn Iterator<Item = Result<Archived>> + 'a>;
+
 /// An entry of `manifest.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -54,35 +62,41 @@ struct Entry {
     layer_sources: Option<BTreeMap<String, Descriptor>>,
 }
 
-/// The images of an archive.
-pub(super) fn read(spool: &Spool) -> Result<Vec<Archived>> {
+/// The images of an archive, of which one at a time is read: each may have a large configuration.
+pub(super) fn read(spool: &Spool) -> Result<Images<'_>> {
     let manifests = manifests(spool)?;
-    let images = if spool.has("manifest.json") {
+    let count;
+    let images: Images<'_> = if spool.has("manifest.json") {
         let entries: Vec<Entry> = parsed("manifest.json", &spool.document("manifest.json")?)?;
-        let images = entries
-            .into_iter()
-            .map(|entry| of_entry(spool, entry, &manifests));
-        images.collect::<Result<Vec<_>>>()?
+        count = entries.len();
+        let mut described = BTreeMap::new();
+        let read = move |entry| of_entry(spool, entry, &manifests, &mut described);
+        Box::new(entries.into_iter().map(read))
     } else if spool.has("index.json") {
+        count = manifests.len();
         let images = manifests.into_iter();
-        let images = images.map(|(described, names)| of_manifest(spool, described, names));
-        images.collect::<Result<Vec<_>>>()?
+        Box::new(images.map(|(described, names)| of_manifest(spool, described, names)))
     } else {
         return Err(Error::invalid(
             "the archive is none of images: it has neither manifest.json nor index.json",
         ));
     };
-    if images.is_empty() {
+    if count == 0 {
         return Err(Error::invalid(
             "the archive has no image for windows/amd64: Porthole runs Windows images",
         ));
     }
-    if images.len() > MAX_IMAGES {
+    check_count(count)?;
+    Ok(images)
+}
+
+fn check_count(images: usize) -> Result<()> {
+    if images > MAX_IMAGES {
         return Err(Error::invalid(format!(
             "the archive has more than {MAX_IMAGES} images"
         )));
     }
-    Ok(images)
+    Ok(())
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
@@ -94,6 +108,7 @@ fn of_entry(
     spool: &Spool,
     entry: Entry,
     manifests: &[(Described, Vec<Reference>)],
+    descriptions: &mut BTreeMap<String, Descriptor>,
 ) -> Result<Archived> {
     let config = spool.document(&entry.config)?;
     let id = Digest::of(&config);
@@ -112,12 +127,17 @@ fn of_entry(
         .rootfs
         .diff_ids;
     let files = entry.layers.unwrap_or_default();
+    if files.len() > MAX_LAYERS {
+        return Err(Error::invalid(format!(
+            "an image of the archive has more than {MAX_LAYERS} layers"
+        )));
+    }
     let layers = files.into_iter().enumerate().map(|(position, file)| {
         let diff_id = diff_ids.get(position);
         let source = diff_id.and_then(|diff_id| sources.get(&diff_id.to_string()));
         let descriptor = match source {
             Some(source) => source.clone(),
-            None => describe(spool, &file)?,
+            None => described(spool, &file, descriptions)?,
         };
         Ok(ArchivedLayer {
             file: spool.has(&file).then_some(file),
@@ -133,7 +153,21 @@ fn of_entry(
     })
 }
 
-/// What can be said of a layer that nobody describes: its file's digest and size.
+/// What can be said of a layer that nobody describes; found out once, however many images have it.
+fn described(
+    spool: &Spool,
+    name: &str,
+    known: &mut BTreeMap<String, Descriptor>,
+) -> Result<Descriptor> {
+    if let Some(descriptor) = known.get(name) {
+        return Ok(descriptor.clone());
+    }
+    let descriptor = describe(spool, name)?;
+    known.insert(name.to_owned(), descriptor.clone());
+    Ok(descriptor)
+}
+
+/// A file's digest and size.
 fn describe(spool: &Spool, name: &str) -> Result<Descriptor> {
     let (mut file, size) = spool.open(name)?;
     let mut hasher = sha2::Sha256::new();
@@ -180,11 +214,19 @@ fn manifests(spool: &Spool) -> Result<Vec<(Described, Vec<Reference>)>> {
     else {
         return Err(Error::invalid("index.json is no index"));
     };
+    check_count(index.manifests.len())?;
     let mut found: Vec<(Described, Vec<Reference>)> = Vec::new();
+    let mut bytes = 0;
     for entry in &index.manifests {
         let Some(described) = resolve(spool, entry, MAX_LEVELS)? else {
             continue;
         };
+        bytes += described.bytes.len();
+        if bytes > MAX_MANIFEST_BYTES {
+            return Err(Error::invalid(format!(
+                "the archive's manifests have more than {MAX_MANIFEST_BYTES} bytes"
+            )));
+        }
         let name = entry.annotations.get("io.containerd.image.name");
         let name = name
             .or_else(|| entry.annotations.get("org.opencontainers.image.ref.name"))
@@ -250,4 +292,34 @@ fn reference(name: &str) -> Result<Reference> {
 
 fn path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_store::Store;
+
+    use super::*;
+
+    fn read_of(manifest: &str) -> Result<usize> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(manifest.len() as u64);
+        archive
+            .append_data(&mut header, "manifest.json", manifest.as_bytes())
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let spool = Spool::fill(&store, &*archive.into_inner().unwrap()).unwrap();
+        read(&spool).map(Iterator::count)
+    }
+
+    #[test]
+    fn images_are_counted_before_the_first_is_read() {
+        let of = |count: usize| format!("[{}]", vec![r#"{"Config":"none"}"#; count].join(","));
+        assert_eq!(read_of(&of(MAX_IMAGES)).unwrap(), MAX_IMAGES);
+        for (count, words) in [(0, "no image"), (MAX_IMAGES + 1, "more than 1024 images")] {
+            let error = read_of(&of(count)).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

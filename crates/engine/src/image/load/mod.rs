@@ -100,7 +100,7 @@ async fn tell(context: &Context, reporter: &Reporter, step: Step, quiet: bool) {
 fn take_in(store: &Store, archive: pipe::Reader, told: &mpsc::Sender<Step>) -> Result<()> {
     let spool = Spool::fill(store, archive)?;
     for archived in contents::read(&spool)? {
-        let step = one(store, &spool, archived, told)?;
+        let step = one(store, &spool, archived?, told)?;
         // Nobody listens: the client has left, and what is in is in.
         if told.blocking_send(step).is_err() {
             return Ok(());

@@ -53,10 +53,11 @@ impl<'a> HardLinks<'a> {
         links
     }
 
-    /// Makes a hard link to a file of a layer below, and to its streams.
-    pub(super) fn make(&mut self, link: &PendingLink) -> Outcome<()> {
-        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
-        let parent = link.target.parent().ok_or_else(nothing)?;
+    /// Makes a hard link to a file of a layer below, and to its streams; whether the file is there.
+    pub(super) fn make(&mut self, link: &PendingLink) -> Outcome<bool> {
+        let Some(parent) = link.target.parent() else {
+            return Ok(false);
+        };
         let tree = parent.tree().name();
         let mut trail = match self.trail.take() {
             Some((known, trail)) if known == tree => trail,
@@ -64,23 +65,31 @@ impl<'a> HardLinks<'a> {
         };
         let mut depth = 0;
         for name in parent.components() {
-            let spelt = trail.at(depth).find(name)?.ok_or_else(nothing)?;
+            let Some(spelt) = trail.at(depth).find(name)? else {
+                break;
+            };
             trail.enter(depth, spelt)?;
             depth += 1;
         }
-        self.make_in(link, trail.at(depth))?;
+        let is_there = depth == parent.components().count();
+        let is_made = is_there && self.make_in(link, trail.at(depth))?;
         self.trail = Some((tree, trail));
-        Ok(())
+        Ok(is_made)
     }
 
-    fn make_in(&self, link: &PendingLink, view: &View) -> Outcome<()> {
-        let nothing = || Failure::malformed(format!("a hard link to nothing: {}", link.target));
-        let spelt = view.find(link.target.name())?.ok_or_else(nothing)?;
-        let found = view.look(&spelt)?.ok_or_else(nothing)?;
+    fn make_in(&self, link: &PendingLink, view: &View) -> Outcome<bool> {
+        let Some(spelt) = view.find(link.target.name())? else {
+            return Ok(false);
+        };
+        let Some(found) = view.look(&spelt)? else {
+            return Ok(false);
+        };
         if !matches!(kind(&found.stat), FileType::RegularFile | FileType::Symlink) {
             return Err(Failure::malformed("a hard link to what is not a file"));
         }
-        let (parents, name) = link.path.rsplit_once('/').ok_or_else(nothing)?;
+        let Some((parents, name)) = link.path.rsplit_once('/') else {
+            return Ok(false);
+        };
         let mut directory = self.top.try_clone().to("open the layer")?;
         for parent in parents.split('/') {
             directory = open_directory(&directory, parent).to("open a directory")?;
@@ -98,7 +107,8 @@ impl<'a> HardLinks<'a> {
                 make(found.directory, &full, &format!("{name}:{stream}"))?;
             }
         }
-        super::restore_times(&directory, &before)
+        super::restore_times(&directory, &before)?;
+        Ok(true)
     }
 }
 

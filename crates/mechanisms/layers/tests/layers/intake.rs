@@ -10,7 +10,7 @@ use porthole_layers::{
 };
 use porthole_store::{CheckDepth, Digest, ImageImport, Store};
 
-use crate::support::{Fill, archive, config, holds, is_root, listing};
+use crate::support::{Fill, archive, config, holds, is_root, listing, raw};
 
 const ANY: Expected = Expected {
     blob: None,
@@ -25,6 +25,30 @@ fn layer(content: &str) -> Vec<u8> {
             .put("Files/App/a.txt", content)
             .dir("Hives");
     })
+}
+
+#[test]
+fn hard_links_to_what_another_base_has_not_are_left_out_and_counted() -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let root = tempfile::tempdir()?;
+    let (store, _) = Store::open(root.path())?;
+    let take = |plain: &[u8]| take_in(&store, "x", plain, &ANY, &Limits::default());
+    let base = take(&layer("one"))?;
+    base.settle(&[])?;
+    let link = |name: &str, target: &str| raw(name, b'1', target, 0);
+    let above = [
+        link("Files/missing", "Files/Windows/WinSxS/a/b.dll"),
+        link("Files/there", "Files/app/A.TXT"),
+        vec![0; 1024],
+    ];
+    let above = above.concat();
+    let lower = base.directory();
+    assert!(take(&above)?.settle(&[&lower]).is_err());
+    let above = take(&above)?;
+    assert_eq!(above.settle_on_another_base(&[&lower])?, 1);
+    holds(&above.directory().join("Files"), &["there = one"])
 }
 
 #[test]

@@ -244,3 +244,18 @@ fn a_base_build_works_beside_a_daemon() -> Result<()> {
     assert!(staging.path().exists());
     Ok(())
 }
+
+#[test]
+fn an_image_that_a_container_was_made_from_goes_only_by_force() -> Result<()> {
+    let root = tempfile::tempdir()?;
+    let (store, _) = Store::open(root.path())?;
+    let used = import(&store, &["base", "used"], "used")?;
+    let unused = import(&store, &["base", "unused"], "unused")?;
+    store.create_container(&container("c", "c", used))?;
+    let error = store.remove_unused_image(used).expect_err("in use");
+    assert_eq!(error.kind(), &ErrorKind::InUse);
+    assert_eq!(store.image(used)?.tags.len(), 1);
+    assert_eq!(store.remove_unused_image(unused)?.layers.len(), 1);
+    assert_eq!(store.remove_image(used)?.names.len(), 1);
+    Ok(())
+}
