@@ -10,6 +10,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={service}");
     let mut config = tonic_prost_build::Config::new();
     config.protoc_executable(protoc_bin_vendored::protoc_bin_path()?);
-    tonic_prost_build::configure().compile_with_config(config, &[service.as_str()], &[root.as_str()])?;
+    tonic_prost_build::configure().compile_with_config(
+        config,
+        &[service.as_str()],
+        &[root.as_str()],
+    )?;
     Ok(())
 }
